@@ -1,0 +1,194 @@
+"""Nodes: immutable, interned, so that equal expressions are one object and equality is identity.
+
+``make_node`` is the only constructor. A key is the op, the inputs by identity, and the attributes
+by type and bits (so that ``1``, ``1.0`` and ``True`` differ, and ``0.0`` from ``-0.0``). The table
+holds nodes weakly. Names and user lines are not part of a node's identity; it collects all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import struct
+import threading
+import weakref
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from symgraph.errors import ShapeError, message
+from symgraph.ir.dim import Dim
+from symgraph.ir.op import Attrs, Op, find_op
+from symgraph.ir.origin import Line, user_line
+from symgraph.ir.type import Check, ShapeContext, TensorType, TupleType, Type
+
+_serial = itertools.count()
+_lock = threading.RLock()
+_table: weakref.WeakValueDictionary[tuple[Hashable, ...], Node] = weakref.WeakValueDictionary()
+MOST_LINES = 8  # a node in a loop of the user's program would otherwise collect one per turn
+
+
+class Node:
+    """One operation applied to inputs. ``number`` counts construction (inputs come before users)."""
+
+    __slots__ = ("__weakref__", "attrs", "checks", "inputs", "lines", "names", "number", "op", "type")
+
+    op: Op
+    inputs: tuple[Node, ...]
+    attrs: Attrs
+    type: Type
+    checks: tuple[Check, ...]
+    number: int
+    lines: tuple[Line, ...]
+    names: tuple[str, ...]
+
+    @property
+    def tensor(self) -> TensorType:
+        """The type of a node with one result."""
+        assert isinstance(self.type, TensorType), f"{self.op.name} has several results"
+        return self.type
+
+    @property
+    def name(self) -> str | None:
+        """A name that the user gave it."""
+        return self.names[0] if self.names else None
+
+    def __repr__(self) -> str:
+        return f"<{self.op.name} {self.name or self.number}: {self.type}>"
+
+    def __copy__(self) -> Node:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Node:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A node pickles as a table of all nodes below it, so that depth costs no recursion.
+        from symgraph.ir.graph import from_table, to_table
+
+        return from_table, (to_table((self,)),)
+
+
+def attr_key(value: object) -> Hashable:
+    """A hashable stand-in for an attribute: equal only for equal type and equal bits."""
+    if isinstance(value, bool | str | bytes | np.dtype | type(None)):
+        return (type(value).__name__, value)
+    if isinstance(value, int):
+        return ("int", value)
+    if isinstance(value, float):
+        return ("float", struct.pack("<d", value))
+    if isinstance(value, complex):
+        return ("complex", struct.pack("<dd", value.real, value.imag))
+    if isinstance(value, tuple):
+        return ("tuple", *map(attr_key, value))
+    if isinstance(value, np.ndarray | np.generic):
+        data = np.ascontiguousarray(value)
+        raw = data.tobytes() if data.nbytes <= 64 else hashlib.blake2b(data.tobytes(), digest_size=20).digest()
+        return ("array", data.dtype.str, np.shape(value), raw)
+    return value  # type: ignore[return-value]  # Dim, Graph, Op, Cell: hashable, equal by meaning
+
+
+def infer_type(op: Op, inputs: tuple[Node, ...], attrs: Attrs) -> tuple[Type, tuple[Check, ...]]:
+    """Type and checks of a node; ShapeError and DTypeError name the op, its inputs and the line."""
+    context = ShapeContext()
+    try:
+        found = op.infer(tuple(n.type for n in inputs), attrs, context)
+    except ShapeError as error:
+        raise type(error)(_with_inputs(op, inputs, str(error))) from None
+    return found, tuple(context.checks)
+
+
+def _with_inputs(op: Op, inputs: tuple[Node, ...], text: str) -> str:
+    if "\n" in text:
+        return text
+    facts = {n.name or f"input {i}": n.type for i, n in enumerate(inputs)}
+    line = user_line()
+    hints = {
+        "matmul": "the last axis of the left must equal the second last of the right; .mT transposes",
+        "concat": "all axes but the one joined must agree",
+        "reshape": "the number of elements must stay the same; -1 stands for the rest",
+    }
+    hint = hints.get(op.name, "reshape, expand_dims or index one of them so that the axes line up")
+    return message(f"{op.name}: {text}", facts, str(line) if line else None, hint)
+
+
+def make_node(
+    op: Op, inputs: Iterable[Node] = (), attrs: Attrs | None = None, lines: tuple[Line, ...] | None = None
+) -> Node:
+    """The node of an op on inputs: the existing one if an equal one is alive."""
+    inputs = tuple(inputs)
+    attrs = attrs or {}
+    key = (op.name, inputs, tuple((k, attr_key(attrs[k])) for k in sorted(attrs)))
+    if lines is None:
+        line = user_line()
+        lines = (line,) if line else ()
+    with _lock:
+        node = _table.get(key)
+    if node is None:
+        found, checks = infer_type(op, inputs, attrs)
+        node = _intern(key, op, inputs, attrs, found, checks)
+    add_lines(node, lines)
+    return node
+
+
+def _intern(
+    key: tuple[Hashable, ...], op: Op, inputs: tuple[Node, ...], attrs: Attrs, found: Type, checks: tuple[Check, ...]
+) -> Node:
+    node = object.__new__(Node)
+    node.op, node.inputs, node.attrs, node.type = op, inputs, dict(attrs), found
+    node.checks, node.number, node.lines, node.names = checks, next(_serial), (), ()
+    with _lock:
+        return _table.setdefault(key, node)
+
+
+def add_lines(node: Node, lines: tuple[Line, ...]) -> None:
+    """Remember user lines that made this node."""
+    if lines and lines[0] not in node.lines and len(node.lines) < MOST_LINES:
+        node.lines = tuple(dict.fromkeys(node.lines + lines))[:MOST_LINES]
+
+
+def add_name(node: Node, name: str) -> None:
+    """Remember a name that the user gave to this node."""
+    if name not in node.names and len(node.names) < MOST_LINES:
+        node.names = (*node.names, name)
+
+
+def rebuild(node: Node, inputs: tuple[Node, ...], attrs: Attrs | None = None) -> Node:
+    """The same op on other inputs (or attributes), keeping lines and names."""
+    attrs = node.attrs if attrs is None else attrs
+    if inputs == node.inputs and attrs is node.attrs:
+        return node
+    made = make_node(node.op, inputs, attrs, lines=node.lines)
+    for name in node.names:
+        add_name(made, name)
+    return made
+
+
+def constant_node(value: np.ndarray[Any, Any]) -> Node:
+    """The node of a constant; the array is copied once and made read-only."""
+    if value.flags.writeable or not value.flags.c_contiguous:
+        value = np.array(value, order="C", copy=True)
+        value.flags.writeable = False
+    return make_node(find_op("constant"), (), {"value": value})
+
+
+def dim_symbols(found: Type) -> set[Any]:
+    """The symbols in a type."""
+    if isinstance(found, TupleType):
+        return set().union(*[dim_symbols(t) for t in found.items])
+    out: set[Any] = set()
+    for dim in found.shape:
+        if isinstance(dim, Dim):
+            out |= dim.atoms
+    return out
+
+
+def table_size() -> int:
+    """How many nodes are alive."""
+    return len(_table)
+
+
+def attr_items(attrs: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Attributes in the order of their names."""
+    return sorted(attrs.items())

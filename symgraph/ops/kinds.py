@@ -1,0 +1,252 @@
+"""Row builders, one per kind of op. Adding an op is one call of one of these.
+
+==============  =====================================================================================
+kind            how an element of the result is made (what lowering reads)
+==============  =====================================================================================
+leaf            input, shared, constant, param, dim: bound from outside
+elementwise     ``scalar(s, *xs, **attrs)``: words on the inputs' elements; inputs broadcast
+index           ``element(b, index, inputs, out, attrs)``: any element of the inputs at computed indices
+gather          as index, with indices read from integer inputs, checked once against bounds
+reduction       ``fold``: accumulators over the axes in ``attrs["axes"]`` (always a sorted tuple)
+prefix          ``fold`` run along one axis, keeping every step (``cumulative_sum``)
+pieces          the result is tiled by its inputs: ``pieces(...)`` gives where each one starts
+scatter         the first input with elements replaced or combined at indices
+library         a routine outside (matrix product), or a kernel written by hand (sort)
+control         scan, while_loop, cond: hold graphs
+composite       ``expand(*inputs, **attrs)`` writes it with other ops before lowering
+tuple           several results; ``proj`` selects one
+==============  =====================================================================================
+
+``s`` and ``b`` are the word builder of lowering: ``s.exp(x)``, ``s.add(x, y)``, ``s.select(c, x, y)``,
+``s.const(1.0, dtype)``, ``s.cast(x, dtype)``, ``s.size(dim)``; plain numbers among the arguments take
+the dtype of the first symbolic one. ``inputs[k](index)`` is element ``index`` of input k, and
+``inputs[k].shape``, ``.dtype`` its type. ``out`` is the type of the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from symgraph.ir.dtype import BOOL, DType, as_dtype, is_inexact, is_integer, real_of
+from symgraph.ir.op import Attrs, Infer, Op, register
+from symgraph.ir.type import ShapeContext, TensorType, Type
+from symgraph.ir.variable import Variable
+from symgraph.ops.convert import all_weak, common, make, require
+
+TAKES: Mapping[str, tuple[Callable[[DType], bool], str]] = {
+    "any": (lambda d: True, "any dtype"),
+    "numeric": (lambda d: d.kind != "b", "numbers (not bool)"),
+    "real": (lambda d: d.kind in "iuf", "real numbers"),
+    "real_or_bool": (lambda d: d.kind in "biuf", "real numbers and bool"),
+    "floating": (lambda d: d.kind == "f", "floating numbers"),
+    "inexact": (is_inexact, "floating and complex numbers"),
+    "integer": (is_integer, "integers"),
+    "bits": (lambda d: d.kind in "biu", "integers and bool"),
+    "bool": (lambda d: d.kind == "b", "bool"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A reduction as data: accumulators, their start, one step, and the end.
+
+    ``start(b, dtype)`` gives the accumulators' first values; ``step(b, state, value, position)`` the
+    next ones (``position`` counts along the reduced axes in row-major order, int64);
+    ``finish(b, state)`` the result. ``combine(b, state, state)`` merges two partial folds, where
+    the fold may be split over lanes and threads.
+    """
+
+    start: Callable[[Any, DType], tuple[Any, ...]]
+    step: Callable[[Any, tuple[Any, ...], Any, Any], tuple[Any, ...]]
+    finish: Callable[[Any, tuple[Any, ...]], Any]
+    combine: Callable[[Any, tuple[Any, ...], tuple[Any, ...]], tuple[Any, ...]]
+
+
+def monoid(word: str, identity: Callable[[DType], Any]) -> Fold:
+    """The fold of one associative word with an identity."""
+    return Fold(
+        start=lambda b, dtype: (b.const(identity(dtype), dtype),),
+        step=lambda b, state, value, position: (getattr(b, word)(state[0], value),),
+        finish=lambda b, state: state[0],
+        combine=lambda b, left, right: (getattr(b, word)(left[0], right[0]),),
+    )
+
+
+def sum_to_shape(g: Variable, x: Variable) -> Variable:
+    """A cotangent summed over the axes along which x was broadcast."""
+    if g.shape == x.shape:
+        return g
+    return make("sum_to", [g], shape=x.shape)
+
+
+def _broadcasting(vjp: Callable[..., Any]) -> Callable[..., Any]:
+    """An elementwise gradient rule made right for broadcast inputs."""
+
+    def apply(g: Variable, y: Variable, *xs: Variable, **attrs: Any) -> list[Variable | None]:
+        parts = vjp(g, y, *xs, **attrs)
+        return [None if p is None else sum_to_shape(p, x) for p, x in zip(parts, xs, strict=True)]
+
+    return apply
+
+
+def _elementwise_infer(result: str) -> Infer:
+    def infer(types: tuple[Type, ...], attrs: Attrs, context: ShapeContext) -> Type:
+        tensors = [t for t in types if isinstance(t, TensorType)]
+        shape = context.broadcast_shapes(*[t.shape for t in tensors])
+        first = tensors[-1].dtype  # the last: `where` has its condition first
+        dtype = {"bool": BOOL, "real": real_of(first)}.get(result, first)
+        return TensorType(attrs.get("dtype", dtype) if result == "dtype" else dtype, shape)
+
+    return infer
+
+
+def elementwise(
+    name: str,
+    doc: str,
+    *,
+    reference: Callable[..., Any],
+    arity: int = 1,
+    takes: str = "any",
+    rule: str = "same",
+    result: str = "same",
+    word: str | None = None,
+    scalar: Callable[..., Any] | None = None,
+    grad: Callable[..., Any] | None = None,
+    expand: Callable[..., Any] | None = None,
+    **row: Any,
+) -> Op:
+    """An op on each element. ``takes``: a row of TAKES, checked after promotion by ``rule``.
+
+    ``result``: "same", "bool", "real". ``word`` names the word of the loop IR that it is;
+    ``scalar`` writes it with words otherwise; ``expand`` with other ops.
+    ``grad(g, y, *xs)`` may ignore broadcasting.
+    """
+    kind = "composite" if expand is not None and scalar is None and word is None else "elementwise"
+    if word is not None:
+        scalar = _word(word)
+
+    def front(*args: Any, **attrs: Any) -> Variable:
+        if len(args) != arity:
+            from symgraph.errors import ArgumentError
+
+            raise ArgumentError(f"{name} takes {arity} arguments, got {len(args)}")
+        xs = common(args, rule)
+        accepts, says = TAKES[takes]
+        for x in xs:
+            require(accepts(x.dtype), name, x.dtype, says)
+        made = make(name, xs, **attrs)
+        made.weak = all_weak(args) and made.dtype == xs[-1].dtype
+        return made
+
+    return register(
+        Op(
+            name,
+            kind,
+            doc,
+            infer=_elementwise_infer(result),
+            front=front,
+            reference=reference,
+            vjp=_broadcasting(grad) if grad else None,
+            expand=expand,
+            element=scalar,
+            **row,
+        )
+    )
+
+
+def _word(word: str) -> Callable[..., Any]:
+    return lambda s, *xs, **attrs: getattr(s, word)(*xs)
+
+
+def indexed(
+    name: str,
+    doc: str,
+    *,
+    infer: Infer,
+    front: Callable[..., Any],
+    reference: Callable[..., Any],
+    element: Callable[..., Any],
+    grad: Callable[..., Any] | None = None,
+    kind: str = "index",
+    **row: Any,
+) -> Op:
+    """An op whose elements are elements of its inputs at computed indices (movement, creation)."""
+    return register(
+        Op(name, kind, doc, infer=infer, front=front, reference=reference, vjp=grad, element=element, **row)
+    )
+
+
+def _reduction_infer(result: str) -> Infer:
+    def infer(types: tuple[Type, ...], attrs: Attrs, context: ShapeContext) -> Type:
+        (x,) = types
+        assert isinstance(x, TensorType)
+        shape = tuple(d for axis, d in enumerate(x.shape) if axis not in attrs["axes"])
+        dtype = {"int64": as_dtype("int64"), "bool": BOOL}.get(result, x.dtype)
+        return TensorType(dtype, shape)
+
+    return infer
+
+
+def reduction(
+    name: str,
+    doc: str,
+    *,
+    front: Callable[..., Any],
+    reference: Callable[..., Any],
+    fold: Fold | None = None,
+    grad: Callable[..., Any] | None = None,
+    expand: Callable[..., Any] | None = None,
+    result: str = "same",
+    kind: str | None = None,
+    **row: Any,
+) -> Op:
+    """An op over axes. Nodes have ``axes`` (sorted tuple) and never keep dims: ``front`` adds them."""
+    return register(
+        Op(
+            name,
+            kind or ("reduction" if fold is not None else "composite"),
+            doc,
+            infer=_reduction_infer(result),
+            front=front,
+            reference=reference,
+            vjp=grad,
+            expand=expand,
+            fold=fold,
+            **row,
+        )
+    )
+
+
+def leaf(name: str, doc: str, infer: Infer) -> Op:
+    """An op without inputs that is bound from outside."""
+
+    def refuse(*args: Any, **attrs: Any) -> Any:
+        raise TypeError(f"{name} is made by its own function")
+
+    return register(Op(name, "leaf", doc, infer=infer, front=refuse, reference=refuse))
+
+
+def normal_axes(axis: int | Sequence[int] | None, rank: int) -> tuple[int, ...]:
+    """Axes as a sorted tuple of numbers in 0 .. rank-1; None means all. AxisError otherwise."""
+    if axis is None:
+        return tuple(range(rank))
+    axes = tuple(normal_axis(a, rank) for a in (axis if isinstance(axis, tuple | list) else (axis,)))
+    if len(set(axes)) != len(axes):
+        from symgraph.errors import AxisError
+
+        raise AxisError(f"an axis is given twice: {axis}")
+    return tuple(sorted(axes))
+
+
+def normal_axis(axis: Any, rank: int) -> int:
+    """One axis in 0 .. rank-1, counted from the end where negative."""
+    from symgraph.errors import AxisError, message
+    from symgraph.ir.origin import user_line
+
+    number = int(axis.__index__())
+    if not -rank <= number < rank:
+        line = user_line()
+        raise AxisError(message(f"axis {number} of an array with {rank} axes", line=str(line) if line else None))
+    return number % rank
