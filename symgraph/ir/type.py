@@ -46,7 +46,9 @@ class TupleType:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Two dims that must be ``equal``, or ``broadcast`` (equal, or one of them 1)."""
+    """What two dims must satisfy: ``equal``; ``broadcast`` (equal, or one of them 1); ``expand``
+    (the left is 1 or equals the right); ``at_least`` (the left is not below the right).
+    """
 
     kind: str
     left: DimLike

@@ -6,18 +6,31 @@ NumPy 2 would compute in, with Python numbers and dims weak (NEP 50).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from symgraph.errors import DTypeError, UnsupportedError, message
 from symgraph.ir.dim import Dim
-from symgraph.ir.dtype import BOOL, DType, Scalar, as_dtype, promote, promote_weak, to_float
+from symgraph.ir.dtype import (
+    BOOL,
+    FLOAT64,
+    INTS,
+    DType,
+    Scalar,
+    as_dtype,
+    is_inexact,
+    promote,
+    promote_weak,
+    to_float,
+)
 from symgraph.ir.node import Node, constant_node, make_node
 from symgraph.ir.op import find_op
 from symgraph.ir.origin import user_line
 from symgraph.ir.variable import Variable
+
+INT8 = INTS[0]
 
 
 def wrap(node: Node, weak: bool = False) -> Variable:
@@ -61,6 +74,8 @@ def _holds_symbols(value: Sequence[Any]) -> bool:
 def _to_numpy(value: Any, dtype: Any) -> np.ndarray[Any, Any]:
     if isinstance(value, np.ma.MaskedArray):
         raise DTypeError(message("a masked array would lose its mask", hint="pass .filled(value), or data and mask"))
+    if type(value) is int and not -(2**63) <= value < 2**64:
+        raise DTypeError(message(f"the Python integer {value} fits no dtype", hint="use a float"))
     try:
         if hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray | np.generic):
             array = np.from_dlpack(value)
@@ -69,8 +84,7 @@ def _to_numpy(value: Any, dtype: Any) -> np.ndarray[Any, Any]:
     except (ValueError, TypeError, BufferError) as error:
         raise DTypeError(message(f"cannot make an array of {type(value).__name__}: {error}")) from error
     target = as_dtype(array.dtype if dtype is None else dtype)
-    with np.errstate(over="ignore"):
-        return array.astype(target, copy=False)
+    return convert_values(array, target)
 
 
 def cast(x: Variable, dtype: DType) -> Variable:
@@ -80,54 +94,100 @@ def cast(x: Variable, dtype: DType) -> Variable:
     if x.node.op.name == "constant":
         value = x.node.attrs["value"]
         _refuse_overflow(x, value, dtype)
-        return wrap(constant_node(value.astype(dtype)))
+        return wrap(constant_node(convert_values(value, dtype)))
     if x.dtype == dtype:
         return wrap(x.node)
     return make("astype", [x], dtype=dtype)
 
 
+def convert_values(value: np.ndarray[Any, Any], dtype: DType) -> np.ndarray[Any, Any]:
+    """An array converted as ``astype`` does: silently, complex to real by the real part."""
+    with np.errstate(all="ignore"):
+        if value.dtype.kind == "c" and dtype.kind not in "cb":
+            value = value.real
+        return np.asarray(value.astype(dtype, copy=False))
+
+
 def _refuse_overflow(x: Variable, value: np.ndarray[Any, Any], dtype: DType) -> None:
-    if x.weak and value.dtype.kind == "i" and dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        if not info.min <= int(value) <= info.max:
-            raise DTypeError(message(f"the Python integer {int(value)} does not fit {dtype}", hint="cast the array first"))
+    if not x.weak or value.dtype.kind not in "iu" or dtype.kind not in "iu":
+        return
+    info = np.iinfo(dtype)  # type: ignore[type-var]  # an integer dtype, by the test above
+    if not info.min <= int(value) <= info.max:
+        line = user_line()
+        raise DTypeError(
+            message(
+                f"the Python integer {int(value)} does not fit {dtype}",
+                {"range": f"{info.min} .. {info.max}"},
+                str(line) if line else None,
+                "a Python number takes the dtype of the array it meets; cast the array first",
+            )
+        )
 
 
-def _weak_scalar(x: Variable) -> Scalar:
-    found: Scalar = {"b": False, "i": 0, "f": 0.0, "c": 0j}[x.dtype.kind]
-    return found
+_WEAK_KINDS: Mapping[str, Scalar] = {"b": False, "i": 0, "u": 0, "f": 0.0, "c": 0j}
+
+
+def _weak_scalars(xs: Sequence[Variable]) -> list[Scalar]:
+    return [_WEAK_KINDS[x.dtype.kind] for x in xs if x.weak]
 
 
 def common_dtype(xs: Sequence[Variable]) -> DType:
     """The dtype in which these meet."""
     strong = [x.dtype for x in xs if not x.weak]
-    weak = [x for x in xs if x.weak]
     if not strong:
-        return promote(*[x.dtype for x in weak])
-    return promote_weak(strong, [_weak_scalar(x) for x in weak]) if weak else promote(*strong)
+        return promote(*[x.dtype for x in xs])
+    weak = _weak_scalars(xs)
+    return promote_weak(strong, weak) if weak else promote(*strong)
+
+
+def _numeric_dtype(xs: Sequence[Variable]) -> DType:
+    found = common_dtype(xs)
+    return INT8 if found == BOOL else found
+
+
+def _quotient_dtype(xs: Sequence[Variable]) -> DType:
+    found = common_dtype(xs)
+    return found if is_inexact(found) else FLOAT64
+
+
+def _float_dtype(xs: Sequence[Variable]) -> DType:
+    """The dtype in which NumPy evaluates `exp`, `hypot`, ...: each integer becomes floating alone."""
+    strong = [x.dtype for x in xs if not x.weak]
+    weak = _weak_scalars(xs)
+    if not strong:
+        return _quotient_dtype(xs)
+    if any(is_inexact(d) for d in strong):
+        return promote_weak([promote(*map(to_float, strong))], weak)
+    return promote(*[to_float(promote_weak([d], weak)) for d in strong])
+
+
+RULES: Mapping[str, tuple[Callable[[Sequence[Variable]], DType], str]] = {
+    "same": (common_dtype, ""),
+    "numeric": (_numeric_dtype, "bool becomes int8"),
+    "float": (_float_dtype, "integers and bool become floating"),
+    "quotient": (_quotient_dtype, "integers and bool become float64"),
+    "logical": (lambda xs: BOOL, "all are taken as bool"),
+}
+"""How operands get one dtype, and what to tell people about it."""
 
 
 def common(values: Sequence[Any], rule: str = "same") -> list[Variable]:
-    """Operands as variables of one dtype.
-
-    ``rule``: "same" (promote), "float" (integers become floating), "logical" (bool),
-    "numeric" (bool becomes int8, as NumPy's arithmetic on bool does where it is defined), "each" (untouched).
-    """
+    """Operands as variables of one dtype, by a row of ``RULES``; "each" leaves them untouched."""
     xs = [asarray(v) for v in values]
     if rule == "each":
         return xs
-    if rule == "logical":
-        return [cast(x, BOOL) for x in xs]
-    dtype = common_dtype(xs)
-    if rule == "float":
-        weak_only = all(x.weak for x in xs)
-        dtype = dtype if dtype.kind in "fc" else as_dtype("float64") if weak_only else to_float(dtype)
+    dtype = RULES[rule][0](xs)
     return [cast(x, dtype) for x in xs]
 
 
 def all_weak(values: Sequence[Any]) -> bool:
     """Do all operands come from Python numbers or dims?"""
-    return all(isinstance(v, bool | int | float | complex | Dim) or (isinstance(v, Variable) and v.weak) for v in values)
+    return all(v.weak if isinstance(v, Variable) else is_number(v) for v in values)
+
+
+def is_number(value: object) -> bool:
+    """Is it a Python number or a dim? (NumPy's scalars are not: they have a dtype of their own.)"""
+    return type(value) in (bool, int, float, complex) or isinstance(value, Dim)
 
 
 def require(condition: bool, op: str, dtype: DType, takes: str, hint: str = "") -> None:

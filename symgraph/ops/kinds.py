@@ -29,11 +29,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from symgraph.ir.dtype import BOOL, DType, as_dtype, is_inexact, is_integer, real_of
+import numpy as np
+
+from symgraph.errors import ArgumentError, message
+from symgraph.ir.dtype import (
+    BOOL,
+    DType,
+    as_dtype,
+    complex_of,
+    is_inexact,
+    is_integer,
+    real_of,
+)
 from symgraph.ir.op import Attrs, Infer, Op, register
 from symgraph.ir.type import ShapeContext, TensorType, Type
 from symgraph.ir.variable import Variable
-from symgraph.ops.convert import all_weak, common, make, require
+from symgraph.ops.convert import RULES, asarray, common, make, require
 
 TAKES: Mapping[str, tuple[Callable[[DType], bool], str]] = {
     "any": (lambda d: True, "any dtype"),
@@ -81,6 +92,14 @@ def sum_to_shape(g: Variable, x: Variable) -> Variable:
     return make("sum_to", [g], shape=x.shape)
 
 
+def zero_like(g: Variable) -> Variable:
+    """Zeros of the type of a cotangent, for what an op does not depend on smoothly.
+
+    Not ``0 * g``: an infinite cotangent would become NaN.
+    """
+    return make("where", common([False], "logical") + common([g, 0.0]))
+
+
 def _broadcasting(vjp: Callable[..., Any]) -> Callable[..., Any]:
     """An elementwise gradient rule made right for broadcast inputs."""
 
@@ -91,15 +110,62 @@ def _broadcasting(vjp: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
+_RESULTS: Mapping[str, Callable[[DType, Attrs], DType]] = {
+    "same": lambda dtype, attrs: dtype,
+    "bool": lambda dtype, attrs: BOOL,
+    "real": lambda dtype, attrs: real_of(dtype),
+    "complex": lambda dtype, attrs: complex_of(dtype),
+    "dtype": lambda dtype, attrs: attrs["dtype"],  # type: ignore[no-any-return]
+}
+
+
 def _elementwise_infer(result: str) -> Infer:
+    of = _RESULTS[result]
+
     def infer(types: tuple[Type, ...], attrs: Attrs, context: ShapeContext) -> Type:
         tensors = [t for t in types if isinstance(t, TensorType)]
         shape = context.broadcast_shapes(*[t.shape for t in tensors])
-        first = tensors[-1].dtype  # the last: `where` has its condition first
-        dtype = {"bool": BOOL, "real": real_of(first)}.get(result, first)
-        return TensorType(attrs.get("dtype", dtype) if result == "dtype" else dtype, shape)
+        return TensorType(of(tensors[-1].dtype, attrs), shape)  # the last: `where` has a condition
 
     return infer
+
+
+def elementwise_front(
+    name: str, arity: int, takes: str, rule: str, options: Mapping[str, Any]
+) -> Callable[..., Variable]:
+    """What users call: operands of one dtype, then options by position or keyword, checked."""
+    accepts, says = TAKES[takes]
+
+    def front(*args: Any, **given: Any) -> Variable:
+        attrs = _attributes(name, arity, options, args, given)
+        raw = [asarray(a) for a in args[:arity]]
+        weak = all(x.weak for x in raw)
+        xs = common(raw, rule)
+        for x in xs:
+            require(accepts(x.dtype), name, x.dtype, says)
+        made = make(name, xs, **attrs)
+        made.weak = weak and made.dtype == xs[-1].dtype
+        return made
+
+    return front
+
+
+def _attributes(
+    name: str, arity: int, options: Mapping[str, Any], args: Sequence[Any], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Options with their defaults; ArgumentError for what the op does not take."""
+    surplus = args[arity:]
+    if len(args) < arity or len(surplus) > len(options):
+        raise ArgumentError(f"{name} takes {arity} arguments, got {len(args)}")
+    attrs = dict(options) | dict(zip(options, surplus, strict=False)) | dict(given)
+    unknown = [key for key in attrs if key not in options]
+    if unknown:
+        hint = f"options: {', '.join(options)}" if options else "it has no options; see sg.astype"
+        raise ArgumentError(message(f"{name} does not take {unknown[0]}=", hint=hint))
+    for key, value in attrs.items():
+        if type(options[key]) is float:
+            attrs[key] = float(value)
+    return attrs
 
 
 def elementwise(
@@ -115,43 +181,37 @@ def elementwise(
     scalar: Callable[..., Any] | None = None,
     grad: Callable[..., Any] | None = None,
     expand: Callable[..., Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+    front: Callable[..., Any] | None = None,
+    numpy: tuple[str, ...] = (),
     **row: Any,
 ) -> Op:
     """An op on each element. ``takes``: a row of TAKES, checked after promotion by ``rule``.
 
-    ``result``: "same", "bool", "real". ``word`` names the word of the loop IR that it is;
-    ``scalar`` writes it with words otherwise; ``expand`` with other ops.
-    ``grad(g, y, *xs)`` may ignore broadcasting.
+    ``result``: "same", "bool", "real", "complex", or "dtype" (an attribute). ``word`` names the
+    word of the loop IR that it is; ``scalar`` writes it with words otherwise; ``expand`` with other
+    ops. ``grad(g, y, *xs)`` may ignore broadcasting. ``options``: attributes with their defaults.
+    ``front`` replaces what users call. ``numpy``: further names of the function in NumPy, besides
+    its own where NumPy has it.
     """
     kind = "composite" if expand is not None and scalar is None and word is None else "elementwise"
-    if word is not None:
-        scalar = _word(word)
-
-    def front(*args: Any, **attrs: Any) -> Variable:
-        if len(args) != arity:
-            from symgraph.errors import ArgumentError
-
-            raise ArgumentError(f"{name} takes {arity} arguments, got {len(args)}")
-        xs = common(args, rule)
-        accepts, says = TAKES[takes]
-        for x in xs:
-            require(accepts(x.dtype), name, x.dtype, says)
-        made = make(name, xs, **attrs)
-        made.weak = all_weak(args) and made.dtype == xs[-1].dtype
-        return made
-
+    own = (name,) if hasattr(np, name) else ()
+    names = {"numpy": own + numpy, **row.pop("names", {})}
+    lines = [f"Dtypes: {'; '.join(filter(None, (TAKES[takes][1], RULES[rule][1])))}."]
+    lines += [f"Accuracy: {row['ulp']:g} ulp."] if row.get("ulp") else ["Accuracy: exact."]
     return register(
         Op(
             name,
             kind,
-            doc,
+            f"{doc}\n\n{'    '.join(lines)}",
             infer=_elementwise_infer(result),
-            front=front,
+            front=front or elementwise_front(name, arity, takes, rule, options or {}),
             reference=reference,
             vjp=_broadcasting(grad) if grad else None,
             expand=expand,
-            element=scalar,
-            **row,
+            element=_word(word) if word is not None else scalar,
+            names=names,
+            **{"ulp": 0.0, **row},
         )
     )
 
@@ -200,6 +260,7 @@ def reduction(
     expand: Callable[..., Any] | None = None,
     result: str = "same",
     kind: str | None = None,
+    infer: Infer | None = None,
     **row: Any,
 ) -> Op:
     """An op over axes. Nodes have ``axes`` (sorted tuple) and never keep dims: ``front`` adds them."""
@@ -208,7 +269,7 @@ def reduction(
             name,
             kind or ("reduction" if fold is not None else "composite"),
             doc,
-            infer=_reduction_infer(result),
+            infer=infer or _reduction_infer(result),
             front=front,
             reference=reference,
             vjp=grad,

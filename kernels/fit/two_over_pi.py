@@ -1,0 +1,29 @@
+"""Writes symgraph_kernels/twooverpi.py: 2/pi * 2**(32 q) mod 4, q = 0 .. 31, each as four floats of 53 bits."""
+
+from pathlib import Path
+
+import mpmath as mp
+
+mp.mp.prec = 1400
+ROWS = 32
+HEAD = '''"""2/pi * 2**(32 q) mod 4 for q = 0 .. 31, four float64 each (their sum, to 2**-200): made by `kernels/fit/two_over_pi.py`."""
+
+TWO_OVER_PI = (
+'''
+
+
+def row(q: int) -> list[float]:
+    rest = mp.fmod(mp.ldexp(2 / mp.pi, 32 * q), 4)
+    parts = []
+    for _ in range(4):
+        with mp.workprec(53):
+            part = float(+rest)
+        parts.append(part)
+        rest -= mp.mpf(part)
+    return parts
+
+
+if __name__ == "__main__":
+    lines = [f"    {', '.join(map(repr, row(q)))},\n" for q in range(ROWS)]
+    target = Path(__file__).parents[1] / "symgraph_kernels" / "twooverpi.py"
+    target.write_text(HEAD + "".join(lines) + ")\n")

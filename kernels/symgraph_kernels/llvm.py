@@ -1,0 +1,341 @@
+"""The words as LLVM instructions: `emit_function(module, "exp", "float64")` adds `sg.exp.f64` to an llvmlite module.
+
+The functions are `internal alwaysinline`, strict (no fast-math flag, whatever the caller's flags), and use only integer and
+float arithmetic, bitcast, select and llvm.fma / rint / floor / fabs / sqrt / copysign, so the same text serves CPU loops
+(which vectorize) and NVVM. Text is made once per function and process; adding it to a second module costs microseconds.
+
+The one exception to branch-free is `far`: sin, cos and tan of huge arguments. There the function calls
+`sg.far.sin.f64(fast, x)`, which returns `fast` after one compare unless x is huge. For CPU modules (`target="cpu"`)
+that function carries vector forms of 2, 4, 8 (and 16) lanes by the attribute `vector-function-abi-variant`, so that a loop
+over `sin` still vectorizes: each vector pays one compare and branch. For `target="cuda"` only the scalar form exists.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from llvmlite import ir
+
+from symgraph_kernels.words import FAR, Table, type_names
+
+DOUBLE, FLOAT, BIT = ir.DoubleType(), ir.FloatType(), ir.IntType(1)
+LANES = {"f64": (2, 4, 8), "f32": (4, 8, 16)}
+PREFIX = "sg."
+
+
+def emit_function(module: ir.Module, name: str, dtype: Any, target: str = "cpu") -> ir.Function:
+    """The LLVM function `sg.<name>.<f32|f64>` of `module`, added with all it needs if it is not there yet.
+
+    Its signature is (float type, ...) -> float type with the arity of the table row. dtype: anything whose `str` is
+    "float32" or "float64" (NumPy dtypes, numba types). target: "cpu" or "cuda" (see the module docstring).
+    Raises: KeyError for a name that the table lacks or for another dtype.
+    """
+    kind = type_names[str(dtype)]
+    found = module.globals.get(f"{PREFIX}{name}.{kind}")
+    if found is not None:
+        return found
+    function, needed = _prepared(name, kind, target)
+    for item in needed:
+        if item.name not in module.globals:
+            module.add_global(item)
+    module.add_global(function)
+    return function
+
+
+def function_text(name: str, dtype: Any, target: str = "cpu") -> str:
+    """LLVM IR text of `sg.<name>.<type>` with everything it refers to: a module that parses on its own."""
+    function, needed = _prepared(name, type_names[str(dtype)], target)
+    return "\n".join(str(item) for item in (*needed, function))
+
+
+class Value:
+    """An SSA value with operators; a Python number beside it becomes a constant of its type."""
+
+    __slots__ = ("builder", "ir")
+
+    def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
+        self.builder, self.ir = builder, value
+
+    def _of(self, other: Value | float) -> ir.Value:
+        return other.ir if isinstance(other, Value) else ir.Constant(self.ir.type, other)
+
+    def _binary(self, floating: str, integer: str, x: Value | float, y: Value | float) -> Value:
+        op = integer if isinstance(self.ir.type, ir.IntType) else floating
+        return Value(self.builder, getattr(self.builder, op)(self._of(x), self._of(y)))
+
+    def _compare(self, op: str, other: Value | float) -> Value:
+        b = self.builder
+        if isinstance(self.ir.type, ir.IntType):
+            return Value(b, b.icmp_signed(op, self.ir, self._of(other)))
+        compare = b.fcmp_unordered if op == "!=" else b.fcmp_ordered
+        return Value(b, compare(op, self.ir, self._of(other)))
+
+    def __add__(self, y: Value | float) -> Value:
+        return self._binary("fadd", "add", self, y)
+
+    def __radd__(self, y: float) -> Value:
+        return self._binary("fadd", "add", y, self)
+
+    def __sub__(self, y: Value | float) -> Value:
+        return self._binary("fsub", "sub", self, y)
+
+    def __rsub__(self, y: float) -> Value:
+        return self._binary("fsub", "sub", y, self)
+
+    def __mul__(self, y: Value | float) -> Value:
+        return self._binary("fmul", "mul", self, y)
+
+    def __rmul__(self, y: float) -> Value:
+        return self._binary("fmul", "mul", y, self)
+
+    def __truediv__(self, y: Value | float) -> Value:
+        return Value(self.builder, self.builder.fdiv(self.ir, self._of(y)))
+
+    def __rtruediv__(self, y: float) -> Value:
+        return Value(self.builder, self.builder.fdiv(self._of(y), self.ir))
+
+    def __neg__(self) -> Value:
+        return Value(self.builder, self.builder.fneg(self.ir))
+
+    def __and__(self, y: Value | int) -> Value:
+        return Value(self.builder, self.builder.and_(self.ir, self._of(y)))
+
+    def __or__(self, y: Value | int) -> Value:
+        return Value(self.builder, self.builder.or_(self.ir, self._of(y)))
+
+    def __xor__(self, y: Value | int) -> Value:
+        return Value(self.builder, self.builder.xor(self.ir, self._of(y)))
+
+    def __invert__(self) -> Value:
+        return Value(self.builder, self.builder.xor(self.ir, ir.Constant(self.ir.type, -1)))
+
+    def __lshift__(self, y: Value | int) -> Value:
+        return Value(self.builder, self.builder.shl(self.ir, self._of(y)))
+
+    def __rshift__(self, y: Value | int) -> Value:
+        return Value(self.builder, self.builder.ashr(self.ir, self._of(y)))
+
+    def __lt__(self, y: Value | float) -> Value:
+        return self._compare("<", y)
+
+    def __le__(self, y: Value | float) -> Value:
+        return self._compare("<=", y)
+
+    def __gt__(self, y: Value | float) -> Value:
+        return self._compare(">", y)
+
+    def __ge__(self, y: Value | float) -> Value:
+        return self._compare(">=", y)
+
+    def __eq__(self, y: Value | float) -> Value:  # type: ignore[override]
+        return self._compare("==", y)
+
+    def __ne__(self, y: Value | float) -> Value:  # type: ignore[override]
+        return self._compare("!=", y)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Words:
+    """The words over an IRBuilder, for float64 (`wide`) or float32."""
+
+    def __init__(self, builder: ir.IRBuilder, wide: bool, target: str) -> None:
+        self.builder, self.wide, self.target = builder, wide, target
+        self.type = DOUBLE if wide else FLOAT
+        self.integer = ir.IntType(64 if wide else 32)
+        self.mantissa, self.one, self.root_half = (
+            (52, 0x3FF0000000000000, 0x3FE6A09E667F3BCD)
+            if wide
+            else (23, 0x3F800000, 0x3F3504F3)
+        )
+        self.shift = 1.5 * 2.0**self.mantissa  # adding it rounds to an integer, left in the low bits
+
+    def _value(self, x: Value | float) -> ir.Value:
+        return x.ir if isinstance(x, Value) else ir.Constant(self.type, x)
+
+    def _intrinsic(self, name: str, *args: Value | float) -> Value:
+        values = [self._value(x) for x in args]
+        ftype = ir.FunctionType(self.type, [self.type] * len(values))
+        function = self.builder.module.declare_intrinsic(name, (self.type,), ftype)
+        return Value(self.builder, self.builder.call(function, values))
+
+    def number(self, wide: float, narrow: float) -> float:
+        return wide if self.wide else narrow
+
+    def poly(self, table: Table, x: Value) -> Value:
+        coefficients = table.float64 if self.wide else table.float32
+        total: Value | float = coefficients[-1]
+        for c in coefficients[-2::-1]:
+            total = self.fma(total, x, c)
+        return total if isinstance(total, Value) else Value(self.builder, self._value(total))
+
+    def fma(self, x: Value | float, y: Value | float, z: Value | float) -> Value:
+        return self._intrinsic("llvm.fma", x, y, z)
+
+    def rint(self, x: Value) -> Value:
+        return self._intrinsic("llvm.rint", x)
+
+    def floor(self, x: Value) -> Value:
+        return self._intrinsic("llvm.floor", x)
+
+    def abs(self, x: Value) -> Value:
+        return self._intrinsic("llvm.fabs", x)
+
+    def sqrt(self, x: Value) -> Value:
+        return self._intrinsic("llvm.sqrt", x)
+
+    def copysign(self, x: Value | float, y: Value) -> Value:
+        return self._intrinsic("llvm.copysign", x, y)
+
+    def select(self, c: Value, x: Value | float, y: Value | float) -> Value:
+        kind = next((v.ir.type for v in (x, y) if isinstance(v, Value)), self.type)
+        x, y = (v.ir if isinstance(v, Value) else ir.Constant(kind, v) for v in (x, y))
+        return Value(self.builder, self.builder.select(c.ir, x, y))
+
+    def bits(self, x: Value) -> Value:
+        return Value(self.builder, self.builder.bitcast(x.ir, self.integer))
+
+    def from_bits(self, i: Value) -> Value:
+        return Value(self.builder, self.builder.bitcast(i.ir, self.type))
+
+    def pow2(self, n: Value) -> Value:
+        i = self.bits(n + self.shift)
+        return self.from_bits((i << self.mantissa) + self.one)
+
+    def frexp(self, x: Value) -> tuple[Value, Value]:
+        small = x < 2.0 ** (-1022 if self.wide else -126)
+        lift = self.mantissa + 2
+        d = self.bits(self.select(small, x * 2.0**lift, x)) - self.root_half
+        m = self.from_bits((d & ((1 << self.mantissa) - 1)) + self.root_half)
+        exponent = (d >> self.mantissa).ir
+        k = Value(self.builder, self.builder.sitofp(exponent, self.type))
+        return m, k - self.select(small, float(lift), 0.0)
+
+    def quadrant(self, n: Value) -> tuple[Value, Value]:
+        i = self.bits(n + self.shift)
+        return (i & 1) != 0, (i & 2) != 0
+
+    def lookup(self, table: tuple[float, ...], i: Value) -> Value:
+        pointer = self.builder.gep(
+            _constants(self.builder.module, table), [ir.Constant(i.ir.type, 0), i.ir], inbounds=True
+        )
+        return Value(self.builder, self.builder.load(pointer, typ=DOUBLE))
+
+    def double(self) -> Words:
+        return Words(self.builder, True, self.target)
+
+    def widen(self, x: Value) -> Value:
+        return x if self.wide else Value(self.builder, self.builder.fpext(x.ir, DOUBLE))
+
+    def narrow(self, x: Value) -> Value:
+        return x if self.wide else Value(self.builder, self.builder.fptrunc(x.ir, FLOAT))
+
+    def far(self, name: str, fast: Value, x: Value) -> Value:
+        function = _far(self.builder.module, name, "f64" if self.wide else "f32", self.target)
+        return Value(self.builder, self.builder.call(function, [fast.ir, x.ir]))
+
+
+class _Frozen(ir.Function):
+    """A finished function: its text never changes, whatever passes over llvmlite objects do (numba's fast-math does)."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _constants(module: ir.Module, table: tuple[float, ...]) -> ir.GlobalVariable:
+    name = f"{PREFIX}table.{len(table)}"
+    found = module.globals.get(name)
+    if found is not None:
+        return found
+    kind = ir.ArrayType(DOUBLE, len(table))
+    constant = ir.GlobalVariable(module, kind, name)
+    constant.linkage, constant.global_constant = "internal", True
+    constant.initializer = ir.Constant(kind, [ir.Constant(DOUBLE, x) for x in table])
+    return constant
+
+
+@functools.cache
+def _prepared(name: str, kind: str, target: str) -> tuple[_Frozen, tuple[Any, ...]]:
+    """The finished function and the globals it refers to, in order of definition."""
+    from symgraph_kernels.table import ROWS
+
+    row = ROWS[name]
+    module = ir.Module()
+    wide = kind == "f64"
+    function = _function(module, f"{PREFIX}{name}.{kind}", DOUBLE if wide else FLOAT, row.arity)
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    words = Words(builder, wide, target)
+    builder.ret(row.evaluate(words, *(Value(builder, a) for a in function.args)).ir)
+    _freeze(function, "alwaysinline nounwind")
+    return function, tuple(g for g in module.globals.values() if g is not function)
+
+
+def _function(module: ir.Module, name: str, kind: ir.Type, arity: int) -> _Frozen:
+    function = _Frozen(module, ir.FunctionType(kind, [kind] * arity), name)
+    function.linkage = "internal"
+    return function
+
+
+def _freeze(function: _Frozen, attributes: str) -> None:
+    """Fix the text, with attributes of which llvmlite does not know all, and drop the blocks."""
+    head, brace, body = ir.Function.__str__(function).partition("\n{")
+    function.text = f"{head} {attributes}{brace}{body}"
+    function.blocks = []
+
+
+def _far(module: ir.Module, name: str, kind: str, target: str) -> ir.Function:
+    """`sg.far.<name>.<kind>(fast, x)`: fast unless |x| is beyond the limit, then the definition in float64."""
+    full = f"{PREFIX}far.{name}.{kind}"
+    found = module.globals.get(full)
+    if found is not None:
+        return found
+    wide = kind == "f64"
+    function = _function(module, full, DOUBLE if wide else FLOAT, 2)
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    words = Words(builder, wide, target)
+    fast, x = (Value(builder, a) for a in function.args)
+    limit = words.number(*FAR[name].limit)
+    huge = words.abs(x) >= limit
+    with builder.if_then(huge.ir, likely=False):
+        exact = FAR[name].definition(words.double(), words.widen(x))
+        builder.ret(words.narrow(exact).ir)
+    builder.ret(fast.ir)
+    forms = _vector_forms(module, function, kind, limit) if target == "cpu" else {}
+    names = ",".join(f"_ZGV_LLVM_N{lanes}vv_{full}({form})" for lanes, form in forms.items())
+    note = f'"vector-function-abi-variant"="{names}" willreturn ' if names else ""
+    _freeze(function, f"{note}noinline readnone nounwind")
+    return function
+
+
+def _vector_forms(module: ir.Module, scalar: ir.Function, kind: str, limit: float) -> dict[int, str]:
+    """Add `<scalar>.<lanes>`: `fast` if no lane is huge, else the scalar function lane by lane. Names by lanes.
+
+    weak_odr, since nothing refers to them before the loop vectorizer looks for them by name.
+    """
+    names = {}
+    for lanes in LANES[kind]:
+        element = scalar.return_value.type
+        vector = ir.VectorType(element, lanes)
+        function = _function(module, f"{scalar.name}.{lanes}", vector, 2)
+        function.linkage = "weak_odr"
+        builder = ir.IRBuilder(function.append_basic_block("entry"))
+        fast, x = function.args
+        above, below = (
+            builder.fcmp_ordered(op, x, ir.Constant(vector, [ir.Constant(element, value)] * lanes))
+            for op, value in ((">=", limit), ("<=", -limit))
+        )
+        mask = builder.bitcast(builder.or_(above, below), ir.IntType(lanes))
+        with builder.if_then(builder.icmp_unsigned("!=", mask, mask.type(0)), likely=False):
+            out = fast
+            for i in range(lanes):
+                at = ir.IntType(32)(i)
+                pair = [builder.extract_element(fast, at), builder.extract_element(x, at)]
+                out = builder.insert_element(out, builder.call(scalar, pair), at)
+            builder.ret(out)
+        builder.ret(fast)
+        _freeze(function, "willreturn noinline readnone nounwind")
+        names[lanes] = function.name
+    return names

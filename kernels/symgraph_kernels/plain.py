@@ -1,0 +1,137 @@
+"""The words on NumPy arrays: what each definition computes, in plain Python, for tests and for stepping through kernels.
+
+`evaluate("exp", x)` takes arrays or scalars of float32 or float64 and runs the same definition that LLVM code is made of.
+It is a reference, not a fast path. fma is emulated: exactly in float32 up to a double rounding (through float64), in
+float64 by Dekker's product and Knuth's sum, so results may differ from compiled ones in the last bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symgraph_kernels.words import FAR, Table
+
+Array = NDArray[Any]
+SPLITTER = 2.0**27 + 1  # Dekker: halves of 26 bits
+
+
+def evaluate(name: str, *args: Any) -> Any:
+    """The table's function `name` on NumPy arrays or scalars (broadcast), in float32 only if every array is float32.
+
+    Python floats count as float64 unless an array is beside them (NEP 50). Raises KeyError for an unknown name.
+    """
+    from symgraph_kernels.table import ROWS
+
+    dtype = np.result_type(*args) if args else np.float64
+    dtype = np.dtype(np.float32) if dtype == np.float32 else np.dtype(np.float64)
+    arrays = np.broadcast_arrays(*(np.asarray(x, dtype) for x in args))
+    with np.errstate(all="ignore"):
+        return np.asarray(ROWS[name].evaluate(Words(dtype == np.float64), *arrays), dtype)[()]
+
+
+class Words:
+    """The words over NumPy arrays of float64 (`wide`) or float32."""
+
+    def __init__(self, wide: bool) -> None:
+        self.wide = wide
+        self.dtype = np.dtype(np.float64 if wide else np.float32)
+        self.integer = np.dtype(np.int64 if wide else np.int32)
+        self.mantissa, self.one, self.root_half = (
+            (52, 0x3FF0000000000000, 0x3FE6A09E667F3BCD)
+            if wide
+            else (23, 0x3F800000, 0x3F3504F3)
+        )
+        self.shift = 1.5 * 2.0**self.mantissa
+
+    def number(self, wide: float, narrow: float) -> float:
+        return wide if self.wide else narrow
+
+    def poly(self, table: Table, x: Array) -> Array:
+        coefficients = table.float64 if self.wide else table.float32
+        total = np.full_like(x, coefficients[-1])
+        for c in coefficients[-2::-1]:
+            total = self.fma(total, x, c)
+        return total
+
+    def fma(self, x: Any, y: Any, z: Any) -> Array:
+        x, y, z = (np.asarray(v, self.dtype) for v in (x, y, z))
+        if not self.wide:
+            exact = x.astype(np.float64) * y
+            return (exact + z).astype(np.float32)
+        high, low = _product(x, y)
+        total = high + z
+        back = total - high
+        error = (high - (total - back)) + (z - back)
+        fused = total + (error + low)
+        return np.where(np.isfinite(fused) & np.isfinite(low), fused, x * y + z)
+
+    def rint(self, x: Array) -> Array:
+        return np.rint(x)
+
+    def floor(self, x: Array) -> Array:
+        return np.floor(x)
+
+    def abs(self, x: Array) -> Array:
+        return np.abs(x)
+
+    def sqrt(self, x: Array) -> Array:
+        return np.sqrt(x)
+
+    def copysign(self, x: Any, y: Array) -> Array:
+        return np.copysign(np.asarray(x, self.dtype), y)
+
+    def select(self, c: Array, x: Any, y: Any) -> Array:
+        given = next((v.dtype for v in (x, y) if isinstance(v, np.ndarray | np.generic)), self.dtype)
+        return np.where(c, np.asarray(x, given), np.asarray(y, given))
+
+    def bits(self, x: Array) -> Array:
+        return np.asarray(x, self.dtype).view(self.integer)
+
+    def from_bits(self, i: Array) -> Array:
+        return np.asarray(i, self.integer).view(self.dtype)
+
+    def pow2(self, n: Array) -> Array:
+        i = self.bits(n + self.shift)
+        return self.from_bits((i << self.mantissa) + self.one)
+
+    def frexp(self, x: Array) -> tuple[Array, Array]:
+        small = x < 2.0 ** (-1022 if self.wide else -126)
+        lift = self.mantissa + 2
+        d = self.bits(self.select(small, x * 2.0**lift, x)) - self.root_half
+        m = self.from_bits((d & ((1 << self.mantissa) - 1)) + self.root_half)
+        k = (d >> self.mantissa).astype(self.dtype)
+        return m, k - self.select(small, float(lift), 0.0)
+
+    def quadrant(self, n: Array) -> tuple[Array, Array]:
+        i = self.bits(n + self.shift)
+        return (i & 1) != 0, (i & 2) != 0
+
+    def lookup(self, table: tuple[float, ...], i: Array) -> Array:
+        return np.take(np.asarray(table), i)
+
+    def double(self) -> Words:
+        return Words(True)
+
+    def widen(self, x: Array) -> Array:
+        return x.astype(np.float64)
+
+    def narrow(self, x: Array) -> Array:
+        return x.astype(self.dtype)
+
+    def far(self, name: str, fast: Array, x: Array) -> Array:
+        huge = np.abs(x) >= self.number(*FAR[name].limit)
+        if not huge.any():
+            return fast
+        return np.where(huge, self.narrow(FAR[name].definition(Words(True), self.widen(x))), fast)
+
+
+def _product(x: Array, y: Array) -> tuple[Array, Array]:
+    """(p, e): x * y = p + e exactly, if nothing overflows or underflows (Dekker 1971)."""
+    p = x * y
+    a, b = x * SPLITTER, y * SPLITTER
+    xh, yh = a - (a - x), b - (b - y)
+    xl, yl = x - xh, y - yh
+    return p, ((xh * yh - p) + xh * yl + xl * yh) + xl * yl

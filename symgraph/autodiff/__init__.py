@@ -1,0 +1,1 @@
+"""Differentiation of graphs: reverse mode (``vjp``), and what users call (``transform``)."""

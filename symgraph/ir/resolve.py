@@ -1,0 +1,114 @@
+"""Which dimensions of a graph are equal: checks become a substitution of symbols.
+
+A function is compiled under the assumption that dims that meet are equal. Its checks say so, and
+``resolve`` turns them into a substitution, so that shapes agree by name inside the compiler. What a
+call really brings is compared once, at entry (``violations``); where an axis of length 1 is meant to
+broadcast instead, the function is specialised to those axes being 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from symgraph.errors import ShapeError, message
+from symgraph.ir.dim import Atom, Dim, DimLike, evaluate, single_atom, substitute, symbols
+from symgraph.ir.graph import Graph, subgraphs, toposort
+from symgraph.ir.node import Node
+from symgraph.ir.type import Check
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A check, and the node that made it (for the error)."""
+
+    check: Check
+    node: Node
+
+
+def requirements(outputs: Iterable[Node]) -> list[Requirement]:
+    """All checks of a graph and of the graphs inside it, each once."""
+    found: dict[Check, Requirement] = {}
+    seen: set[Graph] = set()
+    pending = [tuple(outputs)]
+    while pending:
+        for node in toposort(pending.pop()):
+            for check in node.checks:
+                found.setdefault(check, Requirement(check, node))
+            for graph in subgraphs(node):
+                if graph not in seen:
+                    seen.add(graph)
+                    pending.append(graph.outputs)
+    return list(found.values())
+
+
+def resolve(required: Sequence[Requirement], given: Mapping[Atom, DimLike]) -> dict[Atom, DimLike]:
+    """A substitution under which all checks hold by equality, starting from a given one.
+
+    Raises ShapeError where no sizes could make them hold.
+    """
+    found: dict[Atom, DimLike] = dict(given)
+    for requirement in required:
+        check = requirement.check
+        left, right = substitute(check.left, found), substitute(check.right, found)
+        if left == right or (check.kind == "broadcast" and 1 in (left, right)):
+            continue
+        if isinstance(left, int) and isinstance(right, int):
+            raise ShapeError(mismatch(requirement, left, right))
+        chosen = _orient(left, right)
+        if chosen is not None:
+            atom, value = chosen
+            found = {a: substitute(v, {atom: value}) for a, v in found.items()}
+            found[atom] = value
+    return found
+
+
+def _orient(left: DimLike, right: DimLike) -> tuple[Atom, DimLike] | None:
+    """Which symbol to replace by what: unknowns go first, then names; data lengths stay."""
+    options = []
+    for a, b in ((left, right), (right, left)):
+        atom = single_atom(a)
+        if atom is not None and atom.kind != "data" and atom not in symbols(b):
+            options.append((0 if atom.kind == "unknown" else 1, atom.token, atom, b))
+    if not options:
+        return None
+    # Of two unknowns the younger is replaced: the elder is the one that users see first.
+    best = min(options, key=lambda o: (o[0], not isinstance(o[3], int)))
+    return best[2], best[3]
+
+
+def violations(required: Sequence[Requirement], sizes: Mapping[Atom, int]) -> dict[Atom, int]:
+    """Symbols that a call must be specialised in, because a length of 1 broadcasts.
+
+    Empty where all dims that meet are equal. Raises ShapeError where they do not fit.
+    """
+    special: dict[Atom, int] = {}
+    for requirement in required:
+        check = requirement.check
+        if any(a.kind == "data" for a in symbols(check.left) | symbols(check.right)):
+            continue
+        left, right = evaluate(check.left, sizes), evaluate(check.right, sizes)
+        if left == right:
+            continue
+        if check.kind != "broadcast" or 1 not in (left, right):
+            raise ShapeError(mismatch(requirement, left, right))
+        one = check.left if left == 1 else check.right
+        for atom in symbols(one):
+            special[atom] = sizes[atom]
+    return special
+
+
+def mismatch(requirement: Requirement, left: int, right: int) -> str:
+    """The error text for two dims that do not fit."""
+    check, node = requirement.check, requirement.node
+    facts: dict[str, object] = {
+        f"input {k} of {node.op.name}" + (f" ({n.name})" if n.name else ""): n.type for k, n in enumerate(node.inputs)
+    }
+    facts["dimensions"] = f"{_named(check.left)} = {left}, {_named(check.right)} = {right}"
+    line = str(node.lines[0]) if node.lines else None
+    need = "must be equal" if check.kind == "equal" else "must be equal, or one of them 1"
+    return message(f"{node.op.name}: {check.about}: {left} and {right} {need}", facts, line, "check the arguments' shapes")
+
+
+def _named(dim: DimLike) -> str:
+    return str(dim) if isinstance(dim, Dim) else f"fixed {dim}"

@@ -1,0 +1,138 @@
+"""Clusters as kernels and steps: groups top-level entries, settles buffers, drops dead stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+
+from symgraph.lower.cluster import Barrier, Clusters, Entry, Nest, Text
+from symgraph.lower.nest import (
+    Body,
+    body_of,
+    buffers_read,
+    buffers_written,
+    expressions,
+    leaves,
+    sweep,
+)
+from symgraph.lower.stage import Stage
+from symgraph.loop.ir import Call, For, Kernel, Load, Stmt, Step, Store, Update, Var
+
+if TYPE_CHECKING:
+    from symgraph.lower.program import Lowering
+
+Group = list[Entry]
+
+
+def assemble(clusters: Clusters, lowering: Lowering) -> list[Step]:
+    """The steps of a segment; its kernels are added to the program's."""
+    groups = _grouped(clusters.entries)
+    bodies = [None if isinstance(g[0], Barrier) else body_of(g, clusters.stages, lowering.b) for g in groups]
+    dead = _dead_buffers(bodies, clusters, lowering)
+    steps: list[Step] = []
+    for group, body in zip(groups, bodies, strict=True):
+        first = group[0]
+        if isinstance(first, Barrier):
+            steps.extend(first.step if isinstance(first.step, list) else [first.step])  # type: ignore[list-item]
+            continue
+        assert body is not None
+        statements = sweep(body.statements, lambda name: name in dead)
+        if statements:
+            steps.append(_kernel(Body(statements, body.stages), lowering))
+    return steps
+
+
+def _grouped(entries: Iterable[Entry]) -> list[Group]:
+    """One group per kernel: a nest with the text before and after it that belongs to it, or loose text."""
+    groups: list[Group] = []
+    leading: Group = []
+    for entry in entries:
+        if isinstance(entry, Barrier):
+            groups.append([entry])
+        elif isinstance(entry, Nest):
+            groups.append([*leading, entry])
+            leading = []
+        elif entry.leads:
+            leading.append(entry)
+        elif groups and _belongs(entry, groups[-1]):
+            groups[-1].append(entry)
+        else:
+            groups.append([entry])
+    assert not leading
+    return groups
+
+
+def _belongs(text: Text, group: Group) -> bool:
+    nests = [e for e in group if isinstance(e, Nest)]
+    if nests:
+        return text.stages <= nests[0].stages
+    return isinstance(group[0], Text)
+
+
+def _dead_buffers(bodies: list[Body | None], clusters: Clusters, lowering: Lowering) -> set[str]:
+    """Buffers of this segment that are stored but that no kernel and no other step reads."""
+    read = set(lowering.persistent)
+    written: set[str] = set()
+    for body in bodies:
+        if body is not None:
+            read |= {clusters.base(n) for n in buffers_read(body.statements)}
+            written |= buffers_written(body.statements)
+    return written - read
+
+
+def _kernel(body: Body, lowering: Lowering) -> Call:
+    reads = buffers_read(body.statements)
+    writes = buffers_written(body.statements)
+    names = [n for n in _in_order(body.statements) if n in reads or n in writes]
+    storages = [lowering.storages[n] for n in names]
+    buffers = tuple(lowering.buffer(s) for s in storages)
+    size_names = set(lowering.sizes.names.values())
+    roots = [*expressions(body.statements), *(d for buf in buffers for d in buf.shape)]
+    used = {e.name for e in leaves(roots) if isinstance(e, Var)}
+    sizes = tuple(sorted(n for n in used if n in size_names))
+    kernel = Kernel(
+        f"k{len(lowering.kernels)}_{_title(body.stages)}",
+        buffers,
+        sizes,
+        frozenset(writes),
+        tuple(body.statements),
+        tuple(s.node.number for s in body.stages),
+        tuple(dict.fromkeys((line.file, line.number) for s in body.stages for line in s.node.lines)),
+    )
+    lowering.kernels.append(kernel)
+    actual = tuple(_actual(n, lowering) for n in names)
+    return Call(kernel.name, actual, tuple(lowering.b.var(n) for n in sizes))
+
+
+def _actual(name: str, lowering: Lowering) -> str:
+    while name in lowering.aliases:
+        name = lowering.aliases[name]
+    return name
+
+
+def _in_order(statements: Iterable[Stmt]) -> list[str]:
+    """Buffers in the order in which they first appear: what is read, then what is written."""
+    read: dict[str, None] = {}
+    written: dict[str, None] = {}
+
+    def visit(block: Iterable[Stmt]) -> None:
+        for s in block:
+            if isinstance(s, For):
+                visit(s.body)
+                continue
+            for e in leaves(expressions([s])):
+                if isinstance(e, Load):
+                    read.setdefault(e.buffer)
+            if isinstance(s, Store | Update):
+                written.setdefault(s.buffer)
+
+    visit(statements)
+    return [*read, *(n for n in written if n not in read)]
+
+
+def _title(stages: list[Stage]) -> str:
+    names = list(dict.fromkeys(s.node.op.name for s in stages))
+    return "_".join(names[:3]) if names else "empty"
+
+

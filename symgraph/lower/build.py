@@ -1,0 +1,307 @@
+"""Stages from nodes: one small function per kind of op, in the table ``BUILDERS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from symgraph.ir.dim import DimLike
+from symgraph.ir.dtype import FLOAT64, INT64, DType, as_dtype
+from symgraph.ir.node import Node
+from symgraph.lower.stage import Accessor, Index, Scalars, Stage, Storage, loop_index
+from symgraph.lower.words import WordBuilder
+from symgraph.loop.ir import Assign, Expr, Fail, For, If, Let, Stmt, Store, Update
+from symgraph.ops.kinds import Fold
+
+Lookup = Callable[[Node], Storage | None]
+_WIDE = {as_dtype("float32"): FLOAT64, as_dtype("complex64"): as_dtype("complex128")}
+_SUMS = frozenset(("sum", "prod", "cumulative_sum", "cumulative_prod"))
+_IN_PLACE = frozenset(("sum", "prod", "max", "min", "any", "all"))
+
+
+class Namer:
+    """Fresh numbers for stages and names for the buffers that they need privately."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def next(self) -> int:
+        """A number not given before."""
+        self.count += 1
+        return self.count
+
+
+def loops_of(shape: tuple[DimLike, ...], b: WordBuilder) -> tuple[tuple[DimLike, ...], Index]:
+    """Iteration space over a shape (axes of length 1 have no loop) and the index in it."""
+    space: list[DimLike] = []
+    index: list[Expr] = []
+    for dim in shape:
+        if dim == 1:
+            index.append(b.const(0))
+        else:
+            index.append(loop_index(b, len(space)))
+            space.append(dim)
+    return tuple(space), tuple(index)
+
+
+class StageBuilder:
+    """Builds the stages of stored nodes; holds what they share."""
+
+    def __init__(self, b: WordBuilder, namer: Namer, lookup: Lookup, fail_code: Callable[[Node, int], int]) -> None:
+        self.b, self.namer, self.lookup, self.fail_code = b, namer, lookup, fail_code
+        self._checked: set[tuple[Node, DimLike]] = set()
+
+    def stages(self, node: Node, target: Storage) -> list[Stage]:
+        """The stages that compute a node into a buffer, checks first."""
+        builder = BUILDERS.get(node.op.kind, StageBuilder.point)
+        return builder(self, node, target)
+
+    def scalars(self, number: int, root: Node) -> Scalars:
+        """Scalar code of a stage; the root itself is computed, not loaded."""
+        return Scalars(self.b, f"v{number}_", lambda n: None if n is root else self.lookup(n))
+
+    def point(self, node: Node, target: Storage) -> list[Stage]:
+        """An elementwise, index or gather value over its own shape."""
+        space, index = loops_of(node.tensor.shape, self.b)
+        number = self.namer.next()
+        scalars = self.scalars(number, node)
+        value = scalars.value(node, index)
+        stage = Stage(node, space, len(space), target, index, scalars.lets, value=value, number=number)
+        stage.inside.append(Store(target.name, index, value))
+        return [stage]
+
+    def copy(self, node: Node, source: Storage, target: Storage) -> Stage:
+        """One buffer copied into another of its shape."""
+        space, index = loops_of(target.shape, self.b)
+        number = self.namer.next()
+        scalars = Scalars(self.b, f"v{number}_", lambda n: source)
+        value = scalars.value(node, index)
+        stage = Stage(node, space, len(space), target, index, scalars.lets, value=value, number=number)
+        stage.inside.append(Store(target.name, index, value))
+        return stage
+
+    def checks(self, node: Node) -> list[Stage]:
+        """Stages that make sure that the indices of a gather or scatter are inside their axes."""
+        offset = 1 if node.op.kind == "gather" else 2
+        source = node.inputs[0]
+        found = []
+        for axis, indices in zip(node.attrs["axes"], node.inputs[offset:], strict=True):
+            dim = source.tensor.shape[axis]
+            if (indices, dim) not in self._checked and not node.attrs.get("checked", False):
+                self._checked.add((indices, dim))
+                found.append(self._check(node, indices, dim, axis))
+        return found
+
+    def _check(self, node: Node, indices: Node, dim: DimLike, axis: int) -> Stage:
+        b = self.b
+        space, index = loops_of(indices.tensor.shape, b)
+        number = self.namer.next()
+        scalars = Scalars(b, f"v{number}_", self.lookup)
+        value = scalars.let(b.cast(scalars.value(indices, index), INT64))
+        size = b.size(dim)
+        low, high = b.lt(value, b.sub(b.const(0), size)), b.ge(value, size)
+        stage = Stage(node, space, len(space), None, index, scalars.lets, number=number, alone=True)
+        stage.inside.append(If(b.or_(low, high), (Fail(self.fail_code(node, axis), (value, size)),)))
+        return stage
+
+    def reduction(self, node: Node, target: Storage) -> list[Stage]:
+        """A fold over axes: in registers where these come last, in the result where they do not."""
+        (source,) = node.inputs
+        shape = source.tensor.shape
+        axes = [a for a in node.attrs["axes"] if shape[a] != 1]
+        real = [a for a in range(len(shape)) if shape[a] != 1]
+        kept = [a for a in real if a not in axes]
+        if real == kept + axes or node.op.name not in _IN_PLACE:
+            return [self._fold(node, target, kept, axes)]
+        return [self._fold_in_place(node, target, real, kept)]
+
+    def _fold(self, node: Node, target: Storage, kept: list[int], axes: list[int]) -> Stage:
+        b, (source,) = self.b, node.inputs
+        shape = source.tensor.shape
+        order = kept + axes
+        index = self._index_by_order(shape, order)
+        number = self.namer.next()
+        scalars = self.scalars(number, node)
+        value = scalars.value(source, index)
+        fold = _fold_of(node)
+        dtype = _accumulator(node)
+        start = fold.start(b, dtype)
+        names = [f"acc{number}_{k}" for k in range(len(start))]
+        state = tuple(b.var(n, s.dtype) for n, s in zip(names, start, strict=True))
+        position = self._position(node, shape, len(kept), axes)
+        stepped = fold.step(b, state, b.cast(value, dtype), position)
+        out_index = self._kept_index(node, shape, order)
+        stage = Stage(node, tuple(shape[a] for a in order), len(kept), target, out_index, scalars.lets, number=number)
+        stage.before = [Let(n, s) for n, s in zip(names, start, strict=True)]
+        stage.inside = _assign_all(names, stepped, number)
+        stage.value = b.cast(fold.finish(b, state), target.dtype)
+        stage.after = [Store(target.name, out_index, stage.value)]
+        return stage
+
+    def _index_by_order(self, shape: tuple[DimLike, ...], order: list[int]) -> Index:
+        depth = {axis: d for d, axis in enumerate(order)}
+        b = self.b
+        return tuple(loop_index(b, depth[a]) if a in depth else b.const(0) for a in range(len(shape)))
+
+    def _kept_index(self, node: Node, shape: tuple[DimLike, ...], order: list[int]) -> Index:
+        full = self._index_by_order(shape, order)
+        return tuple(full[a] for a in range(len(shape)) if a not in node.attrs["axes"])
+
+    def _position(self, node: Node, shape: tuple[DimLike, ...], first: int, axes: list[int]) -> Expr:
+        """The place along the reduced axes, counted in row-major order."""
+        b = self.b
+        found = b.const(0)
+        for k, axis in enumerate(axes):
+            found = b.add(b.mul(found, b.size(shape[axis])), loop_index(b, first + k))
+        return found
+
+    def _fold_in_place(self, node: Node, target: Storage, real: list[int], kept: list[int]) -> Stage:
+        """Accumulators in a buffer, so that memory is read in order: sums over leading axes."""
+        b, (source,) = self.b, node.inputs
+        shape = source.tensor.shape
+        outer = next((d for d, a in enumerate(real) if a not in kept), len(real))
+        number = self.namer.next()
+        scalars = self.scalars(number, node)
+        value = scalars.value(source, self._index_by_order(shape, real))
+        fold, dtype = _fold_of(node), _accumulator(node)
+        own = dtype == target.dtype
+        box = target if own else Storage(f"acc{number}", dtype, target.shape)
+        out_index = self._kept_index(node, shape, real)
+        (start,) = fold.start(b, dtype)
+        here = b.load(box.name, out_index, dtype)
+        (stepped,) = fold.step(b, (here,), b.cast(value, dtype), b.const(0))
+        stage = Stage(node, tuple(shape[a] for a in real), outer, target, out_index, scalars.lets, number=number)
+        inner = [a for a in kept if real.index(a) >= outer]
+        stage.before = self._over(inner, shape, real, [Store(box.name, out_index, start)])
+        stage.inside = [Store(box.name, out_index, stepped)]
+        result = b.cast(fold.finish(b, (here,)), target.dtype)
+        if not own or result is not here:
+            stage.after = self._over(inner, shape, real, [Store(target.name, out_index, result)])
+        stage.private = [] if own else [box]
+        return stage
+
+    def _over(self, axes: list[int], shape: tuple[DimLike, ...], real: list[int], body: list[Stmt]) -> list[Stmt]:
+        for axis in reversed(axes):
+            body = [For(f"i{real.index(axis)}", self.b.size(shape[axis]), tuple(body), "vector")]
+        return body
+
+    def prefix(self, node: Node, target: Storage) -> list[Stage]:
+        """Running folds along one axis; the state lives in a register, or in a row of its own."""
+        b, (source,) = self.b, node.inputs
+        shape = source.tensor.shape
+        axis = node.attrs["axis"]
+        real = [a for a in range(len(shape)) if shape[a] != 1 and a != axis]
+        order = real + [axis]  # the axis innermost: the state is a scalar
+        number = self.namer.next()
+        scalars = self.scalars(number, node)
+        index = self._index_by_order(shape, order)
+        value = scalars.value(source, index)
+        fold, dtype = _fold_of(node), _accumulator(node)
+        (start,) = fold.start(b, dtype)
+        name = f"acc{number}_0"
+        state = b.var(name, dtype)
+        (stepped,) = fold.step(b, (state,), b.cast(value, dtype), b.const(0))
+        stage = Stage(node, tuple(shape[a] for a in order), len(order), target, index, scalars.lets, number=number)
+        stage.kept = len(real)
+        stage.before = [Let(name, start)]
+        stage.inside = [Assign(name, stepped), Store(target.name, index, b.cast(state, target.dtype))]
+        stage.sequential = len(real)
+        return [stage]
+
+    def pieces(self, node: Node, target: Storage) -> list[Stage]:
+        """Each input copied to its place in the result."""
+        b = self.b
+        accessors = [Accessor(self.scalars(0, node), i) for i in node.inputs]
+        assert node.op.element is not None
+        found = []
+        for k, offsets in node.op.element(b, accessors, node.tensor, node.attrs):
+            source = node.inputs[k]
+            space, index = loops_of(source.tensor.shape, b)
+            number = self.namer.next()
+            scalars = self.scalars(number, node)
+            index = scalars.broadcast_index(source, index)
+            value = scalars.value(source, index)
+            at = tuple(b.add(o, i) for o, i in zip(offsets, index, strict=True))
+            stage = Stage(node, space, len(space), target, at, scalars.lets, value=value, number=number)
+            stage.inside.append(Store(target.name, at, value))
+            found.append(stage)
+        return found
+
+    def gather(self, node: Node, target: Storage) -> list[Stage]:
+        """A stored gather: its value over its shape (indices are checked by whoever reads it)."""
+        return self.point(node, target)
+
+    def scatter(self, node: Node, target: Storage) -> list[Stage]:
+        """The base copied, then every value written or combined at its indices, in order."""
+        b = self.b
+        base, values, *indices = node.inputs
+        first = self._filled(node, base, target)
+        space, index = loops_of(values.tensor.shape, b)
+        number = self.namer.next()
+        scalars = self.scalars(number, node)
+        value = scalars.value(values, index)
+        at = self._scatter_index(node, scalars, indices, index)
+        stage = Stage(node, space, len(space), target, at, scalars.lets, number=number, alone=True, sequential=0)
+        how = node.attrs["how"]
+        combine = {"multiply": "mul"}.get(how, how)
+        stage.inside.append(Store(target.name, at, value) if how == "set" else Update(target.name, at, combine, value))
+        return [first, stage]
+
+    def _filled(self, node: Node, base: Node, target: Storage) -> Stage:
+        space, index = loops_of(target.shape, self.b)
+        number = self.namer.next()
+        scalars = self.scalars(number, node)
+        value = scalars.value(base, index)
+        stage = Stage(node, space, len(space), target, index, scalars.lets, value=value, number=number)
+        stage.inside.append(Store(target.name, index, value))
+        return stage
+
+    def _scatter_index(self, node: Node, scalars: Scalars, indices: list[Node], index: Index) -> Index:
+        """Where the value at ``index`` goes: gathered axes from the index arrays, others as they are."""
+        b = self.b
+        axes, position = node.attrs["axes"], node.attrs["position"]
+        shape = node.inputs[0].tensor.shape
+        rank = max((i.tensor.ndim for i in indices), default=0)
+        taken = index[position : position + rank]
+        rest = iter(index[:position] + index[position + rank :])
+        at: list[Expr] = []
+        for axis, dim in enumerate(shape):
+            if axis in axes:
+                source = indices[axes.index(axis)]
+                raw = b.cast(scalars.value(source, scalars.broadcast_index(source, taken)), INT64)
+                at.append(scalars.let(b.select(b.lt(raw, b.const(0)), b.add(raw, b.size(dim)), raw)))
+            else:
+                at.append(next(rest))
+        return tuple(at)
+
+
+def _fold_of(node: Node) -> Fold:
+    assert isinstance(node.op.fold, Fold)
+    return node.op.fold
+
+
+def _accumulator(node: Node) -> DType:
+    """Sums and products of float32 are accumulated in float64: error must not grow with length."""
+    own = node.inputs[0].tensor.dtype if node.op.name not in _SUMS else node.tensor.dtype
+    return _WIDE.get(own, own) if node.op.name in _SUMS else own
+
+
+def _assign_all(names: list[str], values: tuple[Expr, ...], number: int) -> list[Stmt]:
+    """Accumulators set together: all new values are computed before the first is assigned."""
+    if len(names) == 1:
+        return [Assign(names[0], values[0])]
+    fresh = [f"next{number}_{k}" for k in range(len(names))]
+    lets: list[Stmt] = [Let(n, v) for n, v in zip(fresh, values, strict=True)]
+    from symgraph.loop.ir import Var
+
+    return lets + [Assign(n, Var(f, v.dtype)) for n, f, v in zip(names, fresh, values, strict=True)]
+
+
+BUILDERS: dict[str, Callable[[StageBuilder, Node, Storage], list[Stage]]] = {
+    "reduction": StageBuilder.reduction,
+    "prefix": StageBuilder.prefix,
+    "pieces": StageBuilder.pieces,
+    "scatter": StageBuilder.scatter,
+    "gather": StageBuilder.gather,
+}
+
+

@@ -1,0 +1,173 @@
+"""Stages that share loops: a tree of loops, grown one stage at a time.
+
+A ``Block`` is an ordered list of entries: text (statements) or a ``Nest`` (one loop with a block
+inside). A stage is placed by walking down: at each depth it enters the first loop of its extent
+that comes after, or consistently contains, everything that it reads; otherwise it opens a new loop
+at the end. It may enter a loop that contains a writer of what it reads if the writer's value is
+complete within one turn and is read at the loop's own index. So a row softmax (maximum,
+sum, quotient) becomes one loop over rows with three loops inside, and sum and sum of squares one loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Union
+
+from symgraph.ir.dim import DimLike
+from symgraph.lower.stage import Stage, loop_index
+from symgraph.lower.words import WordBuilder
+from symgraph.loop.ir import Let, Stmt
+
+WINDOW = 48  # top-level entries looked back over: keeps the work linear in the graph
+LARGEST_BODY = 700  # statements in one loop nest; beyond it compile time and register pressure grow
+
+
+@dataclass(slots=True)
+class Text:
+    """Statements of one stage. ``leads`` says that they belong to the nest that follows."""
+
+    statements: list[Stmt]
+    stages: set[int]
+    leads: bool = False
+
+
+@dataclass(slots=True)
+class Nest:
+    """One loop."""
+
+    depth: int
+    dim: DimLike
+    block: list[Entry]
+    stages: set[int]
+    closed: bool = False
+    size: int = 0
+
+
+@dataclass(slots=True)
+class Barrier:
+    """A step that is no loop nest: a library call, a copy, control flow."""
+
+    step: object
+    stages: set[int]
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+
+
+Entry = Union[Text, Nest, Barrier]
+
+
+@dataclass(slots=True)
+class Clusters:
+    """The top level under construction, and who writes which buffer."""
+
+    b: WordBuilder
+    aliases: dict[str, str] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    stages: dict[int, Stage] = field(default_factory=dict)
+    writers: dict[str, list[int]] = field(default_factory=dict)
+
+    def add(self, stage: Stage) -> None:
+        """Place a stage; its producers must have been added before."""
+        self.stages[stage.number] = stage
+        needs = self._needs(stage)
+        self._place(self.entries, stage, 0, needs)
+        if stage.target is not None:
+            self.writers.setdefault(stage.target.name, []).append(stage.number)
+
+    def barrier(self, step: object, number: int, reads: Iterable[str], writes: Iterable[str]) -> None:
+        """Append a step that nothing moves across unless it is independent of it."""
+        reads, writes = tuple(reads), tuple(writes)
+        self.entries.append(Barrier(step, {number}, reads, writes))
+        for name in writes:
+            self.writers.setdefault(self.base(name), []).append(number)
+
+    def base(self, name: str) -> str:
+        """The buffer behind a reinterpreted name."""
+        while name in self.aliases:
+            name = self.aliases[name]
+        return name
+
+    def _needs(self, stage: Stage) -> set[int]:
+        needs: set[int] = set()
+        for load in stage.loads():
+            needs.update(self.writers.get(self.base(load.buffer), ()))
+        if stage.target is not None:
+            needs.update(self.writers.get(stage.target.name, ()))  # writes to one buffer keep their order
+        return needs
+
+    def _place(self, block: list[Entry], stage: Stage, depth: int, needs: set[int]) -> None:
+        lead: list[Stmt] = [Let(x.name, x.value) for x in stage.lets if x.level == depth]
+        if depth == len(stage.space):
+            self._append_text(block, self._innermost(stage, depth, lead), stage)
+            return
+        if depth == stage.kept:
+            lead += stage.before
+        position = self._enter(block, stage, depth, needs)
+        if position is None:
+            if lead:
+                block.append(Text(lead, {stage.number}, leads=True))
+            nest = Nest(depth, stage.space[depth], [], set(), closed=stage.alone)
+            block.append(nest)
+            position = len(block) - 1
+        else:
+            found = block[position]
+            assert isinstance(found, Nest)
+            nest = found
+            if lead:
+                block.insert(position, Text(lead, {stage.number}, leads=True))
+                position += 1
+        nest.stages.add(stage.number)
+        nest.size += len(stage.lets) + len(stage.inside)
+        self._place(nest.block, stage, depth + 1, needs)
+        if depth == stage.kept and stage.after:
+            block.insert(position + 1, Text(list(stage.after), {stage.number}))
+
+    @staticmethod
+    def _innermost(stage: Stage, depth: int, lead: list[Stmt]) -> list[Stmt]:
+        statements = lead + stage.inside
+        if depth == stage.kept and (stage.before or stage.after):  # a fold over nothing but axes of length 1
+            statements = stage.before + statements + stage.after
+        return statements
+
+    def _append_text(self, block: list[Entry], statements: list[Stmt], stage: Stage) -> None:
+        block.append(Text(statements, {stage.number}))
+
+    def _enter(self, block: list[Entry], stage: Stage, depth: int, needs: set[int]) -> int | None:
+        """The position of the first nest that the stage may share, or None."""
+        if stage.alone:
+            return None
+        start = max(0, len(block) - WINDOW) if depth == 0 else 0
+        first = start
+        for position in range(len(block) - 1, start - 1, -1):
+            entry = block[position]
+            inside = entry.stages & needs
+            if inside:
+                open_ = isinstance(entry, Nest) and all(self._aligned(w, stage, depth) for w in inside)
+                first = position if open_ else position + 1
+                break
+        for position in range(first, len(block)):
+            entry = block[position]
+            if isinstance(entry, Nest) and self._fits(entry, stage, depth):
+                return position
+        return None
+
+    def _fits(self, nest: Nest, stage: Stage, depth: int) -> bool:
+        size = nest.size + len(stage.lets)
+        return not nest.closed and nest.dim == stage.space[depth] and size <= LARGEST_BODY
+
+    def _aligned(self, writer: int, stage: Stage, depth: int) -> bool:
+        """Is what the writer made in this turn of the loop all that the stage reads in it?"""
+        source = self.stages.get(writer)
+        if source is None or source.alone or source.kept <= depth or source.target is None:
+            return False
+        index = loop_index(self.b, depth)
+        axes = [a for a, i in enumerate(source.index) if i is index]
+        if not axes:
+            return False
+        (axis,) = axes[:1]
+        for load in stage.loads():
+            if self.base(load.buffer) == source.target.name:
+                if load.buffer != source.target.name or load.index[axis] is not index:
+                    return False
+        return True

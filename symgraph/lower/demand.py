@@ -1,0 +1,124 @@
+"""Which nodes are stored in a buffer; all others are computed where they are read.
+
+Stored are: leaves that are arrays, results of reductions, library calls and control flow, what
+those need as whole arrays, outputs, and cheap-to-store values that several nodes read. Storing is
+a suggestion: a value whose readers all end up in its own loop body never reaches memory (see
+``cluster``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from symgraph.ir.dim import product
+from symgraph.ir.graph import toposort
+from symgraph.ir.node import Node
+from symgraph.ir.type import TensorType
+
+STORED_KINDS = frozenset(("reduction", "prefix", "pieces", "scatter", "library", "control"))
+INLINED = frozenset(("elementwise", "index", "gather"))
+LONGEST_INLINE = 192  # nodes computed inside one loop body; longer bodies compile slowly and spill
+DEEPEST_VIEWS = 24  # views of views computed in one index expression
+CHEAP = 3  # operations that cost less to repeat than to store and load again
+COSTLY = frozenset(
+    "divide pow sqrt exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh asin acos atan atan2 asinh acosh "
+    "atanh cbrt hypot sigmoid softplus log1mexp logaddexp erf erfc erfcx erfinv gamma gammaln digamma trigamma ndtri "
+    "random_bits floor_divide remainder".split()
+)
+
+
+def is_scalar_constant(node: Node) -> bool:
+    """Is it a constant that is written into the code?"""
+    return node.op.name == "constant" and node.tensor.shape == ()
+
+
+def is_array_leaf(node: Node) -> bool:
+    """Does it come from outside as an array?"""
+    return node.op.kind == "leaf" and node.op.name != "dim" and not is_scalar_constant(node)
+
+
+def keeps_order(node: Node) -> bool:
+    """Is a reshape one that only adds or drops axes of length 1?"""
+    (source,) = node.inputs
+    return [d for d in source.tensor.shape if d != 1] == [d for d in node.tensor.shape if d != 1]
+
+
+def is_reinterpretation(node: Node) -> bool:
+    """Is it another shape over the same elements in order, that is free on a buffer?"""
+    return node.op.name == "reshape" and not keeps_order(node)
+
+
+def demanded(outputs: Iterable[Node]) -> set[Node]:
+    """The nodes that get a buffer."""
+    outputs = tuple(outputs)
+    order = toposort(outputs)
+    readers = _readers(order)
+    stored: set[Node] = set(outputs)
+    weight: dict[Node, int] = {}
+    depth: dict[Node, int] = {}
+    for node in order:
+        if node.op.kind in STORED_KINDS or is_array_leaf(node):
+            stored.add(node)
+        stored.update(_whole_operands(node))
+    for node in order:
+        if node.op.kind == "tuple" or node.op.kind == "leaf":
+            weight[node] = depth[node] = 0
+            if node.op.kind == "tuple":
+                stored.add(node)
+            continue
+        inner = [i for i in node.inputs if i not in stored]
+        own = 10 if node.op.name in COSTLY else 1 if node.op.kind == "elementwise" else 0
+        weight[node] = own + sum(weight[i] for i in inner)
+        views = 1 if node.op.kind in ("index", "gather") else 0
+        depth[node] = views + max((depth[i] for i in inner), default=0)
+        if node not in stored and _worth_storing(node, readers[node], weight[node], depth[node]):
+            stored.add(node)
+    return stored
+
+
+def _readers(order: list[Node]) -> dict[Node, set[Node]]:
+    readers: dict[Node, set[Node]] = {n: set() for n in order}
+    for node in order:
+        for source in node.inputs:
+            readers[source].add(node)
+    return readers
+
+
+def _whole_operands(node: Node) -> list[Node]:
+    """Inputs that must be arrays in memory for this node."""
+    kind = node.op.kind
+    if kind in ("library", "control"):
+        return [transposed_base(i) if kind == "library" else i for i in node.inputs]
+    if is_reinterpretation(node):
+        return [node.inputs[0]]
+    return []
+
+
+def transposed_base(node: Node) -> Node:
+    """What a product reads instead of a node that swaps the last two axes: the node below it."""
+    return node.inputs[0] if swaps_last_axes(node) else node
+
+
+def swaps_last_axes(node: Node) -> bool:
+    """Is it ``x.mT``, which a product takes as a flag?"""
+    if node.op.name != "permute_dims":
+        return False
+    axes = tuple(node.attrs["axes"])
+    rank = len(axes)
+    return rank >= 2 and axes == (*range(rank - 2), rank - 1, rank - 2)
+
+
+def _worth_storing(node: Node, readers: set[Node], weight: int, depth: int) -> bool:
+    if weight >= LONGEST_INLINE or depth >= DEEPEST_VIEWS:
+        return True
+    if weight > CHEAP and len(readers) > 1:
+        return True
+    return weight >= 10 and any(_repeats(node, r) for r in readers)
+
+
+def _repeats(node: Node, reader: Node) -> bool:
+    """Would computing it inside the reader repeat the work, because the reader broadcasts it?"""
+    if not isinstance(reader.type, TensorType) or reader.op.kind not in INLINED:
+        return False
+    mine, theirs = product(node.tensor.shape), product(reader.tensor.shape)
+    return mine != theirs and reader.op.kind == "elementwise"

@@ -1,0 +1,51 @@
+"""Nodes that become library calls: matrix products, sorting. One function per op, in ``LIBRARY``.
+
+A product reads ``x.mT`` without copying: the transposition becomes an attribute. Leading axes are a
+batch; an operand whose batch is all ones is used for every product (its stride is 0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from symgraph.ir.dim import product
+from symgraph.ir.node import Node
+from symgraph.lower.demand import swaps_last_axes, transposed_base
+from symgraph.lower.stage import Storage
+from symgraph.loop.ir import Library
+
+if TYPE_CHECKING:
+    from symgraph.lower.program import Segment
+
+
+def matmul(segment: Segment, node: Node, target: Storage) -> None:
+    """x (..., m, k) @ y (..., k, n) by a routine for matrix products."""
+    left, right = node.inputs
+    b = segment.b
+    *batch, m, n = node.tensor.shape
+    k = left.tensor.shape[-1]
+    x, y = (segment.stored(transposed_base(i)) for i in (left, right))
+    flags = (("trans_a", swaps_last_axes(left)), ("trans_b", swaps_last_axes(right)))
+    sizes = [b.size(m), b.size(n), b.size(k)]
+    batches = [i.tensor.shape[:-2] for i in (left, right)]
+    buffers = (x.name, y.name, target.name)
+    if all(d == 1 for d in batch):
+        call = Library("gemm", buffers, tuple(sizes), flags)
+    else:
+        shared = tuple((f"shared_{x}", all(d == 1 for d in dims)) for x, dims in zip("ab", batches, strict=True))
+        call = Library("gemm_batched", buffers, (b.size(product(tuple(batch))), *sizes), (*flags, *shared))
+    segment.step(call, buffers[:2], buffers[2:])
+
+
+def argsort(segment: Segment, node: Node, target: Storage) -> None:
+    """Indices that sort the last axis, ties in order."""
+    (source,) = node.inputs
+    x = segment.stored(source)
+    b = segment.b
+    *rest, n = source.tensor.shape
+    call = Library("argsort", (x.name, target.name), (b.size(product(tuple(rest))), b.size(n)))
+    segment.step(call, (x.name,), (target.name,))
+
+
+LIBRARY: dict[str, Callable[[Segment, Node, Storage], None]] = {"matmul": matmul, "argsort": argsort}

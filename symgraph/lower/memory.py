@@ -1,0 +1,94 @@
+"""Which temporaries share memory: lifetimes over the steps of a program, slots by first fit.
+
+A temporary lives from the first to the last top-level step that names it; one that a loop touches
+lives through the loop. Two temporaries share a slot if their lifetimes are apart and one size is
+known to hold the other: equal dims (or a constant multiple). The plan is symbolic; ``Plan.bytes``
+evaluates it for given sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from symgraph.ir.dim import Atom, DimLike, evaluate, is_nonnegative, mul, product, sub
+from symgraph.lower.stage import Storage
+from symgraph.loop.ir import Bind, Branch, Call, Copy, Library, Loop, Program, Repeat, Step, View
+
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """For each temporary its slot, and for each slot its size in bytes as a dimension."""
+
+    slots: tuple[int, ...]
+    sizes: tuple[DimLike, ...]
+
+    def offsets(self, sizes: Mapping[Atom, int]) -> tuple[list[int], int]:
+        """Byte offset of every temporary in the arena, and the bytes of the arena."""
+        starts, total = [], 0
+        for size in self.sizes:
+            starts.append(total)
+            total += -(-evaluate(size, sizes) // ALIGNMENT) * ALIGNMENT
+        return [starts[s] for s in self.slots], total
+
+
+def plan(program: Program, temporaries: Sequence[Storage]) -> Plan:
+    """Slots for the temporaries of a program, largest reuse first come first served."""
+    lives = _lifetimes(program.steps, {t.name for t in temporaries})
+    slots: list[int] = [-1] * len(temporaries)
+    sizes: list[DimLike] = []
+    busy_until: list[int] = []
+    order = sorted(range(len(temporaries)), key=lambda k: lives.get(temporaries[k].name, (0, 0))[0])
+    for k in order:
+        storage = temporaries[k]
+        first, last = lives.get(storage.name, (0, 0))
+        size = mul(product(storage.shape), storage.dtype.itemsize)
+        slot = _fitting(size, sizes, busy_until, first)
+        if slot is None:
+            slot = len(sizes)
+            sizes.append(size)
+            busy_until.append(last)
+        slots[k] = slot
+        busy_until[slot] = last
+    return Plan(tuple(slots), tuple(sizes))
+
+
+def _fitting(size: DimLike, sizes: Sequence[DimLike], busy_until: Sequence[int], first: int) -> int | None:
+    for slot, held in enumerate(sizes):
+        if busy_until[slot] < first and (held == size or is_nonnegative(sub(held, size))):
+            return slot
+    return None
+
+
+def _lifetimes(steps: Sequence[Step], names: set[str]) -> dict[str, tuple[int, int]]:
+    lives: dict[str, tuple[int, int]] = {}
+    for number, step in enumerate(steps):
+        for name in _names(step):
+            if name in names:
+                first, _ = lives.get(name, (number, number))
+                lives[name] = (first, number)
+    return lives
+
+
+def _names(step: Step) -> Iterable[str]:
+    stack = [step]
+    while stack:
+        s = stack.pop()
+        if isinstance(s, Call | Library):
+            yield from s.buffers
+        elif isinstance(s, Copy):
+            yield from (s.target, s.source)
+        elif isinstance(s, View):
+            yield s.base
+        elif isinstance(s, Bind):
+            yield s.buffer
+        elif isinstance(s, Repeat):
+            stack.extend(s.steps)
+        elif isinstance(s, Loop):
+            yield s.cond
+            stack.extend(s.steps)
+        elif isinstance(s, Branch):
+            yield s.cond
+            stack.extend((*s.then, *s.orelse))

@@ -1,0 +1,249 @@
+"""A group of cluster entries as a ``Kernel``; values read where they were just stored are forwarded.
+
+``forward`` replaces a load by the local that was stored at the same index in the same turn of the
+loops, and shares equal loads. ``sweep`` then drops stores to buffers that nobody reads, and scalar
+code that nothing uses. Both work on statements, so they know nothing of nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from symgraph.lower.cluster import Entry, Nest, Text
+from symgraph.lower.stage import Stage
+from symgraph.lower.words import WordBuilder
+from symgraph.loop.ir import (
+    Assign,
+    Cast,
+    Const,
+    Expr,
+    Fail,
+    For,
+    If,
+    Let,
+    Load,
+    Local,
+    Stmt,
+    Store,
+    Update,
+    Var,
+    While,
+    Word,
+)
+
+Available = dict[tuple[str, tuple[Expr, ...]], Expr]
+
+
+@dataclass(slots=True)
+class Body:
+    """Statements of a kernel before its buffers are settled, and the stages in it."""
+
+    statements: list[Stmt]
+    stages: list[Stage]
+
+
+def body_of(entries: list[Entry], stages: dict[int, Stage], b: WordBuilder) -> Body:
+    """The statements of a group of entries, loads forwarded."""
+    numbers = sorted(set().union(*[e.stages for e in entries]))
+    raw = _statements(entries, stages, b)
+    statements = _Forward(b).run(raw, {})
+    return Body(statements, [stages[n] for n in numbers])
+
+
+def _statements(entries: Iterable[Entry], stages: dict[int, Stage], b: WordBuilder) -> list[Stmt]:
+    out: list[Stmt] = []
+    for entry in entries:
+        if isinstance(entry, Text):
+            out.extend(entry.statements)
+        elif isinstance(entry, Nest):
+            inner = tuple(_statements(entry.block, stages, b))
+            out.append(For(f"i{entry.depth}", b.size(entry.dim), inner, _kind(entry, stages)))
+    return out
+
+
+def _kind(nest: Nest, stages: dict[int, Stage]) -> str:
+    """What may be promised about the turns of a loop (see ``For``)."""
+    members = [stages[n] for n in nest.stages]
+    if any(s.sequential is not None and nest.depth >= s.sequential for s in members):
+        return "serial"
+    folds = [s for s in members if s.kept <= nest.depth]
+    if any(len(s.before) > 1 for s in folds):
+        return "serial"  # several accumulators that depend on each other, as in argmax
+    innermost = not any(isinstance(e, Nest) for e in nest.block)
+    return "vector" if folds or innermost else "parallel"
+
+
+class _Forward:
+    def __init__(self, b: WordBuilder) -> None:
+        self.b = b
+        self.renamed: dict[str, Expr] = {}
+
+    def run(self, statements: Iterable[Stmt], outer: Available) -> list[Stmt]:
+        here: Available = dict(outer)
+        out: list[Stmt] = []
+        for statement in statements:
+            kept = self._one(statement, here)
+            if kept is not None:
+                out.append(kept)
+        return out
+
+    def _one(self, s: Stmt, here: Available) -> Stmt | None:
+        if isinstance(s, Let):
+            return self._let(s, here)
+        if isinstance(s, Store):
+            index = tuple(self.expr(i) for i in s.index)
+            value = self.expr(s.value)
+            if isinstance(value, Var | Const):
+                here[(s.buffer, index)] = value
+            return Store(s.buffer, index, value)
+        if isinstance(s, For):
+            return For(s.var, self.expr(s.extent), tuple(self.run(s.body, here)), s.kind)
+        if isinstance(s, If):
+            return If(self.expr(s.cond), tuple(self.run(s.then, here)), tuple(self.run(s.orelse, here)))
+        if isinstance(s, Update):
+            return Update(s.buffer, tuple(self.expr(i) for i in s.index), s.op, self.expr(s.value))
+        if isinstance(s, Assign):
+            return Assign(s.name, self.expr(s.value))
+        if isinstance(s, Fail):
+            return Fail(s.code, tuple(self.expr(a) for a in s.args))
+        return s
+
+    def _let(self, s: Let, here: Available) -> Stmt | None:
+        value = self.expr(s.value)
+        if isinstance(value, Load):
+            key = (value.buffer, value.index)
+            if key in here:
+                self.renamed[s.name] = here[key]
+                return None
+            here[key] = self.b.var(s.name, value.dtype)
+        return Let(s.name, value)
+
+    def expr(self, e: Expr) -> Expr:
+        """An expression with renamed locals; expressions are shallow (each word has its own local)."""
+        if isinstance(e, Var):
+            return self.renamed.get(e.name, e)
+        if isinstance(e, Word):
+            args = tuple(self.expr(a) for a in e.args)
+            return e if args == e.args else self.b.word(e.name, args, e.dtype)
+        if isinstance(e, Load):
+            index = tuple(self.expr(i) for i in e.index)
+            return e if index == e.index else self.b.load(e.buffer, index, e.dtype)
+        if isinstance(e, Cast):
+            x = self.expr(e.x)
+            return e if x is e.x else self.b.cast(x, e.dtype)
+        return e
+
+
+def expressions(statements: Iterable[Stmt]) -> Iterator[Expr]:
+    """All expressions of statements and of the blocks inside, outermost of each tree."""
+    for s in statements:
+        if isinstance(s, Let | Assign):
+            yield s.value
+        elif isinstance(s, Store | Update):
+            yield from s.index
+            yield s.value
+        elif isinstance(s, For):
+            yield s.extent
+            yield from expressions(s.body)
+        elif isinstance(s, If):
+            yield s.cond
+            yield from expressions(s.then)
+            yield from expressions(s.orelse)
+        elif isinstance(s, While):
+            yield s.cond
+            yield from expressions(s.body)
+        elif isinstance(s, Fail):
+            yield from s.args
+
+
+def leaves(roots: Iterable[Expr]) -> Iterator[Expr]:
+    """Every ``Load`` and ``Var`` inside expressions."""
+    stack = list(roots)
+    while stack:
+        e = stack.pop()
+        if isinstance(e, Load):
+            yield e
+            stack.extend(e.index)
+        elif isinstance(e, Var):
+            yield e
+        elif isinstance(e, Word):
+            stack.extend(e.args)
+        elif isinstance(e, Cast):
+            stack.append(e.x)
+
+
+def buffers_read(statements: Iterable[Stmt]) -> set[str]:
+    """Names of the buffers that statements load from (or update)."""
+    statements = list(statements)
+    found = {e.buffer for e in leaves(expressions(statements)) if isinstance(e, Load)}
+    return found | {s.buffer for s in _flat(statements) if isinstance(s, Update)}
+
+
+def buffers_written(statements: Iterable[Stmt]) -> set[str]:
+    """Names of the buffers that statements store to."""
+    return {s.buffer for s in _flat(statements) if isinstance(s, Store | Update)}
+
+
+def _flat(statements: Iterable[Stmt]) -> Iterator[Stmt]:
+    for s in statements:
+        yield s
+        if isinstance(s, For | While):
+            yield from _flat(s.body)
+        elif isinstance(s, If):
+            yield from _flat(s.then)
+            yield from _flat(s.orelse)
+
+
+def sweep(statements: list[Stmt], dead: Callable[[str], bool]) -> list[Stmt]:
+    """Statements without stores to dead buffers, and without locals and loops that became useless."""
+    kept = _drop_stores(statements, dead)
+    while True:
+        used = {e.name for e in leaves(expressions(kept)) if isinstance(e, Var)}
+        # An accumulator that only feeds itself counts as used: folds always store their result.
+        swept = _drop_unused(kept, used)
+        if _count(swept) == _count(kept):
+            return swept
+        kept = swept
+
+
+def _count(statements: list[Stmt]) -> int:
+    return sum(1 for _ in _flat(statements))
+
+
+def _drop_stores(statements: Iterable[Stmt], dead: Callable[[str], bool]) -> list[Stmt]:
+    out: list[Stmt] = []
+    for s in statements:
+        if isinstance(s, Store) and dead(s.buffer):
+            continue
+        if isinstance(s, For):
+            s = replace(s, body=tuple(_drop_stores(s.body, dead)))
+        out.append(s)
+    return out
+
+
+def _drop_unused(statements: Iterable[Stmt], used: set[str]) -> list[Stmt]:
+    out: list[Stmt] = []
+    for s in statements:
+        if isinstance(s, Let) and s.name not in used:
+            continue
+        if isinstance(s, Assign) and s.name not in used:
+            continue
+        if isinstance(s, For):
+            body = tuple(_drop_unused(s.body, used))
+            if not body:
+                continue
+            s = replace(s, body=body)
+        out.append(s)
+    return out
+
+
+def locals_of(statements: Iterable[Stmt]) -> set[str]:
+    """Names introduced inside: locals and loop indices."""
+    found: set[str] = set()
+    for s in _flat(statements):
+        if isinstance(s, Let | Local):
+            found.add(s.name)
+        elif isinstance(s, For):
+            found.add(s.var)
+    return found

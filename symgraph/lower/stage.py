@@ -1,0 +1,192 @@
+"""One loop nest per stored node: its iteration space, its value as scalar code, what it reads.
+
+Loop number ``d`` of a stage runs over ``space[d]`` with the index ``i{d}``; axes of length 1 have no
+loop. Two stages whose leading loops agree may share them, so the indices have the same names in all
+stages. ``lets`` are the stage's scalar code in order, each with the number of loops that it needs
+around it (``level``), so that what does not change inside a loop is computed outside of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from symgraph.ir.dim import DimLike
+from symgraph.ir.dtype import DType
+from symgraph.ir.node import Node
+from symgraph.lower.demand import is_scalar_constant
+from symgraph.lower.words import WordBuilder
+from symgraph.loop.ir import Const, Expr, Load, Stmt, Var, Word
+
+Index = tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A buffer of the program: name, element type, and the shape in dims."""
+
+    name: str
+    dtype: DType
+    shape: tuple[DimLike, ...]
+
+
+@dataclass(slots=True)
+class ScalarLet:
+    """``name = value``, valid inside ``level`` loops of the stage."""
+
+    name: str
+    value: Expr
+    level: int
+
+
+@dataclass(slots=True)
+class Stage:
+    """A loop nest that writes one buffer (or only checks something).
+
+    ``kept`` is the number of outer loops after which the result is complete: all of them for an
+    elementwise value, fewer for a reduction. ``before`` and ``after`` run inside ``kept`` loops,
+    around the others; ``inside`` runs in the innermost. ``sequential`` is the first loop whose
+    turns depend on each other, if any.
+    """
+
+    node: Node
+    space: tuple[DimLike, ...]
+    kept: int
+    target: Storage | None
+    index: Index = ()
+    lets: list[ScalarLet] = field(default_factory=list)
+    before: list[Stmt] = field(default_factory=list)
+    inside: list[Stmt] = field(default_factory=list)
+    after: list[Stmt] = field(default_factory=list)
+    sequential: int | None = None
+    value: Expr | None = None
+    private: list[Storage] = field(default_factory=list)
+    alone: bool = False
+    number: int = 0
+
+    def loads(self) -> list[Load]:
+        """Every element that the stage reads."""
+        return [let.value for let in self.lets if isinstance(let.value, Load)]
+
+
+def loop_index(b: WordBuilder, depth: int) -> Expr:
+    """The index of loop number ``depth``."""
+    return b.var(f"i{depth}")
+
+
+def level_of(x: Expr, known: Mapping[str, int]) -> int:
+    """How many loops an expression needs around it; ``known`` has the levels of locals."""
+    best = 0
+    stack = [x]
+    while stack:
+        e = stack.pop()
+        if isinstance(e, Var):
+            name = e.name
+            if name[0] == "i" and name[1:].isdigit():
+                best = max(best, int(name[1:]) + 1)
+            else:
+                best = max(best, known.get(name, 0))
+        elif isinstance(e, Load):
+            stack.extend(e.index)
+        elif isinstance(e, Word):
+            stack.extend(e.args)
+        elif not isinstance(e, Const):
+            stack.append(e.x)
+    return best
+
+
+class Scalars:
+    """Writes the scalar code of one stage: values of nodes at indices, each computed once."""
+
+    def __init__(self, b: WordBuilder, prefix: str, storage: Callable[[Node], Storage | None]) -> None:
+        self.b, self.prefix, self.storage = b, prefix, storage
+        self.lets: list[ScalarLet] = []
+        self.levels: dict[str, int] = {}
+        self._memo: dict[tuple[Node, Index], Expr] = {}
+
+    def let(self, value: Expr) -> Expr:
+        """A local for a value, unless it is one already."""
+        if isinstance(value, Const | Var):
+            return value
+        name = f"{self.prefix}{len(self.lets)}"
+        level = level_of(value, self.levels)
+        self.lets.append(ScalarLet(name, value, level))
+        self.levels[name] = level
+        return self.b.var(name, value.dtype)
+
+    def value(self, node: Node, index: Index) -> Expr:
+        """Element ``index`` of a node. Elementwise chains are walked without recursion."""
+        stack = [(node, index)]
+        while stack:
+            key = stack[-1]
+            if key in self._memo:
+                stack.pop()
+                continue
+            found = self._try(key, stack)
+            if found is not None:
+                self._memo[key] = found
+                stack.pop()
+        return self._memo[(node, index)]
+
+    def _try(self, key: tuple[Node, Index], stack: list[tuple[Node, Index]]) -> Expr | None:
+        node, index = key
+        stored = self.storage(node)
+        if stored is not None:
+            return self.let(self.b.load(stored.name, self._within(stored.shape, index), stored.dtype))
+        if is_scalar_constant(node):
+            return self.b.const(node.attrs["value"], node.tensor.dtype)
+        if node.op.name == "dim":
+            return self.b.size(node.attrs["dim"])
+        if node.op.kind == "elementwise":
+            return self._elementwise(node, index, stack)
+        return self.let(self._view(node, index))
+
+    def _within(self, shape: tuple[DimLike, ...], index: Index) -> Index:
+        zero = self.b.const(0)
+        return tuple(zero if d == 1 else i for d, i in zip(shape, index, strict=True))
+
+    def _elementwise(self, node: Node, index: Index, stack: list[tuple[Node, Index]]) -> Expr | None:
+        keys = [(i, self.broadcast_index(i, index)) for i in node.inputs]
+        missing = [k for k in keys if k not in self._memo]
+        if missing:
+            stack.extend(reversed(missing))
+            return None
+        args = [self._memo[k] for k in keys]
+        assert node.op.element is not None
+        if node.op.name == "astype":
+            return self.let(self.b.cast(args[0], node.tensor.dtype))
+        return self.let(node.op.element(self.b, *args, **node.attrs))
+
+    def broadcast_index(self, node: Node, index: Index) -> Index:
+        """The index into an input of an elementwise node at ``index`` of the result."""
+        shape = node.tensor.shape
+        return self._within(shape, index[len(index) - len(shape) :])
+
+    def _view(self, node: Node, index: Index) -> Expr:
+        if node.op.name == "reshape":
+            return self._reshape(node, index)
+        accessors = [Accessor(self, i) for i in node.inputs]
+        assert node.op.element is not None, f"{node.op.name} cannot be computed inside a loop"
+        return node.op.element(self.b, index, accessors, node.tensor, node.attrs)  # type: ignore[no-any-return]
+
+    def _reshape(self, node: Node, index: Index) -> Expr:
+        """Axes of length 1 added or dropped; ``storage`` knows all other reshapes as buffers."""
+        (source,) = node.inputs
+        shape = source.tensor.shape
+        real = iter([i for i, d in zip(index, node.tensor.shape, strict=True) if d != 1])
+        return self.value(source, tuple(self.b.const(0) if d == 1 else next(real) for d in shape))
+
+
+class Accessor:
+    """What an op row sees of an input: ``x(index)`` is an element; ``shape`` and ``dtype`` its type."""
+
+    __slots__ = ("dtype", "node", "scalars", "shape")
+
+    def __init__(self, scalars: Scalars, node: Node) -> None:
+        self.scalars, self.node = scalars, node
+        self.shape, self.dtype = node.tensor.shape, node.tensor.dtype
+
+    def __call__(self, index: Any) -> Expr:
+        """The element at an index, given as a tuple of int64 expressions."""
+        return self.scalars.value(self.node, tuple(index))

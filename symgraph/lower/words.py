@@ -1,0 +1,175 @@
+"""``WordBuilder``: the object with which op rows write elements as loop-IR expressions.
+
+Its methods are the words of the vocabulary (``b.add(x, y)``, ``b.exp(x)``); plain numbers take the
+dtype of the first expression beside them. Integer index arithmetic is folded on the way, so that
+``i + 0`` and ``i * 1`` never reach a kernel. Equal expressions of one builder are one object, so that
+index tuples compare by identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from symgraph.ir.dim import Atom, Dim, DimLike
+from symgraph.ir.dtype import BOOL, INT64, DType, complex_of, real_of
+from symgraph.loop.ir import Cast, Const, Expr, Var, Word
+
+_TO_BOOL = frozenset("eq ne lt le gt ge isnan isinf isfinite signbit".split())
+_TO_REAL = frozenset(("abs", "real", "imag"))
+
+
+class SizeNames:
+    """The names that dimension symbols have inside one program: ``n``, ``x_0``, ...."""
+
+    def __init__(self) -> None:
+        self.names: dict[Atom, str] = {}
+        self._taken: set[str] = set()
+
+    def name(self, atom: Atom) -> str:
+        """The size name of a symbol; made on first use."""
+        if atom not in self.names:
+            base = "".join(c if c.isalnum() else "_" for c in atom.label.strip("?!")) or "size"
+            name, count = f"n_{base}", 1
+            while name in self._taken:
+                count += 1
+                name = f"n_{base}_{count}"
+            self._taken.add(name)
+            self.names[atom] = name
+        return self.names[atom]
+
+
+class WordBuilder:
+    """Builds expressions; ``b.word(...)`` for every word of the vocabulary."""
+
+    def __init__(self, sizes: SizeNames) -> None:
+        self.sizes = sizes
+        self._made: dict[tuple[Any, ...], Expr] = {}
+
+    def const(self, value: Any, dtype: DType = INT64) -> Expr:
+        """A constant of a dtype."""
+        number = np.asarray(value).astype(dtype)[()]
+        return self._one(("const", dtype, number.tobytes()), lambda: Const(number, dtype))
+
+    def var(self, name: str, dtype: DType = INT64) -> Expr:
+        """A loop index, a size or a scalar local."""
+        return self._one(("var", name, dtype), lambda: Var(name, dtype))
+
+    def load(self, buffer: str, index: tuple[Expr, ...], dtype: DType) -> Expr:
+        """buffer[index]."""
+        return self._one(("load", buffer, index), lambda: Load(buffer, index, dtype))
+
+    def word(self, name: str, args: tuple[Expr, ...], dtype: DType) -> Expr:
+        """A word with its result dtype."""
+        return self._one((name, args, dtype), lambda: Word(name, args, dtype))
+
+    def _one(self, key: tuple[Any, ...], build: Callable[[], Expr]) -> Expr:
+        found = self._made.get(key)
+        if found is None:
+            found = self._made[key] = build()
+        return found
+
+    def cast(self, x: Expr, dtype: DType) -> Expr:
+        """x converted to a dtype."""
+        if x.dtype == dtype:
+            return x
+        if isinstance(x, Const):
+            with np.errstate(all="ignore"):
+                return self.const(x.value, dtype)
+        return self._one(("cast", x, dtype), lambda: Cast(x, dtype))
+
+    def size(self, dim: DimLike) -> Expr:
+        """A dimension as an int64 expression over the program's sizes."""
+        if not isinstance(dim, Dim):
+            return self.const(dim)
+        total: Expr | None = None
+        for monomial, coefficient in dim.terms.items():
+            term: Expr = self.const(coefficient)
+            for atom in monomial:
+                term = self.mul(term, self._atom(atom))
+            total = term if total is None else self.add(total, term)
+        assert total is not None
+        return total
+
+    def _atom(self, atom: Atom) -> Expr:
+        if atom.is_symbol:
+            return self.var(self.sizes.name(atom))
+        args = [self.size(a) for a in atom.args]
+        word = {"min": "minimum", "max": "maximum", "floordiv": "floordiv", "mod": "mod"}[atom.kind]
+        found = args[0]
+        for other in args[1:]:
+            found = self.word(word, (found, other), INT64)
+        return found
+
+    def add(self, x: Any, y: Any) -> Expr:
+        """x + y."""
+        a, b = self._same(x, y)
+        if a.dtype == INT64:
+            if _is_const(a, 0):
+                return b
+            if _is_const(b, 0):
+                return a
+            if isinstance(a, Const) and isinstance(b, Const):
+                return self.const(int(a.value) + int(b.value))
+        return self.word("add", (a, b), a.dtype)
+
+    def sub(self, x: Any, y: Any) -> Expr:
+        """x - y."""
+        a, b = self._same(x, y)
+        if a.dtype == INT64:
+            if _is_const(b, 0):
+                return a
+            if isinstance(a, Const) and isinstance(b, Const):
+                return self.const(int(a.value) - int(b.value))
+        return self.word("sub", (a, b), a.dtype)
+
+    def mul(self, x: Any, y: Any) -> Expr:
+        """x * y."""
+        a, b = self._same(x, y)
+        if a.dtype == INT64:
+            if _is_const(a, 1):
+                return b
+            if _is_const(b, 1):
+                return a
+            if _is_const(a, 0) or _is_const(b, 0):
+                return self.const(0)
+            if isinstance(a, Const) and isinstance(b, Const):
+                return self.const(int(a.value) * int(b.value))
+        return self.word("mul", (a, b), a.dtype)
+
+    def select(self, condition: Any, x: Any, y: Any) -> Expr:
+        """x where condition, else y."""
+        a, b = self._same(x, y)
+        return self.word("select", (condition, a, b), a.dtype)
+
+    def complex(self, re: Any, im: Any) -> Expr:
+        """re + 1j * im."""
+        a, b = self._same(re, im)
+        return self.word("complex", (a, b), complex_of(a.dtype))
+
+    def bitcast(self, x: Expr, dtype: DType) -> Expr:
+        """The bits of x as another dtype of the same width."""
+        return self.word("bitcast", (x,), dtype)
+
+    def __getattr__(self, word: str) -> Callable[..., Expr]:
+        if word.startswith("_"):
+            raise AttributeError(word)
+        name = word.rstrip("_")  # and_, or_, not_: Python keywords
+
+        def apply(*args: Any) -> Expr:
+            exprs = self._same(*args)
+            first = exprs[0].dtype
+            dtype = BOOL if name in _TO_BOOL else real_of(first) if name in _TO_REAL else first
+            return self.word(name, exprs, dtype)
+
+        return apply
+
+    def _same(self, *args: Any) -> tuple[Expr, ...]:
+        dtype = next((a.dtype for a in args if hasattr(a, "dtype") and not isinstance(a, np.generic)), INT64)
+        return tuple(a if hasattr(a, "dtype") and not isinstance(a, np.generic) else self.const(a, dtype) for a in args)
+
+
+def _is_const(x: Expr, value: int) -> bool:
+    return isinstance(x, Const) and bool(x.value == value)

@@ -1,0 +1,91 @@
+"""Nodes as rules make them: with the user lines of the node being rewritten, constants in its dtype.
+
+Not here: what a sum or a product of nodes is simplified to (``terms.py``).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from symgraph.ir.dim import Dim
+from symgraph.ir.dtype import DType
+from symgraph.ir.node import Node, constant_node, make_node
+from symgraph.ir.op import find_op
+from symgraph.ir.origin import Line
+from symgraph.ir.type import Shape
+
+MOST_ELEMENTS = 64  # a larger constant is not examined for being one number repeated
+
+
+class _Provenance(threading.local):
+    lines: tuple[Line, ...] = ()
+
+
+_now = _Provenance()
+
+
+@contextmanager
+def made_for(node: Node) -> Iterator[None]:
+    """Nodes made inside get the user lines of ``node``."""
+    before, _now.lines = _now.lines, node.lines
+    try:
+        yield
+    finally:
+        _now.lines = before
+
+
+def call(op: str, *inputs: Node, **attrs: Any) -> Node:
+    """The node of an op on nodes, as it stands in the graph (attributes as rows store them)."""
+    return make_node(find_op(op), inputs, attrs, lines=_now.lines)
+
+
+def number(value: float | Fraction, dtype: DType) -> Node:
+    """A scalar constant of a dtype; a fraction is rounded once."""
+    if isinstance(value, Fraction):
+        value = float(value) if dtype.kind in "fc" else int(value)
+    return constant_node(np.asarray(value).astype(dtype))
+
+
+def uniform(node: Node) -> Any:
+    """The one value that all elements of a constant have, as a NumPy scalar; None otherwise."""
+    if node.op.name != "constant":
+        return None
+    value = node.attrs["value"]
+    if value.ndim == 0:
+        return value[()]
+    if value.size == 0 or value.size > MOST_ELEMENTS:
+        return None
+    first = value.reshape(-1)[0]
+    return first if bool(np.all(value == first)) and not _mixed_zeros(value) else None
+
+
+def _mixed_zeros(value: np.ndarray[Any, Any]) -> bool:
+    if value.dtype.kind != "f" or value.reshape(-1)[0] != 0:
+        return False
+    signs = np.signbit(value)
+    return bool(signs.any() and not signs.all())
+
+
+def fraction(node: Node) -> Fraction | None:
+    """The exact value of a constant that holds one finite real number; None otherwise."""
+    value = uniform(node)
+    if value is None or value.dtype.kind not in "biuf" or not np.isfinite(value):
+        return None
+    return Fraction(value.item())
+
+
+def size_node(dims: Shape, dtype: DType) -> Node:
+    """The number of elements of these dims as a scalar of a dtype."""
+    from symgraph.ir.dim import product
+
+    total = product(dims)
+    if not isinstance(total, Dim):
+        return number(total, dtype)
+    node = make_node(find_op("dim"), (), {"dim": total}, lines=_now.lines)
+    return call("astype", node, dtype=dtype)

@@ -1,0 +1,421 @@
+"""What is known of a node's values: a range, whether they are whole numbers, whether they are finite.
+
+Facts are of the exact real value that a node stands for (``exp`` is positive though it underflows)
+and say nothing of NaN: a rule that holds for a range holds for NaN too if it passes NaN on. They
+come from the ops, from dtypes, from constants and from ``sg.assume``. Each is found once per node,
+without recursion.
+
+Predicates serve rules by name: ``when=positive(x) & finite(y)`` on holes, ``positive(node)`` on nodes.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symgraph.ir.node import Node
+from symgraph.ir.type import TensorType
+from symgraph.ops.assume import assumptions
+from symgraph.rewrite.pattern import Hole, Pat
+
+INF = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """lo <= value <= hi (< where open); ``whole``: an integer; ``finite``: neither inf nor NaN."""
+
+    lo: float = -INF
+    hi: float = INF
+    lo_open: bool = False
+    hi_open: bool = False
+    whole: bool = False
+    finite: bool = False
+
+    @property
+    def positive(self) -> bool:
+        """Certainly > 0."""
+        return self.lo > 0 or (self.lo == 0 and self.lo_open)
+
+    @property
+    def negative(self) -> bool:
+        """Certainly < 0."""
+        return self.hi < 0 or (self.hi == 0 and self.hi_open)
+
+    @property
+    def nonzero(self) -> bool:
+        """Certainly not 0."""
+        return self.positive or self.negative
+
+
+UNKNOWN = Fact()
+_known: weakref.WeakKeyDictionary[Node, Fact] = weakref.WeakKeyDictionary()
+
+
+def fact(node: Node) -> Fact:
+    """What is known of a node."""
+    found = _known.get(node)
+    if found is not None:
+        return found
+    stack = [node]
+    while stack:
+        top = stack[-1]
+        if top in _known:
+            stack.pop()
+            continue
+        missing = [i for i in top.inputs if i not in _known]
+        if missing:
+            stack += missing
+            continue
+        _known[top] = _meet(_from_op(top), assumptions(top)) if isinstance(top.type, TensorType) else UNKNOWN
+        stack.pop()
+    return _known[node]
+
+
+def copy_fact(source: Node, target: Node) -> None:
+    """Give a stand-in the facts of the node it stands for."""
+    _known[target] = fact(source)
+
+
+def forget(node: Node) -> None:
+    """Drop what is known of a node (an assumption on it was added)."""
+    _known.pop(node, None)
+
+
+def _from_op(node: Node) -> Fact:
+    kind = node.tensor.dtype.kind
+    if kind == "c":
+        return UNKNOWN
+    if kind == "b":
+        return Fact(0, 1, whole=True, finite=True)
+    row = FACTS.get(node.op.name)
+    found = row(node, [_known[i] for i in node.inputs]) if row is not None else UNKNOWN
+    if kind in "iu":
+        info = np.iinfo(node.tensor.dtype)
+        inside = found.lo >= info.min and found.hi <= info.max
+        lo, hi = (found.lo, found.hi) if inside else (float(info.min), float(info.max))
+        return Fact(lo, hi, whole=True, finite=True)
+    return found
+
+
+def _meet(found: Fact, rows: tuple[tuple[str, float], ...]) -> Fact:
+    for relation, bound in rows:
+        lo, hi, lo_open, hi_open = found.lo, found.hi, found.lo_open, found.hi_open
+        if relation in (">", ">=", "==") and (bound > lo or (bound == lo and relation == ">")):
+            lo, lo_open = bound, relation == ">"
+        if relation in ("<", "<=", "==") and (bound < hi or (bound == hi and relation == "<")):
+            hi, hi_open = bound, relation == "<"
+        known = found.finite or relation == "finite"
+        found = Fact(lo, hi, lo_open, hi_open, found.whole or relation == "whole", known)
+    return found
+
+
+# Rows: what an op says of its result ------------------------------------------------------------
+
+Row = Callable[[Node, list[Fact]], Fact]
+
+
+def _bounded(lo: float, hi: float, *, open_: bool = False, lo_open: bool = False) -> Row:
+    found = Fact(lo, hi, open_ or lo_open, open_)
+    return lambda node, inputs: found
+
+
+def _same(node: Node, inputs: list[Fact]) -> Fact:
+    return inputs[0]
+
+
+def _constant(node: Node, inputs: list[Fact]) -> Fact:
+    value = node.attrs["value"]
+    if value.size == 0 or value.dtype.kind not in "biuf" or bool(np.isnan(value).any()):
+        return UNKNOWN
+    lo, hi = float(value.min()), float(value.max())
+    finite = math.isfinite(lo) and math.isfinite(hi)
+    return Fact(lo, hi, whole=finite and bool((value == np.trunc(value)).all()), finite=finite)
+
+
+def _sum(left: Fact, right: Fact) -> Fact:
+    lo, hi = left.lo + right.lo, left.hi + right.hi
+    return Fact(
+        -INF if math.isnan(lo) else lo,
+        INF if math.isnan(hi) else hi,
+        left.lo_open or right.lo_open,
+        left.hi_open or right.hi_open,
+        left.whole and right.whole,
+    )
+
+
+def _negated(x: Fact) -> Fact:
+    return Fact(-x.hi, -x.lo, x.hi_open, x.lo_open, x.whole, x.finite)
+
+
+def _product(left: Fact, right: Fact) -> Fact:
+    whole = left.whole and right.whole
+    corners = []
+    for a, a_open in ((left.lo, left.lo_open), (left.hi, left.hi_open)):
+        for b, b_open in ((right.lo, right.lo_open), (right.hi, right.hi_open)):
+            value = 0.0 if a == 0 or b == 0 else a * b
+            # 0 from a closed zero is reached; from an open one it is not
+            opened = (a_open and b_open) if a != 0 and b != 0 else _open_zero(a, a_open, b, b_open)
+            corners.append((value, opened or (a != 0 and b != 0 and (a_open or b_open))))
+    lo = min(corners, key=lambda c: (c[0], c[1]))
+    hi = max(corners, key=lambda c: (c[0], not c[1]))
+    return Fact(lo[0], hi[0], lo[1], hi[1], whole)
+
+
+def _open_zero(a: float, a_open: bool, b: float, b_open: bool) -> bool:
+    return (a_open if a == 0 else True) and (b_open if b == 0 else True)
+
+
+def _quotient(top: Fact, bottom: Fact) -> Fact:
+    if bottom.positive:
+        lo = 0.0 if bottom.hi == INF else 1 / bottom.hi
+        return _product(top, Fact(lo, 1 / bottom.lo if bottom.lo else INF, bottom.hi == INF, True))
+    if bottom.negative:
+        return _negated(_quotient(top, _negated(bottom)))
+    return UNKNOWN
+
+
+def _multiply(node: Node, inputs: list[Fact]) -> Fact:
+    if node.inputs[0] is node.inputs[1]:
+        return _squared(inputs[0])
+    return _product(*inputs)
+
+
+def _squared(x: Fact) -> Fact:
+    low = 0.0 if x.lo <= 0 <= x.hi else min(abs(x.lo), abs(x.hi))
+    high = max(abs(x.lo), abs(x.hi))
+    return Fact(low * low, high * high if high < 1e150 else INF, x.nonzero and low == 0, False, x.whole)
+
+
+def _pow(node: Node, inputs: list[Fact]) -> Fact:
+    base, exponent = inputs
+    if exponent.lo == exponent.hi and exponent.whole and exponent.lo % 2 == 0 and exponent.lo > 0:
+        return Fact(0, INF, base.nonzero, whole=base.whole)
+    if base.positive:
+        return Fact(0, INF, True)
+    return Fact(0, INF) if base.lo >= 0 else UNKNOWN
+
+
+def _monotone(function: Callable[[float], float], lo: float, hi: float, *, open_: bool = False) -> Row:
+    """An increasing function with this range: its bounds are the images of the bounds, widened an ulp."""
+
+    def row(node: Node, inputs: list[Fact]) -> Fact:
+        (x,) = inputs
+        low, high = _image(function, x.lo, lo), _image(function, x.hi, hi)
+        down = low if low == lo or function(x.lo) in (0, 1) else math.nextafter(low, -INF)
+        up = high if high == hi or function(x.hi) in (0, 1) else math.nextafter(high, INF)
+        return Fact(max(down, lo), min(up, hi), (x.lo_open or x.lo == -INF) if low != lo else open_ or x.lo_open,
+                    (x.hi_open or x.hi == INF) if high != hi else open_)
+
+    return row
+
+
+def _image(function: Callable[[float], float], at: float, limit: float) -> float:
+    try:
+        value = function(at)
+    except (ValueError, OverflowError):
+        return limit
+    return limit if math.isnan(value) else value
+
+
+def _abs(node: Node, inputs: list[Fact]) -> Fact:
+    (x,) = inputs
+    if x.lo >= 0:
+        return x
+    if x.hi <= 0:
+        return _negated(x)
+    return Fact(0, max(-x.lo, x.hi), x.nonzero, False, x.whole, x.finite)
+
+
+def _where(node: Node, inputs: list[Fact]) -> Fact:
+    return _hull(inputs[1:])
+
+
+def _hull(parts: list[Fact]) -> Fact:
+    lo = min(parts, key=lambda f: (f.lo, f.lo_open))
+    hi = max(parts, key=lambda f: (f.hi, not f.hi_open))
+    whole, finite = all(f.whole for f in parts), all(f.finite for f in parts)
+    return Fact(lo.lo, hi.hi, lo.lo_open, hi.hi_open, whole, finite)
+
+
+def _maximum(node: Node, inputs: list[Fact]) -> Fact:
+    lo = max(inputs, key=lambda f: (f.lo, f.lo_open))
+    hi = max(inputs, key=lambda f: (f.hi, not f.hi_open))
+    return Fact(lo.lo, hi.hi, lo.lo_open, hi.hi_open, all(f.whole for f in inputs))
+
+
+def _minimum(node: Node, inputs: list[Fact]) -> Fact:
+    return _negated(_maximum(node, [_negated(f) for f in inputs]))
+
+
+def _reduced_sum(node: Node, inputs: list[Fact]) -> Fact:
+    (x,) = inputs
+    lo = 0.0 if x.lo >= 0 else -INF
+    hi = 0.0 if x.hi <= 0 else INF
+    # an empty sum is 0, so that only a sum over an axis that is never empty is positive
+    counted = all(isinstance(node.inputs[0].tensor.shape[a], int) and node.inputs[0].tensor.shape[a] != 0
+                  for a in node.attrs["axes"])
+    return Fact(lo, hi, counted and x.positive, counted and x.negative, x.whole)
+
+
+def _cast(node: Node, inputs: list[Fact]) -> Fact:
+    return inputs[0] if node.inputs[0].tensor.dtype.kind != "c" else UNKNOWN
+
+
+def _whole(node: Node, inputs: list[Fact]) -> Fact:
+    (x,) = inputs
+    return Fact(math.floor(x.lo) if x.lo > -INF else x.lo, math.ceil(x.hi) if x.hi < INF else x.hi, whole=True)
+
+
+_POSITIVE = Fact(0, INF, lo_open=True)
+_SIZES = Fact(0, 2.0**63, whole=True, finite=True)
+
+
+def _positive(node: Node, inputs: list[Fact]) -> Fact:
+    return _POSITIVE
+
+
+def _exp_row(node: Node, inputs: list[Fact]) -> Fact:
+    (x,) = inputs
+    return Fact(0, 1, True, x.hi_open) if x.hi <= 0 else Fact(1, INF, x.lo_open) if x.lo >= 0 else _POSITIVE
+
+
+def _cosh(node: Node, inputs: list[Fact]) -> Fact:
+    return Fact(1, INF)
+
+
+def _odd(node: Node, inputs: list[Fact]) -> Fact:
+    """A function with the sign of its argument."""
+    (x,) = inputs
+    return Fact(0 if x.lo >= 0 else -INF, 0 if x.hi <= 0 else INF, x.positive, x.negative)
+
+
+def _hypot(node: Node, inputs: list[Fact]) -> Fact:
+    return Fact(0, INF, any(f.nonzero for f in inputs))
+
+
+def _log1p_of(x: float) -> float:
+    return math.log1p(x) if x > -1 else -INF
+
+
+FACTS: Mapping[str, Row] = {
+    "constant": _constant,
+    "dim": lambda node, inputs: _SIZES,
+    "add": lambda node, inputs: _sum(*inputs),
+    "subtract": lambda node, inputs: _sum(inputs[0], _negated(inputs[1])),
+    "negative": lambda node, inputs: _negated(inputs[0]),
+    "multiply": _multiply,
+    "divide": lambda node, inputs: _quotient(*inputs),
+    "reciprocal": lambda node, inputs: _quotient(Fact(1, 1), inputs[0]),
+    "square": lambda node, inputs: _squared(inputs[0]),
+    "pow": _pow,
+    "abs": _abs,
+    "exp": _exp_row,
+    "exp2": _positive,
+    "erfcx": _positive,
+    "softplus": _positive,
+    "expm1": _monotone(math.expm1, -1, INF, open_=True),
+    "sigmoid": _bounded(0, 1, open_=True),
+    "softmax": _bounded(0, 1, lo_open=True),
+    "log_softmax": _bounded(-INF, 0),
+    "log1mexp": _bounded(-INF, 0),
+    "one_hot": lambda node, inputs: Fact(0, 1, whole=True, finite=True),
+    "erfc": _bounded(0, 2, open_=True),
+    "erf": _odd,
+    "tanh": _monotone(math.tanh, -1, 1, open_=True),
+    "atan": _monotone(math.atan, -2, 2, open_=True),
+    "sinh": _odd,
+    "asinh": _odd,
+    "asin": _odd,
+    "atanh": _odd,
+    "cbrt": _odd,
+    "sign": lambda node, inputs: Fact(max(-1, _odd(node, inputs).lo), min(1, _odd(node, inputs).hi), whole=True),
+    "cosh": _cosh,
+    "sin": _bounded(-1, 1),
+    "cos": _bounded(-1, 1),
+    "acos": _bounded(0, math.pi),
+    "sqrt": lambda node, inputs: Fact(0, INF, inputs[0].positive),
+    "log": _monotone(lambda x: math.log(x) if x > 0 else -INF, -INF, INF),
+    "log1p": _monotone(_log1p_of, -INF, INF),
+    "hypot": _hypot,
+    "gamma": lambda node, inputs: _POSITIVE if inputs[0].lo >= 0 else UNKNOWN,
+    "where": _where,
+    "maximum": _maximum,
+    "fmax": _maximum,
+    "minimum": _minimum,
+    "fmin": _minimum,
+    "astype": _cast,
+    "floor": _whole,
+    "ceil": _whole,
+    "round": _whole,
+    "trunc": _whole,
+    "sum": _reduced_sum,
+    "mean": lambda node, inputs: Fact(inputs[0].lo, inputs[0].hi),
+    "max": _same,
+    "min": _same,
+    "concat": lambda node, inputs: _hull(inputs) if inputs else UNKNOWN,
+    "stack": lambda node, inputs: _hull(inputs) if inputs else UNKNOWN,
+    **dict.fromkeys(
+        ("reshape", "permute_dims", "expand_dims", "squeeze", "broadcast_to", "slice", "flip", "roll", "tile",
+         "repeat", "take", "take_along_axis", "gather", "stop_gradient", "index"),
+        _same,
+    ),
+}
+
+
+# Conditions: facts by name, on holes --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A fact that must hold of what the holes of a rule bind."""
+
+    text: str
+    test: Callable[[Mapping[str, Any]], bool]
+
+    def __and__(self, other: Condition) -> Condition:
+        return Condition(f"{self.text} and {other.text}", lambda b: self.test(b) and other.test(b))
+
+    def __or__(self, other: Condition) -> Condition:
+        return Condition(f"({self.text} or {other.text})", lambda b: self.test(b) or other.test(b))
+
+    def __invert__(self) -> Condition:
+        return Condition(f"not {self.text}", lambda b: not self.test(b))
+
+
+def _predicate(name: str, holds: Callable[[Node], bool]) -> Callable[[Any], Any]:
+    def predicate(x: Any) -> Any:
+        if isinstance(x, Pat):
+            assert isinstance(x, Hole), "conditions are about holes"
+            return Condition(f"{name}({x})", lambda b: holds(b[x.name]))
+        return holds(x)
+
+    predicate.__name__ = name
+    predicate.__doc__ = f"Is a node certainly {name}? On a hole: the condition that it is."
+    return predicate
+
+
+positive = _predicate("positive", lambda n: fact(n).positive)
+negative = _predicate("negative", lambda n: fact(n).negative)
+nonnegative = _predicate("nonnegative", lambda n: fact(n).lo >= 0)
+nonpositive = _predicate("nonpositive", lambda n: fact(n).hi <= 0)
+nonzero = _predicate("nonzero", lambda n: fact(n).nonzero)
+finite = _predicate("finite", lambda n: fact(n).finite)
+whole = _predicate("whole", lambda n: fact(n).whole)
+signed = _predicate("signed", lambda n: fact(n).lo >= 0 or fact(n).hi <= 0)
+constant = _predicate("constant", lambda n: n.op.name == "constant")
+scalar = _predicate("scalar", lambda n: isinstance(n.type, TensorType) and all(d == 1 for d in n.tensor.shape))
+real = _predicate("real", lambda n: isinstance(n.type, TensorType) and n.tensor.dtype.kind == "f")
+one_hot = _predicate("one_hot", lambda n: _below_cast(n).op.name == "one_hot")
+probability = _predicate("probability", lambda n: fact(n).lo >= 0 and fact(n).hi <= 1)
+
+
+def _below_cast(node: Node) -> Node:
+    while node.op.name in ("astype", "expand_dims", "broadcast_to"):
+        node = node.inputs[0]
+    return node
