@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from symgraph.errors import ConfigError, message, nearest
 
@@ -31,11 +32,30 @@ class Setting:
     parse: Callable[[str], Value]
     choices: tuple[Value, ...] | None
     about: str
+    least: int = 0  # of a number
 
     @property
     def variable(self) -> str:
         """The environment variable of this setting."""
         return "SYMGRAPH_" + self.name.upper()
+
+    @property
+    def takes(self) -> str:
+        """The allowed values, for people."""
+        if self.choices is not None:
+            return ", ".join(map(repr, self.choices))
+        if isinstance(self.default, int):
+            return f"a whole number, at least {self.least}"
+        return "a text" if self.default is not None else "a path, or None"
+
+    def allows(self, value: object) -> bool:
+        """Is a value of the right type and in range?"""
+        if self.choices is not None:
+            # By type too: 1 is not True here.
+            return any(value == c and type(value) is type(c) for c in self.choices)
+        if isinstance(self.default, int):
+            return type(value) is int and value >= self.least
+        return isinstance(value, str) or (self.default is None and value is None)
 
 
 def _flag(text: str) -> bool:
@@ -50,44 +70,50 @@ def _optional_text(text: str) -> str | None:
     return text or None
 
 
+# fmt: off
 _ROWS = (
     Setting("floatX", "float64", str, ("float32", "float64"), "dtype of inputs made without one"),
     Setting("mode", "fast", str, ("fast", "quick", "debug"), "mode of functions made without one"),
     Setting("backend", "numba", str, None, "code generator used when a mode names none"),
     Setting("device", "cpu", str, ("cpu", "cuda"), "device of functions made without one"),
-    Setting("threads", 0, int, None, "threads of compiled code; 0 means all that the process may use"),
+    Setting("threads", 0, int, None, "threads of compiled code; 0: all that the process may use"),
     Setting("cache", True, _flag, (True, False), "keep compiled code on disk"),
-    Setting("cache_dir", None, _optional_text, None, "where compiled code is kept; None: the user's cache folder"),
-    Setting("cache_size", 2_000, int, None, "largest size of that folder, in MB; the oldest entries go first"),
-    Setting("trace", None, _optional_text, None, "folder that receives a trace of every compilation"),
-    Setting("rewrite_fuel", 2_000, int, None, "most rule applications per node of a graph before rewriting stops"),
+    Setting("cache_dir", None, _optional_text, None, "where; None: the user's cache folder"),
+    Setting("cache_size", 2_000, int, None, "its largest size, in MB; the oldest entries go first"),
+    Setting("trace", None, _optional_text, None, "folder that gets a trace of every compilation"),
+    Setting("rewrite_fuel", 2_000, int, None,
+            "most rule applications per node of a graph before rewriting stops", least=1),
 )
+# fmt: on
 SETTINGS: dict[str, Setting] = {row.name: row for row in _ROWS}
 
 
 def _from_environment() -> dict[str, Value]:
+    """Values of all variables named SYMGRAPH_...; ConfigError for one that is no setting."""
+    rows = {row.variable: row for row in _ROWS}
     values: dict[str, Value] = {}
-    for row in _ROWS:
-        text = os.environ.get(row.variable)
-        if text is not None:
-            values[row.name] = _checked(row, text, source=f"environment variable {row.variable}")
+    for variable, text in os.environ.items():
+        if not variable.startswith("SYMGRAPH_"):
+            continue
+        if variable not in rows:
+            raise ConfigError(_unknown(variable, list(rows), "environment variable of a setting"))
+        row = rows[variable]
+        values[row.name] = _checked(row, text, source=f"environment variable {variable}")
     return values
 
 
 def _checked(row: Setting, value: object, source: str) -> Value:
+    """The value as the setting holds it; ConfigError for one that it does not take."""
     try:
-        parsed = row.parse(value) if isinstance(value, str) else value
-        fits = parsed is None if row.default is None and parsed is None else True
-        if row.default is not None:
-            fits = type(parsed) is type(row.default)
+        text = str(value) if isinstance(value, PurePath) else value
+        parsed = row.parse(text) if isinstance(text, str) else text
     except ValueError:
-        fits, parsed = False, None
-    if not fits or (row.choices is not None and parsed not in row.choices):
-        allowed = row.choices or type(row.default).__name__
+        parsed = value
+    if not row.allows(parsed):
         raise ConfigError(
             message(
                 f"setting {row.name!r} does not take {value!r}",
-                {"allowed": allowed, "set by": source},
+                {"allowed": row.takes, "set by": source},
                 hint=row.about,
             )
         )
@@ -98,30 +124,34 @@ def _checked(row: Setting, value: object, source: str) -> Value:
 class Config:
     """The settings in force; see ``SETTINGS`` for their names, types and defaults."""
 
+    _values: dict[str, Value]
+    _local: ContextVar[dict[str, Value] | None]
+
     def __init__(self) -> None:
-        object.__setattr__(self, "_values", {r.name: r.default for r in _ROWS} | _from_environment())
+        values = {row.name: row.default for row in _ROWS} | _from_environment()
+        object.__setattr__(self, "_values", values)
         object.__setattr__(self, "_local", ContextVar("symgraph_config", default=None))
 
     def __getattr__(self, name: str) -> Value:
         row = _row(name)
-        local = self._local.get()  # type: ignore[attr-defined, union-attr]
-        if local and row.name in local:
-            return local[row.name]  # type: ignore[no-any-return]
-        return self._values[row.name]  # type: ignore[index, return-value]
+        local = self._local.get()
+        return local[row.name] if local and row.name in local else self._values[row.name]
 
     def __setattr__(self, name: str, value: object) -> None:
         row = _row(name)
-        self._values[row.name] = _checked(row, value, source="assignment")  # type: ignore[index]
+        self._values[row.name] = _checked(row, value, source="assignment")
 
     @contextmanager
     def __call__(self, **settings: object) -> Iterator[Config]:
         """Settings in force inside a ``with`` block only."""
-        new = {_row(k).name: _checked(_row(k), v, source="with sg.config(...)") for k, v in settings.items()}
-        token = self._local.set({**(self._local.get() or {}), **new})  # type: ignore[attr-defined, union-attr]
+        rows = [_row(name) for name in settings]
+        values = zip(rows, settings.values(), strict=True)
+        new = {row.name: _checked(row, v, source="with sg.config(...)") for row, v in values}
+        token = self._local.set({**(self._local.get() or {}), **new})
         try:
             yield self
         finally:
-            self._local.reset(token)  # type: ignore[attr-defined, union-attr]
+            self._local.reset(token)
 
     def text(self, name: str) -> str:
         """A setting that is text."""
@@ -143,11 +173,15 @@ class Config:
 
 
 def _row(name: str) -> Setting:
-    if name in SETTINGS:
-        return SETTINGS[name]
-    near = nearest(name, list(SETTINGS))
-    hint = f"did you mean {near!r}?" if near else "settings: " + ", ".join(SETTINGS)
-    raise ConfigError(message(f"there is no setting {name!r}", hint=hint))
+    if name not in SETTINGS:
+        raise ConfigError(_unknown(name, list(SETTINGS), "setting"))
+    return SETTINGS[name]
+
+
+def _unknown(name: str, known: list[str], what: str) -> str:
+    near = nearest(name, known)
+    hint = f"did you mean {near!r}?" if near else "settings: " + ", ".join(known)
+    return message(f"there is no {what} {name!r}", hint=hint)
 
 
 config = Config()

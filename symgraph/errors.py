@@ -83,6 +83,10 @@ class CacheWarning(UserWarning):
     """A compiled entry on disk that could not be used; it was compiled again."""
 
 
+class RewriteWarning(UserWarning):
+    """Rewriting that stopped before it was done: rules that go in a circle, or too many steps."""
+
+
 class FallbackWarning(UserWarning):
     """Something slower than usual is used, by name."""
 

@@ -36,12 +36,16 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "ops": (*LEAVES, "ir"),
     "autodiff": (*LEAVES, "ir", "ops"),
     "rewrite": (*LEAVES, "ir", "ops"),
+    "init": (*LEAVES, "ir"),
     "loop": (*LEAVES, "ir.dtype", "ir.dim"),
     "lower": (*LEAVES, "ir", "ops", "loop"),
     "codegen": (*LEAVES, "loop"),
     "runtime": (*LEAVES, "ir.type", "loop", "codegen"),
+    "archive": ("errors", "ir"),
+    "saving": ("errors", "ir", "ops", "archive"),
     "compile": ABOVE_COMPILE,
     "api": (*ABOVE_COMPILE, "compile"),
+    "optim": (*ABOVE_COMPILE, "compile", "api"),
     "frontends": (*LEAVES, "api", "ops"),
 }
 # Which layers use symgraph_kernels, and what of it.

@@ -1,4 +1,4 @@
-"""Writes symgraph_kernels/twooverpi.py: 2/pi * 2**(32 q) mod 4, q = 0 .. 31, each as four floats of 53 bits."""
+"""Writes symgraph_kernels/twooverpi.py: 2/pi * 2**(32 q) mod 4, each as four floats of 53 bits."""
 
 from pathlib import Path
 
@@ -6,7 +6,10 @@ import mpmath as mp
 
 mp.mp.prec = 1400
 ROWS = 32
-HEAD = '''"""2/pi * 2**(32 q) mod 4 for q = 0 .. 31, four float64 each (their sum, to 2**-200): made by `kernels/fit/two_over_pi.py`."""
+HEAD = '''"""2/pi * 2**(32 q) mod 4 for q = 0 .. 31, as sums of four float64 each, to 2**-200.
+
+Made by `kernels/fit/two_over_pi.py`.
+"""
 
 TWO_OVER_PI = (
 '''

@@ -1,8 +1,8 @@
-"""exp, exp2, expm1, the hyperbolic functions, and the logistic family that is built from exp and log1p.
+"""exp, exp2, expm1, the hyperbolic functions, and the logistic family built from exp and log1p.
 
-All reduce x = n ln2 + r with ln2 in two parts, |r| <= ln2/2, and scale by 2**n in two factors, so that
-subnormal results round once and overflow gives inf. Where a caller needs more than an ulp it takes exp as a
-pair (`exp_pair`, `expm1_quarter`) and never multiplies a rounded exp.
+All reduce x = n ln2 + r with ln2 in two parts, |r| <= ln2/2, and scale by 2**n in two factors, so
+that subnormal results round once and overflow gives inf. Where a caller needs more than an ulp it
+takes exp as a pair (`exp_pair`, `expm1_quarter`) and never multiplies a rounded exp.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from symgraph_kernels.coefficients import EXP, EXP2, EXPM1
 from symgraph_kernels.logarithm import log1p_pair, log_sum
-from symgraph_kernels.pairs import Pair, Value, clamp, divide, fast_sum, full_sum
+from symgraph_kernels.pairs import Pair, Value, clamp, fast_sum, full_sum
 
 LOG2E = 1.4426950408889634
 LN2_HIGH = (0.6931471805601177, 0.69317626953125)  # 40 and 14 bits: n * high is exact
@@ -47,7 +47,10 @@ def exp(s: Any, x: Value) -> Value:
 
 
 def exp_pair(s: Any, x: Value, c: Value | None = None) -> tuple[Pair, Value]:
-    """((high, low), n): exp(x + c) = (high + low) 2**n, relative error about 2**-4 ulp, for a bounded x and a small c."""
+    """((high, low), n): exp(x + c) = (high + low) 2**n for a bounded x and a small c.
+
+    Relative error about 2**-4 ulp.
+    """
     n, r, rest = reduce(s, x)
     if c is not None:
         r, rest = full_sum(s, r, rest + c)
@@ -64,7 +67,10 @@ def exp2(s: Any, x: Value) -> Value:
 
 
 def expm1_quarter(s: Any, x: Value) -> Pair:
-    """expm1(x) / 4 as a pair, for x in [-50, 710.5] (float32: 89.5): a quarter, so that sinh does not overflow early."""
+    """expm1(x) / 4 as a pair, for x in [-50, 710.5] (float32: 89.5).
+
+    A quarter, so that sinh does not overflow early.
+    """
     n, r, rest = reduce(s, x)
     tail = s.fma(r * r, s.fma(r, s.poly(EXPM1, r), 0.5), rest)
     factor = s.pow2(n - 2.0)
@@ -81,7 +87,7 @@ def expm1(s: Any, x: Value) -> Value:
     q = s.fma(r * r, s.fma(r, s.poly(EXPM1, r), 0.5), r)
     factor = s.pow2(n - 1.0)  # half of 2**n never overflows
     y = 2.0 * s.fma(factor, q, factor - 0.5)
-    return s.select(n == 0.0, q, y)  # q keeps -0 and tiny arguments exact
+    return s.select(x == 0.0, x, s.select(n == 0.0, q, y))  # q is exact for tiny x, but for -0
 
 
 def sinh(s: Any, x: Value) -> Value:
@@ -89,9 +95,7 @@ def sinh(s: Any, x: Value) -> Value:
     a = s.abs(x)
     top = s.number(711.0, 90.0)
     high, low = expm1_quarter(s, clamp(s, a, 0.0, s.number(710.5, 89.5)))
-    denominator = fast_sum_any(s, high, low, 0.25)
-    ratio, rest = divide(s, (high, low), denominator)
-    y = 2.0 * (high + s.fma(0.25, ratio, s.fma(0.25, rest, low)))
+    y = 2.0 * (high + s.fma(0.25, high / (high + 0.25), low))
     y = s.select(a < tiny(s), a, s.select(a > top, INF, y))
     return s.copysign(y, x)
 
@@ -106,23 +110,22 @@ def cosh(s: Any, x: Value) -> Value:
 
 
 def tanh(s: Any, x: Value) -> Value:
-    """E / (E + 2) with E = expm1(2 |x|), in pairs."""
+    """E / (E + 2), or 1 - 2 / (E + 2), with E = expm1(2 |x|)."""
     a = s.abs(x)
     high, low = expm1_quarter(s, clamp(s, a + a, 0.0, 50.0))
-    y, rest = divide(s, (high, low), fast_sum_any(s, high, low, 0.5))
-    return s.copysign(s.select(a < tiny(s), a, y + rest), x)
+    below = high + 0.5
+    inverse = 1.0 / below
+    y = high * inverse
+    y = s.fma(s.fma(-y, below, high) + low, inverse, y)
+    y = s.select(high > 0.5, s.fma(-0.5, inverse, 1.0), y)
+    return s.copysign(s.select(a < tiny(s), a, y), x)
 
 
 def sigmoid(s: Any, x: Value) -> Value:
     """1 / (1 + exp(-x)): e / (1 + e) on the left, e = exp(-|x|) never overflows."""
     (high, low), n = exp_pair(s, clamp(s, -s.abs(x), s.number(-760.0, -110.0), 0.0))
-    floor = s.number(-1000.0, -120.0)
-    factor = s.pow2(s.select(n < floor, floor, n))
-    total, rest = fast_sum(s, 1.0, high * factor)
-    denominator = (total, s.fma(low, factor, rest))
-    left = x < 0.0
-    y, rest = divide(s, (s.select(left, high, 1.0), s.select(left, low, 0.0)), denominator)
-    return s.select(left, scale(s, y + rest, n), y + rest)
+    e = scale(s, high + low, n)  # rounded once, not exp's twice: the sum and the quotient follow
+    return s.select(x < 0.0, e, 1.0) / (1.0 + e)
 
 
 def softplus(s: Any, x: Value) -> Value:
@@ -172,11 +175,6 @@ def logaddexp(s: Any, x: Value, y: Value) -> Value:
 def tiny(s: Any) -> float:
     """Below this, x + O(x^3) is x."""
     return s.number(2.0**-30, 2.0**-14)
-
-
-def fast_sum_any(s: Any, high: Value, low: Value, x: float) -> Pair:
-    total, rest = full_sum(s, high, x)
-    return total, rest + low
 
 
 def nan_only(s: Any, x: Value) -> Value:

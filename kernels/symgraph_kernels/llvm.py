@@ -1,13 +1,15 @@
-"""The words as LLVM instructions: `emit_function(module, "exp", "float64")` adds `sg.exp.f64` to an llvmlite module.
+"""The words as LLVM: `emit_function(module, "exp", "float64")` adds `sg.exp.f64` to the module.
 
-The functions are `internal alwaysinline`, strict (no fast-math flag, whatever the caller's flags), and use only integer and
-float arithmetic, bitcast, select and llvm.fma / rint / floor / fabs / sqrt / copysign, so the same text serves CPU loops
-(which vectorize) and NVVM. Text is made once per function and process; adding it to a second module costs microseconds.
+The functions are `internal alwaysinline`, strict (no fast-math flag, whatever the caller's
+flags), and use only integer and float arithmetic, bitcast, select and llvm.fma / rint / floor /
+fabs / sqrt / copysign, so the same text serves CPU loops (which vectorize) and NVVM. Text is made
+once per function and process; adding it to a second module costs microseconds.
 
-The one exception to branch-free is `far`: sin, cos and tan of huge arguments. There the function calls
-`sg.far.sin.f64(fast, x)`, which returns `fast` after one compare unless x is huge. For CPU modules (`target="cpu"`)
-that function carries vector forms of 2, 4, 8 (and 16) lanes by the attribute `vector-function-abi-variant`, so that a loop
-over `sin` still vectorizes: each vector pays one compare and branch. For `target="cuda"` only the scalar form exists.
+The one exception to branch-free is `far`: sin, cos and tan of huge arguments. There the function
+calls `sg.far.sin.f64(fast, x)`, which returns `fast` after one compare unless x is huge. For CPU
+modules (`target="cpu"`) that function carries vector forms of 2, 4, 8 (and 16) lanes by the
+attribute `vector-function-abi-variant`, so that a loop over `sin` still vectorizes: each vector
+pays one compare and branch. For `target="cuda"` only the scalar form exists.
 """
 
 from __future__ import annotations
@@ -25,10 +27,11 @@ PREFIX = "sg."
 
 
 def emit_function(module: ir.Module, name: str, dtype: Any, target: str = "cpu") -> ir.Function:
-    """The LLVM function `sg.<name>.<f32|f64>` of `module`, added with all it needs if it is not there yet.
+    """The LLVM function `sg.<name>.<f32|f64>` of `module`, added with all it needs if not there.
 
-    Its signature is (float type, ...) -> float type with the arity of the table row. dtype: anything whose `str` is
-    "float32" or "float64" (NumPy dtypes, numba types). target: "cpu" or "cuda" (see the module docstring).
+    Its signature is (float type, ...) -> float type with the arity of the table row. dtype:
+    anything whose `str` is "float32" or "float64" (NumPy dtypes, numba types). target: "cpu" or
+    "cuda" (see the module docstring).
     Raises: KeyError for a name that the table lacks or for another dtype.
     """
     kind = type_names[str(dtype)]
@@ -44,7 +47,7 @@ def emit_function(module: ir.Module, name: str, dtype: Any, target: str = "cpu")
 
 
 def function_text(name: str, dtype: Any, target: str = "cpu") -> str:
-    """LLVM IR text of `sg.<name>.<type>` with everything it refers to: a module that parses on its own."""
+    """LLVM IR text of `sg.<name>.<type>` with all it refers to: it parses on its own."""
     function, needed = _prepared(name, type_names[str(dtype)], target)
     return "\n".join(str(item) for item in (*needed, function))
 
@@ -145,11 +148,11 @@ class Words:
         self.type = DOUBLE if wide else FLOAT
         self.integer = ir.IntType(64 if wide else 32)
         self.mantissa, self.one, self.root_half = (
-            (52, 0x3FF0000000000000, 0x3FE6A09E667F3BCD)
-            if wide
-            else (23, 0x3F800000, 0x3F3504F3)
+            (52, 0x3FF0000000000000, 0x3FE6A09E667F3BCD) if wide else (23, 0x3F800000, 0x3F3504F3)
         )
-        self.shift = 1.5 * 2.0**self.mantissa  # adding it rounds to an integer, left in the low bits
+        self.shift = (
+            1.5 * 2.0**self.mantissa
+        )  # adding it rounds to an integer, left in the low bits
 
     def _value(self, x: Value | float) -> ir.Value:
         return x.ir if isinstance(x, Value) else ir.Constant(self.type, x)
@@ -236,8 +239,29 @@ class Words:
         return Value(self.builder, self.builder.call(function, [fast.ir, x.ir]))
 
 
-class _Frozen(ir.Function):
-    """A finished function: its text never changes, whatever passes over llvmlite objects do (numba's fast-math does)."""
+class _DeviceBuilder(ir.IRBuilder):  # type: ignore[misc]  # llvmlite is untyped
+    """Products that NVVM leaves alone: it fuses mul and add by default, which undoes pairs."""
+
+    def fmul(
+        self, lhs: ir.Value, rhs: ir.Value, name: str = "", flags: tuple[str, ...] = ()
+    ) -> Any:
+        """The product, rounded to nearest and not contracted."""
+        suffix = "d" if lhs.type == DOUBLE else "f"
+        ftype = ir.FunctionType(lhs.type, [lhs.type, lhs.type])
+        product = self.module.declare_intrinsic(f"llvm.nvvm.mul.rn.{suffix}", (), ftype)
+        return self.call(product, [lhs, rhs], name)
+
+
+def _builder(function: ir.Function, target: str) -> ir.IRBuilder:
+    kind = _DeviceBuilder if target == "cuda" else ir.IRBuilder
+    return kind(function.append_basic_block("entry"))
+
+
+class _Frozen(ir.Function):  # type: ignore[misc]  # llvmlite is untyped
+    """A finished function: its text stays, whatever a pass over llvmlite objects does.
+
+    Numba's fast-math is such a pass: it would add its flags to our error-free steps.
+    """
 
     text: str
 
@@ -266,7 +290,7 @@ def _prepared(name: str, kind: str, target: str) -> tuple[_Frozen, tuple[Any, ..
     module = ir.Module()
     wide = kind == "f64"
     function = _function(module, f"{PREFIX}{name}.{kind}", DOUBLE if wide else FLOAT, row.arity)
-    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    builder = _builder(function, target)
     words = Words(builder, wide, target)
     builder.ret(row.evaluate(words, *(Value(builder, a) for a in function.args)).ir)
     _freeze(function, "alwaysinline nounwind")
@@ -280,26 +304,29 @@ def _function(module: ir.Module, name: str, kind: ir.Type, arity: int) -> _Froze
 
 
 def _freeze(function: _Frozen, attributes: str) -> None:
-    """Fix the text, with attributes of which llvmlite does not know all, and drop the blocks."""
+    """Fix the text, with attributes of which llvmlite does not know all, and drop the blocks.
+
+    The text must hold no metadata (branch weights, say), whose numbers belong to one module.
+    """
     head, brace, body = ir.Function.__str__(function).partition("\n{")
     function.text = f"{head} {attributes}{brace}{body}"
     function.blocks = []
 
 
 def _far(module: ir.Module, name: str, kind: str, target: str) -> ir.Function:
-    """`sg.far.<name>.<kind>(fast, x)`: fast unless |x| is beyond the limit, then the definition in float64."""
+    """`sg.far.<name>.<kind>(fast, x)`: fast unless |x| >= limit, then the far definition."""
     full = f"{PREFIX}far.{name}.{kind}"
     found = module.globals.get(full)
     if found is not None:
         return found
     wide = kind == "f64"
     function = _function(module, full, DOUBLE if wide else FLOAT, 2)
-    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    builder = _builder(function, target)
     words = Words(builder, wide, target)
     fast, x = (Value(builder, a) for a in function.args)
     limit = words.number(*FAR[name].limit)
     huge = words.abs(x) >= limit
-    with builder.if_then(huge.ir, likely=False):
+    with builder.if_then(huge.ir):
         exact = FAR[name].definition(words.double(), words.widen(x))
         builder.ret(words.narrow(exact).ir)
     builder.ret(fast.ir)
@@ -310,8 +337,10 @@ def _far(module: ir.Module, name: str, kind: str, target: str) -> ir.Function:
     return function
 
 
-def _vector_forms(module: ir.Module, scalar: ir.Function, kind: str, limit: float) -> dict[int, str]:
-    """Add `<scalar>.<lanes>`: `fast` if no lane is huge, else the scalar function lane by lane. Names by lanes.
+def _vector_forms(
+    module: ir.Module, scalar: ir.Function, kind: str, limit: float
+) -> dict[int, str]:
+    """Add `<scalar>.<lanes>`: `fast` if no lane is huge, else lane by lane. Names by lanes.
 
     weak_odr, since nothing refers to them before the loop vectorizer looks for them by name.
     """
@@ -321,14 +350,14 @@ def _vector_forms(module: ir.Module, scalar: ir.Function, kind: str, limit: floa
         vector = ir.VectorType(element, lanes)
         function = _function(module, f"{scalar.name}.{lanes}", vector, 2)
         function.linkage = "weak_odr"
-        builder = ir.IRBuilder(function.append_basic_block("entry"))
+        builder = _builder(function, "cpu")
         fast, x = function.args
         above, below = (
             builder.fcmp_ordered(op, x, ir.Constant(vector, [ir.Constant(element, value)] * lanes))
             for op, value in ((">=", limit), ("<=", -limit))
         )
         mask = builder.bitcast(builder.or_(above, below), ir.IntType(lanes))
-        with builder.if_then(builder.icmp_unsigned("!=", mask, mask.type(0)), likely=False):
+        with builder.if_then(builder.icmp_unsigned("!=", mask, mask.type(0))):
             out = fast
             for i in range(lanes):
                 at = ir.IntType(32)(i)

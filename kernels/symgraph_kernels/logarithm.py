@@ -1,7 +1,8 @@
 """log, log2, log10, log1p, and the forms of log that other definitions build on.
 
-x = m 2**k with m in [sqrt(1/2), sqrt(2)); log(m) = 2 atanh(q), q = f / (2 + f), f = m - 1 (the fdlibm form): the
-polynomial multiplies q f, so that a rounding there costs little, and k ln2 is added in two parts, high first.
+x = m 2**k with m in [sqrt(1/2), sqrt(2)); log(m) = 2 atanh(q), q = f / (2 + f), f = m - 1 (the
+fdlibm form): the polynomial multiplies q f, so that a rounding there costs little, and k ln2 is
+added in two parts, high first.
 """
 
 from __future__ import annotations
@@ -9,13 +10,19 @@ from __future__ import annotations
 from typing import Any
 
 from symgraph_kernels.coefficients import LOG
-from symgraph_kernels.pairs import Pair, Value, fast_sum, full_sum
+from symgraph_kernels.pairs import Pair, Value, fast_sum
 
 LN2_HIGH = (0.6931471805601177, 0.69317626953125)  # 40 and 14 bits: k * high is exact
 LN2_LOW = (-1.7239444525614835e-13, -2.9088971132296138e-05)
 LOG2E = ((1.4426950408889634, 2.0355273740931033e-17), (1.4426950216293335, 1.9259629911783834e-08))
-LOG10E = ((0.4342944819032518, 1.098319650216765e-17), (0.43429449200630188, -1.010305011874925e-08))
-LOG10_2 = ((0.30102999566395283, 2.8363394551042264e-14), (0.301025390625, 4.605038981195214e-06))  # high: 42, 14 bits
+LOG10E = (
+    (0.4342944819032518, 1.098319650216765e-17),
+    (0.43429449200630188, -1.010305011874925e-08),
+)
+LOG10_2 = (
+    (0.30102999566395283, 2.8363394551042264e-14),
+    (0.301025390625, 4.605038981195214e-06),
+)  # high: 42, 14 bits
 INF, NAN = float("inf"), float("nan")
 
 
@@ -69,16 +76,24 @@ def log1p(s: Any, x: Value) -> Value:
 
 
 def log1p_pair(s: Any, x: Value, c: Value) -> Pair:
-    """log(1 + x + c) as a pair, for x >= 0 and a correction c of x."""
-    u, lost = full_sum(s, x, 1.0)
+    """log(1 + x + c) as a pair, for 0 <= x <= 1 and a correction c of x.
+
+    The correction is divided by u = 1 + w, to w/8 at worst, as 1 - w + w^2/2.
+    """
+    u, lost = fast_sum(s, 1.0, x)
     m, k = s.frexp(u)
-    return log_pair(s, m, k, (lost + c) / u)
+    w, c = u - 1.0, lost + c
+    return log_pair(s, m, k, s.fma(-c, w * s.fma(-0.5, w, 1.0), c))
 
 
 def log2(s: Any, x: Value) -> Value:
     m, k = s.frexp(x)
     (high, low), zero = log_pair(s, m, k * 0.0, 0.0), 0.0
-    return finish(s, x, _rebase(s, (high, low), s.number(*_split(LOG2E, 0)), s.number(*_split(LOG2E, 1)), k, zero))
+    return finish(
+        s,
+        x,
+        _rebase(s, (high, low), s.number(*_split(LOG2E, 0)), s.number(*_split(LOG2E, 1)), k, zero),
+    )
 
 
 def log10(s: Any, x: Value) -> Value:
@@ -86,7 +101,11 @@ def log10(s: Any, x: Value) -> Value:
     pair = log_pair(s, m, k * 0.0, 0.0)
     whole = k * s.number(*_split(LOG10_2, 0))
     rest = k * s.number(*_split(LOG10_2, 1))
-    return finish(s, x, _rebase(s, pair, s.number(*_split(LOG10E, 0)), s.number(*_split(LOG10E, 1)), whole, rest))
+    return finish(
+        s,
+        x,
+        _rebase(s, pair, s.number(*_split(LOG10E, 0)), s.number(*_split(LOG10E, 1)), whole, rest),
+    )
 
 
 def _rebase(s: Any, x: Pair, high: float, low: float, whole: Value, rest: Value | float) -> Value:
@@ -97,5 +116,7 @@ def _rebase(s: Any, x: Pair, high: float, low: float, whole: Value, rest: Value 
     return total + (lost + (error + rest))
 
 
-def _split(pairs: tuple[tuple[float, float], tuple[float, float]], part: int) -> tuple[float, float]:
+def _split(
+    pairs: tuple[tuple[float, float], tuple[float, float]], part: int
+) -> tuple[float, float]:
     return pairs[0][part], pairs[1][part]

@@ -1,6 +1,7 @@
-"""Unevaluated sums (high, low) of two floats: the error-free steps that buy the last ulp. None of them is a branch.
+"""Unevaluated sums (high, low) of two floats: the error-free steps that buy the last ulp.
 
-Names after Dekker 1971 and Ogita, Rump & Oishi 2005. Every function takes the words `s` first; see words.py.
+Names after Dekker 1971 and Ogita, Rump & Oishi 2005. Every function takes the words `s` first;
+see words.py.
 """
 
 from __future__ import annotations
@@ -45,10 +46,10 @@ def divide(s: Any, x: Pair, y: Pair) -> Pair:
 
 
 def root(s: Any, x: Pair) -> Pair:
-    """sqrt(x) of a positive pair."""
+    """sqrt(x) of a nonnegative pair."""
     high = s.sqrt(x[0])
     rest = s.fma(-high, high, x[0]) + x[1]
-    return high, rest / (high + high)
+    return high, s.select(high > 0.0, rest / (high + high), 0.0)
 
 
 def clamp(s: Any, x: Value, low: float, high: float) -> Value:

@@ -1,8 +1,9 @@
-"""The words on NumPy arrays: what each definition computes, in plain Python, for tests and for stepping through kernels.
+"""The words on NumPy arrays: what each definition computes, in plain Python.
 
-`evaluate("exp", x)` takes arrays or scalars of float32 or float64 and runs the same definition that LLVM code is made of.
-It is a reference, not a fast path. fma is emulated: exactly in float32 up to a double rounding (through float64), in
-float64 by Dekker's product and Knuth's sum, so results may differ from compiled ones in the last bit.
+`evaluate("exp", x)` takes arrays or scalars of float32 or float64 and runs the same definition
+that LLVM code is made of. It is a reference, not a fast path. fma is emulated: exactly in float32
+up to a double rounding (through float64), in float64 by Dekker's product and Knuth's sum, so
+results may differ from compiled ones in the last bit.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ SPLITTER = 2.0**27 + 1  # Dekker: halves of 26 bits
 
 
 def evaluate(name: str, *args: Any) -> Any:
-    """The table's function `name` on NumPy arrays or scalars (broadcast), in float32 only if every array is float32.
+    """The table's function `name` on NumPy arrays or scalars, which broadcast.
 
-    Python floats count as float64 unless an array is beside them (NEP 50). Raises KeyError for an unknown name.
+    In float32 if that is their common type, else in float64; Python floats follow the arrays
+    beside them (NEP 50). Raises KeyError for an unknown name.
     """
     from symgraph_kernels.table import ROWS
 
@@ -40,9 +42,7 @@ class Words:
         self.dtype = np.dtype(np.float64 if wide else np.float32)
         self.integer = np.dtype(np.int64 if wide else np.int32)
         self.mantissa, self.one, self.root_half = (
-            (52, 0x3FF0000000000000, 0x3FE6A09E667F3BCD)
-            if wide
-            else (23, 0x3F800000, 0x3F3504F3)
+            (52, 0x3FF0000000000000, 0x3FE6A09E667F3BCD) if wide else (23, 0x3F800000, 0x3F3504F3)
         )
         self.shift = 1.5 * 2.0**self.mantissa
 
@@ -84,7 +84,9 @@ class Words:
         return np.copysign(np.asarray(x, self.dtype), y)
 
     def select(self, c: Array, x: Any, y: Any) -> Array:
-        given = next((v.dtype for v in (x, y) if isinstance(v, np.ndarray | np.generic)), self.dtype)
+        given = next(
+            (v.dtype for v in (x, y) if isinstance(v, np.ndarray | np.generic)), self.dtype
+        )
         return np.where(c, np.asarray(x, given), np.asarray(y, given))
 
     def bits(self, x: Array) -> Array:

@@ -1,8 +1,9 @@
 """sin, cos and tan of any finite argument.
 
-Near (|x| < 2**30; float32: 2**13) by Cody & Waite: x - n pi/2 in three fma steps, of which the first is exact, kept as
-y + c. Beyond, by Payne & Hanek 1983 in float64: x = M 2**(32 q); the table has 2/pi * 2**(32 q) mod 4 in four
-floats, so that M times it, mod 4, keeps 120 bits after the point whatever the exponent; this is the word `far`.
+Near (|x| < 2**30; float32: 2**13) by Cody & Waite: x - n pi/2 in three fma steps, of which the
+first is exact, kept as y + c. Beyond, by Payne & Hanek 1983 in float64: x = M 2**(32 q); the
+table has 2/pi * 2**(32 q) mod 4 in four floats, so that M times it, mod 4, keeps 120 bits after
+the point whatever the exponent; this is the word `far`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from symgraph_kernels.pairs import Pair, Value, divide, fast_sum, full_sum, prod
 from symgraph_kernels.twooverpi import TWO_OVER_PI
 from symgraph_kernels.words import FAR, Far
 
-HALF_PI = ((1.5707963267948966, 6.123233995736766e-17, -1.4973849048591815e-33), (1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15))
+HALF_PI = (
+    (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591815e-33),
+    (1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15),
+)
 LIMIT = (2.0**30, 2.0**13)
 Reduced = tuple[Value, Value, Value]
 
@@ -62,15 +66,18 @@ def either(s: Any, x: Value) -> Reduced:
     beyond = s.abs(x) >= LIMIT[0]
     close = near(s, s.select(beyond, 0.0, x))
     far = huge(s, s.select(beyond, x, LIMIT[0]))
-    return tuple(s.select(beyond, b, a) for a, b in zip(close, far, strict=True))  # type: ignore[return-value]
+    y, c, n = (s.select(beyond, b, a) for a, b in zip(close, far, strict=True))
+    return y + (x - x), c, n  # NaN for infinities
 
 
-def _sin_pair(s: Any, y: Value, c: Value) -> Pair:
+def sin_pair(s: Any, y: Value, c: Value) -> Pair:
+    """sin(y + c), |y| <= pi/4."""
     z = y * y
     return y, s.fma(y * z, s.poly(SIN, z), c)
 
 
-def _cos_pair(s: Any, y: Value, c: Value) -> Pair:
+def cos_pair(s: Any, y: Value, c: Value) -> Pair:
+    """cos(y + c), |y| <= pi/4."""
     z = y * y
     h = 0.5 * z
     w = 1.0 - h
@@ -80,8 +87,8 @@ def _cos_pair(s: Any, y: Value, c: Value) -> Pair:
 def _sin(s: Any, reduced: Reduced, shift: float) -> Value:
     y, c, n = reduced
     odd, negative = s.quadrant(n + shift)
-    high, low = _sin_pair(s, y, c)
-    base, rest = _cos_pair(s, y, c)
+    high, low = sin_pair(s, y, c)
+    base, rest = cos_pair(s, y, c)
     v = s.select(odd, base + rest, high + low)
     return s.select(negative, -v, v)
 
@@ -89,8 +96,8 @@ def _sin(s: Any, reduced: Reduced, shift: float) -> Value:
 def _tan(s: Any, reduced: Reduced) -> Value:
     y, c, n = reduced
     odd, _ = s.quadrant(n)
-    sine = fast_sum(s, *_sin_pair(s, y, c))
-    cosine = fast_sum(s, *_cos_pair(s, y, c))
+    sine = fast_sum(s, *sin_pair(s, y, c))
+    cosine = fast_sum(s, *cos_pair(s, y, c))
     above = [s.select(odd, -b, a) for a, b in zip(sine, cosine, strict=True)]
     below = [s.select(odd, a, b) for a, b in zip(sine, cosine, strict=True)]
     high, low = divide(s, (above[0], above[1]), (below[0], below[1]))

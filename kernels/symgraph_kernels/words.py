@@ -1,27 +1,34 @@
-"""The primitive words: the small language in which every scalar function of this package is written, once.
+"""The primitive words: the small language in which every scalar function here is written, once.
 
-A definition is a branch-free Python function `f(s, x, ...)`. `s` is an interpreter of the words for one float type, and
-the values are whatever that interpreter computes with: `llvm.Words` emits LLVM instructions, `plain.Words` works on NumPy
-arrays. Values understand `+ - * /`, unary `-`, comparisons, and `& | ~` on conditions; a Python float beside a value
-is a constant of the value's type. The words an interpreter has besides:
+A definition is a branch-free Python function `f(s, x, ...)`. `s` is an interpreter of the words
+for one float type, and the values are whatever that interpreter computes with: `llvm.Words` emits
+LLVM instructions, `plain.Words` works on NumPy arrays. Values understand `+ - * /`, unary `-`,
+comparisons, and `& | ~` on conditions; a Python float beside a value is a constant of the value's
+type. The words an interpreter has besides:
 
     s.wide                      True for float64, False for float32
     s.number(a, b)              the constant a in float64, b in float32
-    s.poly(table, x)            Horner's rule with fma; `table` is a `Table`, lowest degree first
+    s.poly(table, x)            Horner's rule with fma; `table` is a `Table`
     s.fma(x, y, z)              x * y + z, rounded once
     s.select(c, x, y)           x where c else y; both are evaluated
     s.rint(x) s.floor(x) s.abs(x) s.sqrt(x) s.copysign(x, y)
-    s.pow2(n)                   2**n for a float n that holds an integer in the normal exponent range
-    s.frexp(x)                  (m, k): x = m * 2**k, m in [sqrt(1/2), sqrt(2)), k a float; subnormal x included
-    s.quadrant(n)               bits 0 and 1, as conditions, of the integer in the float n, |n| < 2**51 (2**22)
-    s.bits(x), s.from_bits(i)   the integer of the float's own width, and back; integers have + - & | ^ << >> (arithmetic)
+    s.pow2(n)                   2**n for a float n, an integer in the normal exponent range
+    s.frexp(x)                  (m, k): x = m * 2**k, sqrt(1/2) <= m < sqrt(2), k a float;
+                                subnormal x included
+    s.quadrant(n)               bits 0 and 1, as conditions, of the integer in the float n,
+                                |n| < 2**51 (float32: 2**22)
+    s.bits(x), s.from_bits(i)   the integer of the float's own width, and back; integers have
+                                + - & | ^ << >> (arithmetic)
     s.lookup(table, i)          table[i] for an integer i; `table` is a tuple of floats
-    s.double()                  the same interpreter for float64;  s.widen(x), s.narrow(y) go there and back
-    s.far(name, fast, x)        `fast`, but where |x| is beyond `FAR[name].limit` what `FAR[name].definition` gives; the
-                                only word that may branch (vector code branches once per vector, see llvm.py)
+    s.double()                  the same interpreter for float64; s.widen(x), s.narrow(y) go
+                                there and back
+    s.far(name, fast, x)        `fast`, but where |x| >= `FAR[name].limit` what
+                                `FAR[name].definition` gives; the only word that may branch
+                                (vector code branches once per vector, see llvm.py)
 
-Why so: LLVM vectorizes a loop only if each call in it is an intrinsic that it can widen, and selects never stop it.
-The integer part lives in floats, because int64 <-> float32 conversions halve the width of a loop.
+Why so: LLVM vectorizes a loop only if each call in it is an intrinsic that it can widen, and
+selects never stop it. The integer part lives in floats, because int64 <-> float32 conversions
+halve the width of a loop.
 """
 
 from __future__ import annotations

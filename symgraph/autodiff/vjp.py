@@ -10,8 +10,9 @@ real cost therefore steps along the conjugate of the gradient.
 
 *Masks.* ``where(c, a, b)`` sends no cotangent to the branch not taken, yet zero times an infinite
 derivative further up would be NaN. So the choice is not made at the ``where``: the cotangent of
-``a`` travels as (g, c) through elementwise ops, which are pointwise in g, and is selected where it
-leaves them. The same selections are made, later, and NaN cannot leak.
+``a`` travels as (g, c) through elementwise ops, which are pointwise in g, and through ops that only
+move elements, and is selected where it leaves them. The same selections are made, later, and NaN
+cannot leak.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from symgraph.ir.variable import Variable
 from symgraph.ops.convert import asarray, make
 
 Path = tuple[tuple[Variable, bool], ...]
+MOVES = frozenset(("reshape", "permute_dims", "expand_dims", "squeeze"))
 LONGEST_PATH = 8  # selections that travel together; longer ones are made, to keep the walk linear
 
 
@@ -59,7 +61,7 @@ def gradient(
     stop: Sequence[Node] = (),
     known: Mapping[Node, Variable] | None = None,
 ) -> list[Variable | None]:
-    """d(sum of cotangent * output) / d(each node of ``wrt``); None where nothing differentiable leads.
+    """d(sum of cotangent * output) / d(each node of ``wrt``); None where nothing smooth leads.
 
     Shapes and dtypes: each gradient has those of its node.    ``stop``: nodes taken as constants.
     ``known``: cotangents that replace what would reach these nodes.
@@ -92,10 +94,10 @@ class _Walk:
         self.active = self._depends(order)
         for node, cotangent in seeds:
             self.receive(node, cotangent)
+        passing = self.active - self.ends
         for node in reversed(order):
-            if node in self.active and node not in self.ends:
-                if any(i in self.active for i in node.inputs):
-                    self.through(node)
+            if node in passing and any(i in self.active for i in node.inputs):
+                self.through(node)
         return [self.found.get(n) for n in self.wrt]
 
     def _depends(self, order: Sequence[Node]) -> set[Node]:
@@ -174,7 +176,7 @@ def _fit(part: Cotangent, node: Node) -> Cotangent:
 
 
 def _sum(a: Cotangent, b: Cotangent) -> Cotangent:
-    """Both contributions; those of the two branches of one `where` are chosen between, not added."""
+    """Both contributions; between those of the branches of one `where` it chooses."""
     if _same(a.path, b.path):
         return Cotangent(find_op("add")(a.value, b.value), a.path)
     if a.path and b.path and _same(a.path[:-1], b.path[:-1]):
@@ -217,7 +219,18 @@ def _pass(node: Node, cotangent: Cotangent) -> list[Cotangent | None]:
         ]
         if "unknown" not in parts:
             return parts  # type: ignore[return-value]
+    if node.op.name in MOVES:
+        return [_moved(node, cotangent)]
     return _plain(_apply(node, cotangent.selected()))
+
+
+def _moved(node: Node, cotangent: Cotangent) -> Cotangent:
+    """Through an op that only moves elements: its rule moves the conditions back too."""
+    (value,) = _apply(node, cotangent.value)
+    assert value is not None
+    whole = [(find_op("broadcast_to")(c, node.tensor.shape), t) for c, t in cotangent.path]
+    path = [(_apply(node, c)[0], taken) for c, taken in whole]
+    return Cotangent(value, tuple((c, t) for c, t in path if c is not None))
 
 
 def _plain(parts: Sequence[Variable | None]) -> list[Cotangent | None]:

@@ -1,50 +1,56 @@
-"""Elementary and special functions for numba: one table says where each word comes from.
+"""Elementary and special functions as LLVM: the one place that says where each comes from.
 
-All are ``symgraph_kernels.jit``'s: branch-free LLVM, inlined, vectorized. A word that the table
-of kernels lacks is taken from the C library where that has it (then a loop over it stays scalar).
+They are ``symgraph_kernels``'s: branch-free, inlined, vectorized. A word that its table lacks is
+taken from the C library where that has it; a loop over it then stays scalar.
 """
 
 from __future__ import annotations
 
-from typing import Any  # numba's functions have no annotations
+from typing import Any  # numba's builders and types have no annotations
+
+from llvmlite import ir
 
 from symgraph.errors import UnsupportedError
+from symgraph_kernels.llvm import emit_function
+from symgraph_kernels.table import ROWS
 
-FUNCTIONS = frozenset(
-    [
-        *("exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh").split(),
-        *("asin acos atan atan2 asinh acosh atanh cbrt hypot pow").split(),
-        *("sigmoid softplus log1mexp logaddexp").split(),
-        *("erf erfc erfcx erfinv gamma gammaln digamma trigamma ndtri").split(),
-    ]
-)
-
-# word -> (name in the C library, arguments)
+# word -> its name in the C library
 _LIBM = {
-    **{name: (name, 1) for name in "exp exp2 expm1 log log2 log10 log1p sin cos tan".split()},
-    **{name: (name, 1) for name in "sinh cosh tanh asin acos atan asinh acosh atanh".split()},
-    **{name: (name, 1) for name in "cbrt erf erfc".split()},
-    "atan2": ("atan2", 2),
-    "hypot": ("hypot", 2),
-    "pow": ("pow", 2),
-    "gamma": ("tgamma", 1),
-    "gammaln": ("lgamma", 1),
+    **{
+        name: name
+        for name in ["exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan"]
+    },
+    **{
+        name: name
+        for name in [
+            "sinh",
+            "cosh",
+            "tanh",
+            "asin",
+            "acos",
+            "atan",
+            "atan2",
+            "asinh",
+            "acosh",
+            "atanh",
+        ]
+    },
+    **{name: name for name in ["cbrt", "hypot", "pow", "erf", "erfc", "nextafter"]},
+    "gamma": "tgamma",
+    "gammaln": "lgamma",
 }
 
 
-def function(word: str) -> Any:
-    """The word as a callable in nopython code, on float32 and float64.
+def emit(builder: Any, word: str, kind: Any, *args: Any) -> Any:
+    """The call of a function word on floats of one type (``kind`` prints float32 or float64).
 
     Raises: UnsupportedError for a word that neither the kernels nor the C library have.
     """
-    from symgraph_kernels import jit
-
-    found = getattr(jit, word, None)
-    if found is not None:
-        return found
-    if word in _LIBM:
-        from symgraph.codegen.numba_words import make
-
-        name, arity = _LIBM[word]
-        return make(word, arity, lambda e, args: e.libm(name, *args), lambda x: x)
-    raise UnsupportedError(f"the numba backend has no {word}")
+    if word in ROWS:
+        return builder.call(emit_function(builder.module, word, kind), args)
+    if word not in _LIBM:
+        raise UnsupportedError(f"compiled code has no function {word} yet")
+    name = _LIBM[word] + ("f" if str(kind) == "float32" else "")
+    signature = ir.FunctionType(args[0].type, [a.type for a in args])
+    found = builder.module.globals.get(name) or ir.Function(builder.module, signature, name)
+    return builder.call(found, args)

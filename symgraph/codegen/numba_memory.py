@@ -1,4 +1,4 @@
-"""Conversions and memory for generated source under numba: casts, arrays at addresses, BLAS calls."""
+"""Casts, arrays at addresses, scratch memory and BLAS calls for generated source under numba."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any  # numba's contexts, builders and types have no annotatio
 
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
-from numba.np import numpy_support
+
+from symgraph.codegen.numba_api import cgutils, from_dtype, intrinsic, types
 
 DType = np.dtype[np.generic]
 _INT, _LONG = ir.IntType(32), ir.IntType(64)
@@ -19,7 +17,7 @@ _ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112  # enums of the CBLAS interface
 
 def numba_type(dtype: DType) -> Any:
     """numba's type of a scalar of this dtype."""
-    return numpy_support.from_dtype(dtype)
+    return from_dtype(dtype)
 
 
 @intrinsic
@@ -128,7 +126,8 @@ def _array(context: Any, b: Any, kind: Any, address: Any, extents: list[Any]) ->
     if isinstance(address.type, ir.IntType):
         address = b.inttoptr(address, found.data.type)
     size = ir.Constant(_LONG, np.dtype(str(kind.dtype).replace("boolean", "bool")).itemsize)
-    strides, stride = [], size
+    strides: list[Any] = []
+    stride = size
     for extent in reversed(extents):
         strides.insert(0, stride)
         stride = b.mul(stride, extent)
@@ -219,9 +218,7 @@ def cblas_gemm(typing_context, f, trans_a, trans_b, m, n, k, alpha, a, b, beta, 
         function, trans_a, trans_b, m, n, k, alpha, a, b, beta, c = args
         kind = signature.args[6]
         zero = ir.Constant(_LONG, 0)
-        some = builder.and_(
-            builder.icmp_signed(">", m, zero), builder.icmp_signed(">", n, zero)
-        )
+        some = builder.and_(builder.icmp_signed(">", m, zero), builder.icmp_signed(">", n, zero))
         flags = [_flag(builder, trans_a), _flag(builder, trans_b)]
         lead_a = builder.select(builder.icmp_signed("!=", trans_a, zero), m, k)
         lead_b = builder.select(builder.icmp_signed("!=", trans_b, zero), k, n)
@@ -240,18 +237,25 @@ def cblas_gemm(typing_context, f, trans_a, trans_b, m, n, k, alpha, a, b, beta, 
 
 @intrinsic
 def cblas_gemv(typing_context, f, trans, m, n, alpha, a, x, beta, y):  # type: ignore[no-untyped-def]
-    """y = alpha * op(a) @ x + beta * y, where a is (m, n), row-major."""
+    """y = alpha * op(a) @ x + beta * y, where a is (m, n), row-major; nothing where y is empty."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         function, trans, m, n, alpha, a, x, beta, y = args
-        kind, one = signature.args[4], ir.Constant(_LONG, 1)
-        alpha, beta = _scalar(builder, kind, alpha), _scalar(builder, kind, beta)
+        kind, zero, one = signature.args[4], ir.Constant(_LONG, 0), ir.Constant(_LONG, 1)
+        turned = builder.icmp_signed("!=", trans, zero)
+        results, inner = builder.select(turned, n, m), builder.select(turned, m, n)
+        # CBLAS leaves y alone where the inner extent is 0; with extent 1 and alpha = 0 it scales y
+        empty = builder.icmp_signed("<=", inner, zero)
+        m = builder.select(builder.and_(empty, turned), one, m)
+        n = builder.select(builder.and_(empty, builder.not_(turned)), one, n)
+        nothing = ir.Constant(alpha.type, None)
+        alpha = _scalar(builder, kind, builder.select(empty, nothing, alpha))
+        beta = _scalar(builder, kind, beta)
         a, x, y = (_pointer(builder, place) for place in (a, x, y))
-        # CBLAS returns at once where m or n is 0; a sum of nothing must be written all the same,
-        # so an empty inner extent becomes 1 with alpha = 0, which reads no operand
-        order = ir.Constant(_INT, _ROW_MAJOR)
-        head = [order, _flag(builder, trans), m, n, alpha, a, _leading(builder, n)]
-        _call(builder, function, ir.VoidType(), [*head, x, one, beta, y, one])
+        with builder.if_then(builder.icmp_signed(">", results, zero)):
+            order = ir.Constant(_INT, _ROW_MAJOR)
+            head = [order, _flag(builder, trans), m, n, alpha, a, _leading(builder, n)]
+            _call(builder, function, ir.VoidType(), [*head, x, one, beta, y, one])
         return context.get_dummy_value()
 
     kind, size = types.unliteral(alpha), types.int64
@@ -272,25 +276,10 @@ def cblas_dot(typing_context, f, n, x, y, zero):  # type: ignore[no-untyped-def]
     return kind(size, size, size, size, kind), generate
 
 
-@intrinsic
-def cblas_dotu(typing_context, f, n, x, y, out):  # type: ignore[no-untyped-def]
-    """out = sum(x * y) of complex vectors, through a pointer."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        function, n, x, y, out = args
-        one = ir.Constant(_LONG, 1)
-        places = [_pointer(builder, x), one, _pointer(builder, y), one, _pointer(builder, out)]
-        _call(builder, function, ir.VoidType(), [n, *places])
-        return context.get_dummy_value()
-
-    return types.none(*[types.int64] * 5), generate
-
-
 TABLE = {
     "at": at,
     "copy_memory": copy_memory,
     "cblas_gemm": cblas_gemm,
     "cblas_gemv": cblas_gemv,
     "cblas_dot": cblas_dot,
-    "cblas_dotu": cblas_dotu,
 }

@@ -13,14 +13,12 @@ from functools import cache
 from typing import Any  # numba's contexts, builders and types have no annotations
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from symgraph.codegen import numba_complex, numba_memory
-from symgraph.codegen.functions import FUNCTIONS, function
-from symgraph.codegen.plain import _DTYPE_OF as DTYPE_OF
-from symgraph.codegen.plain import parse_local
+from symgraph.codegen import functions, numba_complex, numba_memory
+from symgraph.codegen.numba_api import intrinsic, types
+from symgraph.codegen.plain import DTYPE_OF, parse_local
 from symgraph.codegen.spelling import SPELLED
+from symgraph.loop.words import WORDS
 
 Emit = Callable[["Emitter", Any], Any]
 _WORD_OF = {spelled: name for name, spelled in SPELLED.items()}
@@ -40,6 +38,11 @@ class Emitter:
         return isinstance(self.type, types.Float)
 
     @property
+    def is_complex(self) -> bool:
+        """Is the argument complex64 or complex128?"""
+        return isinstance(self.type, types.Complex)
+
+    @property
     def signed(self) -> bool:
         """Is the argument a signed integer?"""
         return isinstance(self.type, types.Integer) and self.type.signed
@@ -57,18 +60,9 @@ class Emitter:
         """An LLVM intrinsic overloaded on the argument's type: llvm.<name>.f64."""
         kind = self.llvm
         signature = ir.FunctionType(kind, [a.type for a in args])
-        return self.b.call(self.b.module.declare_intrinsic(f"llvm.{name}", (kind,), signature), args)
-
-    def libm(self, name: str, *args: Any) -> Any:
-        """A function of libm, with the suffix f for float32."""
-        name = name if self.width == 64 else name + "f"
-        return self.external(name, self.llvm, *args)
-
-    def external(self, name: str, result: Any, *args: Any) -> Any:
-        """A C function by name."""
-        signature = ir.FunctionType(result, [a.type for a in args])
-        found = self.b.module.globals.get(name) or ir.Function(self.b.module, signature, name)
-        return self.b.call(found, args)
+        return self.b.call(
+            self.b.module.declare_intrinsic(f"llvm.{name}", (kind,), signature), args
+        )
 
     def compare(self, operator: str, x: Any, y: Any) -> Any:
         """An ordered comparison (!=: true for NaN)."""
@@ -103,17 +97,34 @@ def _by_kind(on_float: str, on_int: str, flags: tuple[str, ...] = ()) -> Emit:
 def _add(e: Emitter, args: Any) -> Any:
     if isinstance(e.type, types.Boolean):
         return e.b.or_(*args)
+    if e.is_complex:
+        (a, b), (c, d) = e.parts(args[0]), e.parts(args[1])
+        return e.whole(e.b.fadd(a, c), e.b.fadd(b, d))
     return _by_kind("fadd", "add")(e, args)
 
 
 def _mul(e: Emitter, args: Any) -> Any:
     if isinstance(e.type, types.Boolean):
         return e.b.and_(*args)
+    if e.is_complex:
+        return e.whole(*numba_complex.multiply(e.b, e.parts(args[0]), e.parts(args[1])))
     return _by_kind("fmul", "mul")(e, args)
 
 
+def _sub(e: Emitter, args: Any) -> Any:
+    if e.is_complex:
+        return _add(e, [args[0], _neg(e, args[1:])])
+    return _by_kind("fsub", "sub")(e, args)
+
+
+def _div(e: Emitter, args: Any) -> Any:
+    if e.is_complex:
+        return e.whole(*numba_complex.divide(e.b, e.parts(args[0]), e.parts(args[1])))
+    return e.b.fdiv(*args)
+
+
 def _neg(e: Emitter, args: Any) -> Any:
-    if isinstance(e.type, types.Complex):
+    if e.is_complex:
         return e.whole(*(e.b.fneg(part) for part in e.parts(args[0])))
     return e.b.fneg(args[0]) if e.is_float else e.b.neg(args[0])
 
@@ -121,6 +132,8 @@ def _neg(e: Emitter, args: Any) -> Any:
 def _abs(e: Emitter, args: Any) -> Any:
     if e.is_float:
         return e.call("fabs", *args)
+    if e.is_complex:
+        return functions.emit(e.b, "hypot", numba_complex.real_kind(e.type), *e.parts(args[0]))
     if not e.signed:
         return args[0]
     return e.call("abs", args[0], ir.Constant(ir.IntType(1), 0))
@@ -172,7 +185,21 @@ def _square(e: Emitter, args: Any) -> Any:
 
 
 def _reciprocal(e: Emitter, args: Any) -> Any:
+    if e.is_complex:
+        return e.whole(*numba_complex.reciprocal(e.b, e.parts(args[0])))
     return e.b.fdiv(e.number(1), args[0])
+
+
+def _exp(e: Emitter, args: Any) -> Any:
+    if e.is_complex:
+        return e.whole(*numba_complex.exponential(e.b, e.type, e.parts(args[0])))
+    return functions.emit(e.b, "exp", e.type, *args)
+
+
+def _pow(e: Emitter, args: Any) -> Any:
+    if e.is_float:
+        return functions.emit(e.b, "pow", e.type, *args)
+    return numba_complex.integer_power(e.context, e.b, e.type, *args)
 
 
 def _fma(e: Emitter, args: Any) -> Any:
@@ -183,7 +210,7 @@ def _fma(e: Emitter, args: Any) -> Any:
 
 def _comparison(operator: str) -> Emit:
     def emit(e: Emitter, args: Any) -> Any:
-        if not isinstance(e.type, types.Complex):
+        if not e.is_complex:
             return e.compare(operator, *args)
         (a, b), (c, d) = e.parts(args[0]), e.parts(args[1])
         if operator == "==":
@@ -224,7 +251,7 @@ def _classify(one: Emit, combine: str) -> Emit:
     """isnan and kin on a float; on a complex number of either or of both parts."""
 
     def emit(e: Emitter, args: Any) -> Any:
-        if not isinstance(e.type, types.Complex):
+        if not e.is_complex:
             return one(e, args[0])
         re, im = (one(e, part) for part in e.parts(args[0]))
         return getattr(e.b, combine)(re, im)
@@ -249,15 +276,15 @@ def _mulhi(e: Emitter, args: Any) -> Any:
 
 
 def _real(e: Emitter, args: Any) -> Any:
-    return e.parts(args[0])[0] if isinstance(e.type, types.Complex) else args[0]
+    return e.parts(args[0])[0] if e.is_complex else args[0]
 
 
 def _imag(e: Emitter, args: Any) -> Any:
-    return e.parts(args[0])[1] if isinstance(e.type, types.Complex) else e.number(0)
+    return e.parts(args[0])[1] if e.is_complex else e.number(0)
 
 
 def _conj(e: Emitter, args: Any) -> Any:
-    if not isinstance(e.type, types.Complex):
+    if not e.is_complex:
         return args[0]
     re, im = e.parts(args[0])
     return e.whole(re, e.b.fneg(im))
@@ -327,23 +354,19 @@ def _division(remainder: bool) -> Emit:
     return lambda e, args: (on_float if e.is_float else on_int)(e, args)
 
 
-def _libm(name: str) -> Emit:
-    return lambda e, args: e.libm(name, *args)
-
-
 # ---------------------------------------------------------------- the table
 
-_TO_BOOL = frozenset("eq ne lt le gt ge isnan isinf isfinite signbit".split())
+_TO_BOOL = frozenset(["eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite", "signbit"])
 _REASSOC = ("reassoc", "nsz")
 
 # word -> (number of arguments, emitter)
 EMITTERS: dict[str, tuple[int, Emit]] = {
     "add": (2, _add),
-    "sub": (2, _by_kind("fsub", "sub")),
+    "sub": (2, _sub),
     "mul": (2, _mul),
     "sum_of": (2, _by_kind("fadd", "add", _REASSOC)),
     "product_of": (2, _by_kind("fmul", "mul", _REASSOC)),
-    "div": (2, _by_kind("fdiv", "sdiv")),
+    "div": (2, _div),
     "floordiv": (2, _division(False)),
     "mod": (2, _division(True)),
     "neg": (1, _neg),
@@ -354,6 +377,8 @@ EMITTERS: dict[str, tuple[int, Emit]] = {
     "fmin": (2, _drop_nan("<")),
     "fmax": (2, _drop_nan(">")),
     "fma": (3, _fma),
+    "pow": (2, _pow),
+    "exp": (1, _exp),
     "floor": (1, _intrinsic("floor")),
     "ceil": (1, _intrinsic("ceil")),
     "trunc": (1, _intrinsic("trunc")),
@@ -362,7 +387,6 @@ EMITTERS: dict[str, tuple[int, Emit]] = {
     "square": (1, _square),
     "reciprocal": (1, _reciprocal),
     "copysign": (2, _intrinsic("copysign")),
-    "nextafter": (2, _libm("nextafter")),
     "signbit": (1, _signbit),
     "eq": (2, _comparison("==")),
     "ne": (2, _comparison("!=")),
@@ -391,7 +415,7 @@ EMITTERS: dict[str, tuple[int, Emit]] = {
 def _result_type(name: str, x: Any) -> Any:
     if name in _TO_BOOL:
         return types.boolean
-    if name in ("real", "imag") and isinstance(x, types.Complex):
+    if name in ("abs", "real", "imag") and isinstance(x, types.Complex):
         return x.underlying_float
     if name == "complex":
         return types.complex64 if x == types.float32 else types.complex128
@@ -437,11 +461,14 @@ def lookup(name: str) -> Any:
         return make(name, 1, _bitcast, lambda x: to)
     if head == "local":
         return numba_memory.local(*parse_local(rest))
-    if head == "complex":
-        return numba_complex.TABLE[rest]
     word = _WORD_OF.get(name, name)
     if word in EMITTERS:
         arity, emit = EMITTERS[word]
         return make(name, arity, emit, lambda x: _result_type(word, x))
-    assert word in FUNCTIONS, name
-    return function(word)
+    return make(
+        name, WORDS[word].arity, lambda e, args: functions.emit(e.b, word, e.type, *args), _same
+    )
+
+
+def _same(x: Any) -> Any:
+    return x

@@ -16,7 +16,7 @@ from symgraph.codegen.spelling import SPELLED
 from symgraph.loop import words
 
 _WORD_OF = {spelled: name for name, spelled in SPELLED.items()}
-_DTYPE_OF = {"boolean": words.BOOL, **{str(d): d for d in words.DTYPES if d.kind != "b"}}
+DTYPE_OF = {"boolean": words.BOOL, **{str(d): d for d in words.DTYPES if d.kind != "b"}}
 
 
 def at(i: Any) -> Any:
@@ -34,6 +34,11 @@ def sum_of(x: Any, y: Any) -> Any:
 def product_of(x: Any, y: Any) -> Any:
     """x * y, in an accumulation whose order is free."""
     return word("mul")(x, y)
+
+
+def copy_memory(target: int, source: int, nbytes: int) -> None:
+    """Copies bytes from one address to another; they may overlap."""
+    ctypes.memmove(target, source, nbytes)
 
 
 def word(name: str, result: np.dtype[Any] | None = None) -> Callable[..., Any]:
@@ -71,7 +76,8 @@ def array(dtype: np.dtype[Any]) -> Callable[[int, tuple[int, ...]], Any]:
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         if size <= 0:
             return np.empty(shape, dtype)
-        return np.frombuffer((ctypes.c_char * size).from_address(address), dtype).reshape(shape)
+        memory: Any = (ctypes.c_char * size).from_address(address)
+        return np.frombuffer(memory, dtype).reshape(shape)
 
     return view
 
@@ -85,20 +91,18 @@ def lookup(name: str) -> Any:
     """What a name in generated source stands for; KeyError for a name that stands for nothing."""
     if name in ("inf", "nan"):
         return float(name)
-    if name in ("at", "sum_of", "product_of"):
+    if name in ("at", "sum_of", "product_of", "copy_memory"):
         return globals()[name]
-    if name in _DTYPE_OF:
-        return cast(_DTYPE_OF[name])
+    if name in DTYPE_OF:
+        return cast(DTYPE_OF[name])
     head, _, rest = name.partition("_")
     if head == "array":
-        return array(_DTYPE_OF[rest])
+        return array(DTYPE_OF[rest])
     if head == "bitcast":
-        return word("bitcast", _DTYPE_OF[rest])
+        return word("bitcast", DTYPE_OF[rest])
     if head == "local":
         dtype, shape = parse_local(rest)
         return local(dtype, shape)
-    if head == "complex":
-        return word(rest)
     spelled = _WORD_OF.get(name, name)
     if spelled not in words.WORDS:
         raise KeyError(name)
@@ -114,7 +118,7 @@ def local_name(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
 def parse_local(rest: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
     """dtype and shape from the part of a ``local_name`` after "local_"."""
     dtype, _, dims = rest.rpartition("_")
-    return _DTYPE_OF[dtype], () if dims == "scalar" else tuple(map(int, dims.split("x")))
+    return DTYPE_OF[dtype], () if dims == "scalar" else tuple(map(int, dims.split("x")))
 
 
 def names(used: Iterable[str]) -> dict[str, Any]:

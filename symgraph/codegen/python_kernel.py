@@ -7,7 +7,11 @@ LLVM sees that indices are not negative; computed indices go through ``at``.
 
 from __future__ import annotations
 
+import hashlib
+import linecache
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any  # what exec fills
 
 from symgraph.codegen.plain import local_name
 from symgraph.codegen.source import Names, Writer
@@ -34,11 +38,8 @@ from symgraph.loop.ir import (
 from symgraph.loop.traverse import statements
 from symgraph.loop.words import DTYPES, WORDS
 
-RESERVED = frozenset(
-    [*WORDS, *SPELLED.values(), *(cast_name(d) for d in DTYPES)]
-    + ["at", "buffers", "copy_memory", "facts", "inf", "item", "nan", "product_of", "range", "run"]
-    + ["sizes", "sum_of"]
-)
+_OWN = "at buffers copy_memory facts inf item nan product_of range run sizes sum_of"
+RESERVED = frozenset([*WORDS, *SPELLED.values(), *(cast_name(d) for d in DTYPES), *_OWN.split(" ")])
 MAX_NESTING = 19  # CPython refuses more nested loops
 _FREE_ORDER = {"add": "sum_of", "mul": "product_of"}
 
@@ -64,6 +65,17 @@ def kernel_source(kernel: Kernel) -> str:
     if source.used:
         head.append(f"from symgraph.codegen.plain import {', '.join(sorted(source.used))}")
     return "".join(line + "\n" for line in [*head, "", ""]).lstrip("\n") + source.text
+
+
+def python_function(kernel: Kernel) -> Callable[..., int | None]:
+    """The kernel as a Python function on NumPy arrays; a debugger shows its lines."""
+    text = kernel_source(kernel)
+    file = f"<kernel {kernel.name} {hashlib.sha256(text.encode()).hexdigest()[:12]}>"
+    linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file
+    space: dict[str, Any] = {}
+    exec(compile(text, file, "exec"), space)
+    found: Callable[..., int | None] = space[kernel_function(kernel, kernel.name).name]
+    return found
 
 
 def kernel_function(kernel: Kernel, name: str) -> Source:

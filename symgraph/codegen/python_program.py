@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from symgraph.codegen.library import LIBRARY, LibraryCall
-from symgraph.codegen.plain import local_name
+from symgraph.codegen.library import LIBRARY
+from symgraph.codegen.library_blas import LibraryCall
 from symgraph.codegen.python_kernel import RESERVED, Source, can_fail, kernel_function
 from symgraph.codegen.source import Names, Writer
 from symgraph.codegen.spelling import Speller, cast_name
@@ -34,8 +34,6 @@ from symgraph.loop.ir import (
     View,
 )
 from symgraph.loop.traverse import substitute
-
-__all__ = ["ProgramSource", "local_name", "program_source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +70,7 @@ class _ProgramWriter:
         )
         self.kernels: dict[str, tuple[Kernel, Source]] = {}
         self.needs: list[str] = []
+        self.views: list[dict[str, str]] = []  # of the blocks around: text of an array -> variable
 
     def write(self) -> ProgramSource:
         program = self.program
@@ -83,7 +82,6 @@ class _ProgramWriter:
             buffers = program.inputs + program.outputs + program.temporaries
             for i, spec in enumerate(buffers):
                 self._declare(spec, f"buffers[{i}]")
-            self._functions_at = len(self.out.lines)
             self._count = len(buffers)
             self._steps(program.steps)
             self.out.line("return 0")
@@ -110,6 +108,17 @@ class _ProgramWriter:
         kind = cast_name(self.specs[name].dtype)
         return self.speller.call(f"array_{kind}", self.address[name], text)
 
+    def view(self, name: str, shape: tuple[Expr, ...]) -> str:
+        """A variable that holds ``array``: one for a block, since numba compiles each slowly."""
+        text = self.array(name, shape)
+        for scope in self.views:
+            if text in scope:
+                return scope[text]
+        found = self.names.fresh(f"{name}_view")
+        self.out.line(f"{found} = {text}")
+        self.views[-1][text] = found
+        return found
+
     def _name(self, name: str) -> str:
         self.given[name] = self.names.fresh(name)
         return self.given[name]
@@ -124,8 +133,10 @@ class _ProgramWriter:
         return self.speller.expr(x)[0]
 
     def _steps(self, steps: tuple[Step, ...]) -> None:
+        self.views.append({})
         for step in steps:
             self._step(step)
+        self.views.pop()
 
     def _step(self, step: Step) -> None:
         match step:
@@ -181,7 +192,7 @@ class _ProgramWriter:
         function = self.add_kernel(kernel)
         values = dict(zip(kernel.sizes, sizes, strict=True))
         args = [
-            self.array(name, tuple(substitute(dim, values) for dim in spec.shape))
+            self.view(name, tuple(substitute(dim, values) for dim in spec.shape))
             for name, spec in zip(buffers, kernel.buffers, strict=True)
         ]
         args += self.speller.expr(*sizes)

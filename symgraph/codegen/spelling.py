@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any  # NumPy scalars of any dtype
 
 import numpy as np
 
 from symgraph.loop.ir import Cast, Const, Expr, Load, Var, Word
 from symgraph.loop.traverse import children, postorder
+from symgraph.loop.words import convert
 
 DType = np.dtype[np.generic]
 
@@ -112,11 +114,11 @@ class Speller:
         if name == "not" and dtype.kind == "b":
             return f"not {_paren(args[0], _ATOM)}", _NOT
         plain = [a[0] for a in args]
-        return self.call(word_name(name, dtype, node.dtype), *plain), _ATOM
+        return self.call(word_name(name, node.dtype), *plain), _ATOM
 
     def constant(self, x: Const) -> tuple[str, int]:
         """A constant, bit for bit, and its precedence."""
-        dtype, value = x.dtype, np.asarray(x.value).astype(x.dtype)[()]
+        dtype, value = x.dtype, convert(x.value, x.dtype)
         if dtype.kind == "b":
             return str(bool(value)), _ATOM
         if dtype.kind == "c":
@@ -130,8 +132,8 @@ class Speller:
             return text, _UNARY if value < 0 else _ATOM
         return self.call(cast_name(dtype), text), _ATOM
 
-    def _float(self, value: np.generic, dtype: DType) -> tuple[str, int]:
-        number = float(value)  # type: ignore[arg-type]
+    def _float(self, value: Any, dtype: DType) -> tuple[str, int]:
+        number = float(value)
         if number != number:
             bits = int(np.asarray(value).view(f"uint{8 * dtype.itemsize}"))
             if bits != _CANONICAL_NAN[dtype.itemsize]:
@@ -154,12 +156,10 @@ def cast_name(dtype: DType) -> str:
     return "boolean" if dtype.kind == "b" else str(dtype)
 
 
-def word_name(name: str, dtype: DType, result: DType) -> str:
-    """The function that a word is for arguments of a dtype."""
+def word_name(name: str, result: DType) -> str:
+    """The function that a word is, for a result dtype."""
     if name == "bitcast":
         return f"bitcast_{result}"
-    if dtype.kind == "c" and name in ("div", "abs", "exp", "square", "reciprocal"):
-        return f"complex_{name}"
     return SPELLED.get(name, name)
 
 

@@ -7,6 +7,7 @@ equal bodies are the same object. Bodies are closed: what they use from outside 
 
 from __future__ import annotations
 
+import copyreg
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -42,7 +43,9 @@ class Graph:
         return f"<graph of {len(self.params)} parameters, {len(toposort(self.outputs))} nodes>"
 
 
-_graphs: weakref.WeakValueDictionary[tuple[tuple[Node, ...], tuple[Node, ...]], Graph] = weakref.WeakValueDictionary()
+_graphs: weakref.WeakValueDictionary[tuple[tuple[Node, ...], tuple[Node, ...]], Graph] = (
+    weakref.WeakValueDictionary()
+)
 
 
 def _graph_from_table(count: int, table: list[tuple[Any, ...]]) -> Graph:
@@ -51,7 +54,7 @@ def _graph_from_table(count: int, table: list[tuple[Any, ...]]) -> Graph:
 
 
 def toposort(outputs: Iterable[Node], stop: Callable[[Node], bool] | None = None) -> list[Node]:
-    """All nodes that outputs depend on, inputs first; walks no further than nodes where ``stop``."""
+    """All nodes that outputs depend on, inputs first; walks no further than where ``stop``."""
     order: list[Node] = []
     done: set[Node] = set()
     for root in outputs:
@@ -87,7 +90,7 @@ def users_of(nodes: Iterable[Node]) -> dict[Node, list[Node]]:
 
 
 def leaves(outputs: Iterable[Node], op: str) -> list[Node]:
-    """The nodes of one leaf op ("input", "shared", "constant", "param") below, in order of making."""
+    """The nodes of one leaf op ("input", "shared", "constant", "param"), in order of making."""
     return sorted((n for n in toposort(outputs) if n.op.name == op), key=lambda n: n.number)
 
 
@@ -97,7 +100,9 @@ def subgraphs(node: Node) -> list[Graph]:
 
 
 def substitute_nodes(
-    outputs: Iterable[Node], mapping: Mapping[Node, Node], dims: Mapping[Atom, DimLike] | None = None
+    outputs: Iterable[Node],
+    mapping: Mapping[Node, Node],
+    dims: Mapping[Atom, DimLike] | None = None,
 ) -> tuple[Node, ...]:
     """Outputs with nodes replaced, and dimension symbols replaced in all types and attributes."""
     outputs = tuple(outputs)
@@ -159,7 +164,9 @@ def close(params: list[Node], outputs: list[Node]) -> tuple[Graph, list[Node]]:
     captured: dict[Node, None] = {}
     for node in order:
         if node in inner:
-            captured.update(dict.fromkeys(i for i in node.inputs if i not in inner and not _stays(i)))
+            captured.update(
+                dict.fromkeys(i for i in node.inputs if i not in inner and not _stays(i))
+            )
     captured.update(dict.fromkeys(o for o in outputs if o not in inner and not _stays(o)))
     free = list(captured)
     numbered = [param_node(k, n.type) for k, n in enumerate([*params, *free])]
@@ -180,7 +187,7 @@ NodeRow = tuple[Any, ...]
 
 
 def to_table(outputs: tuple[Node, ...]) -> list[NodeRow]:
-    """Nodes as rows (op name, input numbers, attributes, lines, names), then the outputs' numbers."""
+    """Rows of op name, input numbers, attributes, lines, names; then the outputs' numbers."""
     order = toposort(outputs)
     index = {n: k for k, n in enumerate(order)}
     rows: list[NodeRow] = [
@@ -211,3 +218,11 @@ def nodes_from_table(table: list[NodeRow]) -> tuple[Node, ...]:
 def from_table(table: list[NodeRow]) -> Node:
     """The single output node of a table."""
     return nodes_from_table(table)[0]
+
+
+def _reduce_node(node: Node) -> tuple[Any, ...]:
+    """A node pickles as a table of all nodes below it, so that depth costs no recursion."""
+    return from_table, (to_table((node,)),)
+
+
+copyreg.pickle(Node, _reduce_node)

@@ -3,6 +3,7 @@
 ``make_node`` is the only constructor. A key is the op, the inputs by identity, and the attributes
 by type and bits (so that ``1``, ``1.0`` and ``True`` differ, and ``0.0`` from ``-0.0``). The table
 holds nodes weakly. Names and user lines are not part of a node's identity; it collects all of them.
+How nodes are pickled is in ``ir/graph.py``.
 """
 
 from __future__ import annotations
@@ -30,9 +31,19 @@ MOST_LINES = 8  # a node in a loop of the user's program would otherwise collect
 
 
 class Node:
-    """One operation applied to inputs. ``number`` counts construction (inputs come before users)."""
+    """One operation on inputs. ``number`` counts construction: inputs come before users."""
 
-    __slots__ = ("__weakref__", "attrs", "checks", "inputs", "lines", "names", "number", "op", "type")
+    __slots__ = (
+        "__weakref__",
+        "attrs",
+        "checks",
+        "inputs",
+        "lines",
+        "names",
+        "number",
+        "op",
+        "type",
+    )
 
     op: Op
     inputs: tuple[Node, ...]
@@ -63,12 +74,6 @@ class Node:
     def __deepcopy__(self, memo: object) -> Node:
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A node pickles as a table of all nodes below it, so that depth costs no recursion.
-        from symgraph.ir.graph import from_table, to_table
-
-        return from_table, (to_table((self,)),)
-
 
 def attr_key(value: object) -> Hashable:
     """A hashable stand-in for an attribute: equal only for equal type and equal bits."""
@@ -84,9 +89,14 @@ def attr_key(value: object) -> Hashable:
         return ("tuple", *map(attr_key, value))
     if isinstance(value, np.ndarray | np.generic):
         data = np.ascontiguousarray(value)
-        raw = data.tobytes() if data.nbytes <= 64 else hashlib.blake2b(data.tobytes(), digest_size=20).digest()
+        raw = (
+            data.tobytes()
+            if data.nbytes <= 64
+            else hashlib.blake2b(data.tobytes(), digest_size=20).digest()
+        )
         return ("array", data.dtype.str, np.shape(value), raw)
-    return value  # type: ignore[return-value]  # Dim, Graph, Op, Cell: hashable, equal by meaning
+    assert isinstance(value, Hashable), f"an attribute must be hashable: {value!r}"
+    return value  # Dim, Graph, Op, Cell: equal by meaning
 
 
 def infer_type(op: Op, inputs: tuple[Node, ...], attrs: Attrs) -> tuple[Type, tuple[Check, ...]]:
@@ -105,7 +115,7 @@ def _with_inputs(op: Op, inputs: tuple[Node, ...], text: str) -> str:
     facts = {n.name or f"input {i}": n.type for i, n in enumerate(inputs)}
     line = user_line()
     hints = {
-        "matmul": "the last axis of the left must equal the second last of the right; .mT transposes",
+        "matmul": "the last axis of the left must equal the last but one of the right; .mT swaps",
         "concat": "all axes but the one joined must agree",
         "reshape": "the number of elements must stay the same; -1 stands for the rest",
     }
@@ -113,13 +123,20 @@ def _with_inputs(op: Op, inputs: tuple[Node, ...], text: str) -> str:
     return message(f"{op.name}: {text}", facts, str(line) if line else None, hint)
 
 
+def _key(op: Op, inputs: tuple[Node, ...], attrs: Attrs) -> tuple[Hashable, ...]:
+    return (op.name, inputs, tuple((k, attr_key(attrs[k])) for k in sorted(attrs)))
+
+
 def make_node(
-    op: Op, inputs: Iterable[Node] = (), attrs: Attrs | None = None, lines: tuple[Line, ...] | None = None
+    op: Op,
+    inputs: Iterable[Node] = (),
+    attrs: Attrs | None = None,
+    lines: tuple[Line, ...] | None = None,
 ) -> Node:
     """The node of an op on inputs: the existing one if an equal one is alive."""
     inputs = tuple(inputs)
     attrs = attrs or {}
-    key = (op.name, inputs, tuple((k, attr_key(attrs[k])) for k in sorted(attrs)))
+    key = _key(op, inputs, attrs)
     if lines is None:
         line = user_line()
         lines = (line,) if line else ()
@@ -133,7 +150,12 @@ def make_node(
 
 
 def _intern(
-    key: tuple[Hashable, ...], op: Op, inputs: tuple[Node, ...], attrs: Attrs, found: Type, checks: tuple[Check, ...]
+    key: tuple[Hashable, ...],
+    op: Op,
+    inputs: tuple[Node, ...],
+    attrs: Attrs,
+    found: Type,
+    checks: tuple[Check, ...],
 ) -> Node:
     node = object.__new__(Node)
     node.op, node.inputs, node.attrs, node.type = op, inputs, dict(attrs), found
@@ -182,6 +204,12 @@ def dim_symbols(found: Type) -> set[Any]:
         if isinstance(dim, Dim):
             out |= dim.atoms
     return out
+
+
+def interned(node: Node) -> bool:
+    """Is it the one node of its op, inputs and attributes?"""
+    with _lock:
+        return _table.get(_key(node.op, node.inputs, node.attrs)) is node
 
 
 def table_size() -> int:

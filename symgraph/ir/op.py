@@ -25,11 +25,11 @@ Infer = Callable[[tuple[Type, ...], Attrs, ShapeContext], Type]
 class Op:
     """One operation: what it means, how it is typed, differentiated, lowered and tested.
 
-    ``front`` is what a user calls; it turns arguments into nodes by ``make``. ``reference`` computes
-    the op on NumPy arrays. ``vjp(g, y, *inputs, **attrs)`` gives one cotangent (or None) per input.
-    ``expand(*inputs, **attrs)`` writes the op in terms of simpler ones, for ops that are not lowered
-    themselves. ``element`` and ``fold`` say how one element of the result is computed; which of them
-    is there depends on ``kind``.
+    ``front`` is what a user calls; it turns arguments into nodes by ``make``. ``reference``
+    computes the op on NumPy arrays. ``vjp(g, y, *inputs, **attrs)`` gives one cotangent (or None)
+    per input. ``expand(*inputs, **attrs)`` writes the op in terms of simpler ones, for ops that are
+    not lowered themselves. ``element`` and ``fold`` say how one element of the result is computed;
+    which of them is there depends on ``kind``.
     """
 
     name: str
@@ -46,7 +46,9 @@ class Op:
     source: str = ""
     samples: Any = None  # symgraph.ops.samples generators, one per input
     ulp: float = 1.0
-    names: Mapping[str, Any] = field(default_factory=dict)  # its names elsewhere: numpy, theano, onnx
+    names: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # its names elsewhere: numpy, theano, onnx
 
     @property
     def __name__(self) -> str:
@@ -94,5 +96,7 @@ def find_op(name: str) -> Op:
     """The op of this name; UnsupportedError with the nearest name otherwise."""
     if name not in OPS:
         near = nearest(name, list(OPS))
-        raise UnsupportedError(f"there is no op named {name!r}" + (f"; did you mean {near!r}?" if near else ""))
+        raise UnsupportedError(
+            f"there is no op named {name!r}" + (f"; did you mean {near!r}?" if near else "")
+        )
     return OPS[name]

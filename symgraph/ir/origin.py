@@ -1,14 +1,21 @@
-"""Where in the user's program something was made: the nearest frame outside symgraph."""
+"""Where in the user's program something was made: the nearest frame outside symgraph.
+
+Files of ``symgraph`` and ``symgraph_kernels`` are ours. Those of ``symgraph_tools`` are a user's:
+the demo and the benchmarks write graphs as any program does.
+"""
 
 from __future__ import annotations
 
 import linecache
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+_FOLDER = Path(__file__).parents[2]  # a checkout, or where packages are installed
 _PACKAGES = tuple(
-    str(Path(__file__).parent.parent.parent / name / "") for name in ("symgraph", "kernels/symgraph_kernels")
+    f"{_FOLDER / name}{os.sep}"  # with the separator: symgraph_tools is not below symgraph
+    for name in ("symgraph", "symgraph_kernels", "kernels/symgraph_kernels")
 )
 _ours: dict[str, bool] = {}
 
@@ -22,7 +29,13 @@ class Line:
 
     @property
     def text(self) -> str:
-        """The source text, empty where it cannot be read."""
+        """The source text, empty where it cannot be read.
+
+        Only regular files are opened: a graph from elsewhere may name anything, a pipe too.
+        """
+        is_known = self.file.startswith("<") or self.file in linecache.cache
+        if not is_known and not Path(self.file).is_file():
+            return ""
         return linecache.getline(self.file, self.number).strip()
 
     def __str__(self) -> str:
@@ -30,7 +43,8 @@ class Line:
         return f"{self.file}:{self.number}" + (f": {text}" if text else "")
 
 
-def _is_ours(file: str) -> bool:
+def is_ours(file: str) -> bool:
+    """Does a file belong to symgraph or symgraph_kernels (or to Python's import system)?"""
     found = _ours.get(file)
     if found is None:
         found = _ours[file] = file.startswith(_PACKAGES) or file.startswith("<frozen")
@@ -42,7 +56,7 @@ def user_line() -> Line | None:
     frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if not _is_ours(file):
+        if not is_ours(file):
             return Line(file, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
     return None

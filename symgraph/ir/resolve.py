@@ -2,8 +2,8 @@
 
 A function is compiled under the assumption that dims that meet are equal. Its checks say so, and
 ``resolve`` turns them into a substitution, so that shapes agree by name inside the compiler. What a
-call really brings is compared once, at entry (``violations``); where an axis of length 1 is meant to
-broadcast instead, the function is specialised to those axes being 1.
+call really brings is compared once, at entry (``violations``); where an axis of length 1 is meant
+to broadcast instead, the function is specialised to those axes being 1.
 """
 
 from __future__ import annotations
@@ -51,16 +51,29 @@ def resolve(required: Sequence[Requirement], given: Mapping[Atom, DimLike]) -> d
     for requirement in required:
         check = requirement.check
         left, right = substitute(check.left, found), substitute(check.right, found)
-        if left == right or (check.kind == "broadcast" and 1 in (left, right)):
-            continue
         if isinstance(left, int) and isinstance(right, int):
-            raise ShapeError(mismatch(requirement, left, right))
+            if not _holds(check.kind, left, right):
+                raise ShapeError(mismatch(requirement, left, right))
+            continue
+        if left == right or check.kind == "at_least" or 1 in _may_be_one(check.kind, left, right):
+            continue
         chosen = _orient(left, right)
         if chosen is not None:
             atom, value = chosen
             found = {a: substitute(v, {atom: value}) for a, v in found.items()}
             found[atom] = value
     return found
+
+
+def _may_be_one(kind: str, left: DimLike, right: DimLike) -> tuple[DimLike, ...]:
+    """The sides of a check on which a length of 1 stretches."""
+    return {"broadcast": (left, right), "expand": (left,)}.get(kind, ())
+
+
+def _holds(kind: str, left: int, right: int) -> bool:
+    if kind == "at_least":
+        return left >= right
+    return left == right or 1 in _may_be_one(kind, left, right)
 
 
 def _orient(left: DimLike, right: DimLike) -> tuple[Atom, DimLike] | None:
@@ -88,10 +101,10 @@ def violations(required: Sequence[Requirement], sizes: Mapping[Atom, int]) -> di
         if any(a.kind == "data" for a in symbols(check.left) | symbols(check.right)):
             continue
         left, right = evaluate(check.left, sizes), evaluate(check.right, sizes)
-        if left == right:
-            continue
-        if check.kind != "broadcast" or 1 not in (left, right):
+        if not _holds(check.kind, left, right):
             raise ShapeError(mismatch(requirement, left, right))
+        if left == right or check.kind == "at_least":
+            continue
         one = check.left if left == 1 else check.right
         for atom in symbols(one):
             special[atom] = sizes[atom]
@@ -102,12 +115,25 @@ def mismatch(requirement: Requirement, left: int, right: int) -> str:
     """The error text for two dims that do not fit."""
     check, node = requirement.check, requirement.node
     facts: dict[str, object] = {
-        f"input {k} of {node.op.name}" + (f" ({n.name})" if n.name else ""): n.type for k, n in enumerate(node.inputs)
+        f"input {k} of {node.op.name}" + (f" ({n.name})" if n.name else ""): n.type
+        for k, n in enumerate(node.inputs)
     }
     facts["dimensions"] = f"{_named(check.left)} = {left}, {_named(check.right)} = {right}"
     line = str(node.lines[0]) if node.lines else None
-    need = "must be equal" if check.kind == "equal" else "must be equal, or one of them 1"
-    return message(f"{node.op.name}: {check.about}: {left} and {right} {need}", facts, line, "check the arguments' shapes")
+    return message(
+        f"{node.op.name}: {check.about}: {left} and {right} {_NEEDS[check.kind]}",
+        facts,
+        line,
+        "check the arguments' shapes",
+    )
+
+
+_NEEDS = {
+    "equal": "must be equal",
+    "broadcast": "must be equal, or one of them 1",
+    "expand": "must be equal, or the first of them 1",
+    "at_least": "are in the wrong order: the first must not be smaller",
+}
 
 
 def _named(dim: DimLike) -> str:

@@ -46,8 +46,10 @@ class TupleType:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What two dims must satisfy: ``equal``; ``broadcast`` (equal, or one of them 1); ``expand``
-    (the left is 1 or equals the right); ``at_least`` (the left is not below the right).
+    """What two dims must satisfy.
+
+    ``equal``; ``broadcast`` (equal, or one of them 1); ``expand`` (the left is 1 or equals the
+    right); ``at_least`` (the left is not below the right).
     """
 
     kind: str
@@ -71,7 +73,9 @@ class ShapeContext:
         self.checks.append(Check("equal", left, right, about))
         return left if isinstance(left, int) else right if isinstance(right, int) else left
 
-    def broadcast_dim(self, left: DimLike, right: DimLike, about: str = "axes do not broadcast") -> DimLike:
+    def broadcast_dim(
+        self, left: DimLike, right: DimLike, about: str = "axes do not broadcast"
+    ) -> DimLike:
         """The dim of two axes that meet elementwise."""
         found = broadcast(left, right)
         if found is None:

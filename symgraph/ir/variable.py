@@ -7,13 +7,14 @@ number or a dimension: it takes the dtype of what it meets.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 
 from symgraph.errors import ArgumentError, ShapeError, SymbolicError, message, nearest
-from symgraph.ir.dim import Dim
+from symgraph.ir.dim import Dim, product
 from symgraph.ir.dtype import DType
 from symgraph.ir.node import Node, add_name
 from symgraph.ir.op import METHODS, NUMPY_FUNCTIONS, find_op
@@ -82,9 +83,12 @@ class Variable(Operators):
     weak: bool
     line: Line | None
 
-    def __init__(self, node: Node, name: str | None = None, *, weak: bool = False, line: Line | None = None) -> None:
+    def __init__(
+        self, node: Node, name: str | None = None, *, weak: bool = False, line: Line | None = None
+    ) -> None:
         assert isinstance(node.type, TensorType)
-        self.node, self.weak, self._name = node, weak, None
+        self.node, self.weak = node, weak
+        self._name: str | None = None
         self.line = line or (node.lines[-1] if node.lines else None)
         if name is not None:
             self.name = name
@@ -96,7 +100,7 @@ class Variable(Operators):
 
     @name.setter
     def name(self, value: str | None) -> None:
-        self._name: str | None = value
+        self._name = value
         if value is not None:
             add_name(self.node, value)
 
@@ -123,8 +127,6 @@ class Variable(Operators):
     @property
     def size(self) -> DimLike:
         """Number of elements: an int or a ``Dim``."""
-        from symgraph.ir.dim import product
-
         return product(self.shape)
 
     @property
@@ -138,6 +140,16 @@ class Variable(Operators):
         return METHODS["mT"](self)  # type: ignore[no-any-return]
 
     @property
+    def real(self) -> Variable:
+        """The real part."""
+        return METHODS["real"](self)  # type: ignore[no-any-return]
+
+    @property
+    def imag(self) -> Variable:
+        """The imaginary part; zeros where it is real."""
+        return METHODS["imag"](self)  # type: ignore[no-any-return]
+
+    @property
     def at(self) -> Any:
         """``x.at[idx].set(v)`` and ``.add .multiply .min .max``: a changed copy."""
         return METHODS["at"](self)
@@ -147,14 +159,26 @@ class Variable(Operators):
 
     def __setitem__(self, key: object, value: object) -> NoReturn:
         raise SymbolicError(
-            _about(self, "a symbolic variable cannot be changed in place", "write x = x.at[idx].set(value)")
+            _about(
+                self,
+                "a symbolic variable cannot be changed in place",
+                "write x = x.at[idx].set(value)",
+            )
         )
 
     def __eq__(self, other: object) -> Any:
-        return NotImplemented if isinstance(other, str | type(None) | dict) else find_op("equal")(self, other)
+        return (
+            NotImplemented
+            if isinstance(other, str | type(None) | dict)
+            else find_op("equal")(self, other)
+        )
 
     def __ne__(self, other: object) -> Any:
-        return NotImplemented if isinstance(other, str | type(None) | dict) else find_op("not_equal")(self, other)
+        return (
+            NotImplemented
+            if isinstance(other, str | type(None) | dict)
+            else find_op("not_equal")(self, other)
+        )
 
     def __hash__(self) -> int:
         return hash(self.node)
@@ -166,14 +190,16 @@ class Variable(Operators):
         if name.startswith("__"):
             raise AttributeError(name)
         near = nearest(name, list(METHODS))
-        raise AttributeError(f"a variable has no attribute {name!r}" + (f"; did you mean {near!r}?" if near else ""))
+        raise AttributeError(
+            f"a variable has no attribute {name!r}" + (f"; did you mean {near!r}?" if near else "")
+        )
 
     def __bool__(self) -> bool:
         raise SymbolicError(
             _about(
                 self,
                 "a symbolic variable has no truth value before the function is called",
-                "for a choice by value use sg.where(condition, a, b), or sg.cond for lazy branches; "
+                "for a choice by value use sg.where(condition, a, b), for lazy branches sg.cond; "
                 "for `a < b < c` write (a < b) & (b < c)",
             )
         )
@@ -183,7 +209,7 @@ class Variable(Operators):
             _about(
                 self,
                 "a symbolic variable is not a number",
-                "compile it (sg.function) or evaluate it (x.eval({...})); sg.astype converts dtypes",
+                "compile it (sg.function), or evaluate it (x.eval({...})); sg.astype casts",
             )
         )
 
@@ -204,8 +230,8 @@ class Variable(Operators):
             _about(
                 self,
                 "a symbolic variable cannot become a NumPy array",
-                "compile it with sg.function, or x.eval({input: value}) for a single value; np.exp(x) and "
-                "its kin work on variables as they are",
+                "compile it with sg.function, or x.eval({input: value}) for a single value; "
+                "np.exp(x) and its kin work on variables as they are",
             )
         )
 
@@ -214,11 +240,17 @@ class Variable(Operators):
             raise SymbolicError(_about(self, "a scalar has no length", "index or iterate an array"))
         first = self.shape[0]
         if isinstance(first, Dim):
-            raise SymbolicError(_about(self, "the length is not known before the call", "use x.shape[0]"))
+            raise SymbolicError(
+                _about(self, "the length is not known before the call", "use x.shape[0]")
+            )
         return first
 
     def __iter__(self) -> Iterator[Variable]:
-        if not self.shape or isinstance(self.shape[0], Dim):
+        if not self.shape:
+            raise SymbolicError(
+                _about(self, "cannot iterate over a scalar", "iterate over an array")
+            )
+        if isinstance(self.shape[0], Dim):
             raise SymbolicError(
                 _about(
                     self,
@@ -235,24 +267,34 @@ class Variable(Operators):
         function = NUMPY_FUNCTIONS.get(ufunc.__name__)
         if kwargs.get("out") is not None or kwargs.get("where", True) is not True:
             raise SymbolicError(
-                _about(self, f"np.{ufunc.__name__} with out= or where= on a variable", "use sg.where, and no out=")
+                _about(
+                    self,
+                    f"np.{ufunc.__name__} with out= or where= on a variable",
+                    "use sg.where, and no out=",
+                )
             )
         if method == "reduce" and ufunc.__name__ in _REDUCED:
             return NUMPY_FUNCTIONS[_REDUCED[ufunc.__name__]](*inputs, **{"axis": 0} | kwargs)
         if function is None or method != "__call__":
-            raise SymbolicError(_about(self, f"np.{ufunc.__name__} ({method}) does not take variables", "see sg.*"))
+            raise SymbolicError(
+                _about(self, f"np.{ufunc.__name__} ({method}) does not take variables", "see sg.*")
+            )
         return function(*inputs, **kwargs)
 
     def __array_function__(self, func: Any, types: object, args: Any, kwargs: Any) -> Any:
-        function = NUMPY_FUNCTIONS.get(func.__name__)
+        # np.trace and np.linalg.trace mean different axes: a name with its module goes first.
+        full = f"{func.__module__}.{func.__name__}"
+        function = NUMPY_FUNCTIONS.get(full) or NUMPY_FUNCTIONS.get(func.__name__)
         if function is None:
-            raise SymbolicError(_about(self, f"np.{func.__name__} does not take variables", "see sg.*"))
+            raise SymbolicError(
+                _about(self, f"np.{func.__name__} does not take variables", "see sg.*")
+            )
         return function(*args, **kwargs)
 
     def __array_namespace__(self, api_version: str | None = None) -> Any:
-        import symgraph
-
-        return symgraph
+        # This module is part of symgraph, which is therefore loaded; importing it here would make
+        # the lowest layer depend on the highest.
+        return sys.modules["symgraph"]
 
     def eval(self, values: dict[Variable, Any] | None = None) -> Any:
         """The value for given inputs: compiles a function and calls it once."""
@@ -263,6 +305,15 @@ class Variable(Operators):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (self.node, self.name, self.weak)
+
+
+HANDLES: dict[str, type[Variable]] = {}
+"""The class of the handle on a leaf that has one of its own (``shared``), by the name of its op."""
+
+
+def handle(node: Node, name: str | None = None, *, weak: bool = False) -> Variable:
+    """A variable for a node, of the class that its op has."""
+    return HANDLES.get(node.op.name, Variable)(node, name, weak=weak)
 
 
 _REDUCED = {
@@ -297,10 +348,16 @@ def node_of(variable: object) -> Node:
     """The node of a variable; ArgumentError for anything else."""
     if isinstance(variable, Variable):
         return variable.node
-    raise ArgumentError(message(f"{variable!r} is not a symbolic variable", hint="make one with sg.tensor or sg.asarray"))
+    raise ArgumentError(
+        message(
+            f"{variable!r} is not a symbolic variable", hint="make one with sg.tensor or sg.asarray"
+        )
+    )
 
 
 def check_rank(variable: Variable, rank: int, what: str) -> None:
     """ShapeError unless the variable has so many axes."""
     if variable.ndim != rank:
-        raise ShapeError(_about(variable, f"{what} needs {rank} axes, got {variable.ndim}", "reshape it"))
+        raise ShapeError(
+            _about(variable, f"{what} needs {rank} axes, got {variable.ndim}", "reshape it")
+        )

@@ -19,7 +19,7 @@ DType = np.dtype[np.generic]
 def const(value: Scalar, dtype: DType | str | type = INT64) -> Const:
     """A constant of a dtype; a value that is no number of that dtype raises OverflowError."""
     wanted = np.dtype(dtype)
-    return Const(wanted.type(value), wanted)  # type: ignore[arg-type, call-arg]
+    return Const(wanted.type(value), wanted)  # type: ignore[arg-type]
 
 
 def i64(name: str) -> Var:

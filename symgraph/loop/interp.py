@@ -16,7 +16,6 @@ from symgraph.loop import words
 from symgraph.loop.ir import (
     UPDATES,
     Assign,
-    Cast,
     Const,
     Expr,
     Fail,
@@ -33,7 +32,7 @@ from symgraph.loop.ir import (
     While,
     Word,
 )
-from symgraph.loop.traverse import postorder
+from symgraph.loop.traverse import children, postorder
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -46,33 +45,58 @@ class Failed(SymgraphError):
         self.code, self.facts = code, facts
 
 
-class Scope:
-    """Names that have a value now: scalars and arrays."""
+Instruction = Callable[[list[Any], "Scope"], Any]
 
-    __slots__ = ("arrays", "scalars")
+
+class Scope:
+    """Names that have a value now: scalars and arrays; and how to evaluate what was met so far."""
+
+    __slots__ = ("arrays", "plans", "scalars")
 
     def __init__(self, arrays: dict[str, Array], scalars: dict[str, Any]) -> None:
         self.arrays, self.scalars = arrays, scalars
+        self.plans: dict[Expr, list[Instruction]] = {}
 
 
 def evaluate(x: Expr, scope: Scope) -> Any:
     """The value of an expression; shared nodes are computed once."""
-    done: dict[int, Any] = {}
+    plan = scope.plans.get(x)
+    if plan is None:
+        plan = scope.plans[x] = _plan(x)
+    done: list[Any] = []
+    for instruction in plan:
+        done.append(instruction(done, scope))
+    return done[-1]
+
+
+def _plan(x: Expr) -> list[Instruction]:
+    """One instruction for each node, operands before users; each reads the values before it."""
+    place: dict[int, int] = {}
+    plan: list[Instruction] = []
     for node in postorder(x):
-        match node:
-            case Const(value, dtype):
-                value = words.convert(value, dtype)
-            case Var(name, dtype):
-                value = words.convert(scope.scalars[name], dtype)
-            case Load(buffer, index, _):
-                at = tuple(int(done[id(i)]) for i in index)
-                value = element(scope.arrays[buffer], buffer, at)
-            case Word(name, args, dtype):
-                value = words.evaluate(name, tuple(done[id(a)] for a in args), dtype)
-            case Cast(inner, dtype):
-                value = words.convert(done[id(inner)], dtype)
-        done[id(node)] = value
-    return done[id(x)]
+        place[id(node)] = len(plan)
+        plan.append(_instruction(node, [place[id(child)] for child in children(node)]))
+    return plan
+
+
+def _instruction(node: Expr, operands: list[int]) -> Instruction:
+    dtype = node.dtype
+    match node:
+        case Const(value):
+            known = words.convert(value, dtype)
+            return lambda done, scope: known
+        case Var(name):
+            return lambda done, scope: words.convert(scope.scalars[name], dtype)
+        case Load(buffer):
+            return lambda done, scope: element(
+                scope.arrays[buffer], buffer, tuple([int(done[k]) for k in operands])
+            )
+        case Word(name):
+            return lambda done, scope: words.evaluate(
+                name, tuple([done[k] for k in operands]), dtype
+            )
+    (only,) = operands
+    return lambda done, scope: words.convert(done[only], dtype)
 
 
 def integer(x: Expr, scope: Scope) -> int:

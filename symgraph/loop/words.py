@@ -35,10 +35,21 @@ COMPLEX_PARTS: dict[DType, DType] = {
 _COMPLEX_OF = {real: whole for whole, real in COMPLEX_PARTS.items()}
 DTYPES: tuple[DType, ...] = tuple(
     np.dtype(name)
-    for name in (
-        "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 "
-        "float32 float64 complex64 complex128"
-    ).split()
+    for name in [
+        "bool",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "float32",
+        "float64",
+        "complex64",
+        "complex128",
+    ]
 )
 
 
@@ -110,9 +121,9 @@ def convert(x: Any, dtype: DType) -> Any:
     Float to integer truncates (outside the range of the dtype the result is unspecified), to
     bool is != 0 (NaN is true), integers wrap around, complex to real takes the real part.
     """
+    if type(x) is dtype.type:
+        return x
     value = np.asarray(x)
-    if value.dtype == dtype:
-        return value[()]
     if value.dtype.kind == "c" and dtype.kind not in "cb":
         value = value.real
     if value.dtype.kind == "O":
@@ -124,14 +135,24 @@ def convert(x: Any, dtype: DType) -> Any:
 
 
 def _special(name: str, x: Any) -> Any:
-    import scipy.special  # type: ignore[import-untyped]  # slow to import, seldom needed
+    import scipy.special  # slow to import, seldom needed
 
     return getattr(scipy.special, name)(x)
+
+
+def _erfinv(x: Any) -> Any:
+    return x if x == 0 else _special("erfinv", x)  # SciPy loses the sign of -0.0
+
+
+def _gammaln(x: Any) -> Any:
+    return abs(x) if np.isinf(x) else _special("gammaln", x)  # as in C; SciPy has -inf at -inf
 
 
 def _trigamma(x: Any) -> Any:
     import scipy.special
 
+    if x == -np.inf:
+        return x.dtype.type(np.nan)  # poles all the way: no limit
     return x.dtype.type(scipy.special.polygamma(1, np.float64(x)))
 
 
@@ -172,14 +193,17 @@ def _pow(x: Any, y: Any) -> Any:
         bits = 8 * x.dtype.itemsize
         wrapped = _int_pow(int(x), int(y)) % (1 << bits)
         return np.asarray(wrapped, f"uint{bits}").view(x.dtype)[()]
-    return np.power(x, y)
+    # on arrays: for a scalar exponent 0.5 NumPy takes sqrt, which is NaN at -inf where pow is inf
+    return np.power(np.asarray(x).reshape(1), np.asarray(y).reshape(1))[0]
 
 
 def _fma(x: Any, y: Any, z: Any) -> Any:
     if x.dtype.kind != "f":
         return x * y + z
-    if not (np.isfinite(x) and np.isfinite(y) and np.isfinite(z)):
+    if not (np.isfinite(x) and np.isfinite(y)):
         return x * y + z
+    if not np.isfinite(z):
+        return z  # though x * y alone may overflow
     exact = Fraction(float(x)) * Fraction(float(y)) + Fraction(float(z))
     if exact == 0:
         return x * y + z  # the product is then exact, and the sign of zero comes from the sum
@@ -188,7 +212,7 @@ def _fma(x: Any, y: Any, z: Any) -> Any:
 
 def _rounded(exact: Fraction, dtype: DType) -> Any:
     """The float nearest to a nonzero fraction, ties to even."""
-    info = np.finfo(dtype)  # type: ignore[arg-type, type-var]
+    info = np.finfo(dtype)  # type: ignore[type-var]
     size = abs(exact)
     exponent = size.numerator.bit_length() - size.denominator.bit_length()
     exponent -= size < Fraction(2) ** exponent
@@ -315,9 +339,9 @@ _ROWS: tuple[WordRow, ...] = (
     WordRow("erf", 1, _FLOAT, "same", partial(_special, "erf"), "error function"),
     WordRow("erfc", 1, _FLOAT, "same", partial(_special, "erfc"), "1 - erf(x)"),
     WordRow("erfcx", 1, _FLOAT, "same", partial(_special, "erfcx"), "exp(x*x) * erfc(x)"),
-    WordRow("erfinv", 1, _FLOAT, "same", partial(_special, "erfinv"), "inverse of erf"),
+    WordRow("erfinv", 1, _FLOAT, "same", _erfinv, "inverse of erf"),
     WordRow("gamma", 1, _FLOAT, "same", _gamma, "gamma function"),
-    WordRow("gammaln", 1, _FLOAT, "same", partial(_special, "gammaln"), "log(|gamma(x)|)"),
+    WordRow("gammaln", 1, _FLOAT, "same", _gammaln, "log(|gamma(x)|)"),
     WordRow("digamma", 1, _FLOAT, "same", partial(_special, "digamma"), "derivative of gammaln"),
     WordRow("trigamma", 1, _FLOAT, "same", _trigamma, "derivative of digamma"),
     WordRow("ndtri", 1, _FLOAT, "same", partial(_special, "ndtri"), "normal quantile"),

@@ -84,7 +84,7 @@ class StageBuilder:
         offset = 1 if node.op.kind == "gather" else 2
         source = node.inputs[0]
         found = []
-        for axis, indices in zip(node.attrs["axes"], node.inputs[offset:], strict=True):
+        for axis, indices in zip(node.attrs.get("axes", ()), node.inputs[offset:], strict=True):
             dim = source.tensor.shape[axis]
             if (indices, dim) not in self._checked and not node.attrs.get("checked", False):
                 self._checked.add((indices, dim))
@@ -239,8 +239,15 @@ class StageBuilder:
         number = self.namer.next()
         scalars = self.scalars(number, node)
         value = scalars.value(values, index)
-        at = self._scatter_index(node, scalars, indices, index)
-        stage = Stage(node, space, len(space), target, at, scalars.lets, number=number, alone=True, sequential=0)
+        if node.op.element is not None:  # update_slice: the place is computed, and no two are equal
+            accessors = [Accessor(scalars, i) for i in node.inputs]
+            at, sequential = node.op.element(b, index, accessors, node.tensor, node.attrs), None
+        else:
+            at = self._scatter_index(node, scalars, indices, index)
+            sequential = None if node.attrs.get("unique", False) else 0
+        stage = Stage(
+            node, space, len(space), target, at, scalars.lets, number=number, alone=True, sequential=sequential
+        )
         how = node.attrs["how"]
         combine = {"multiply": "mul"}.get(how, how)
         stage.inside.append(Store(target.name, at, value) if how == "set" else Update(target.name, at, combine, value))

@@ -40,7 +40,7 @@ def _inner(segment: Segment, graph: Graph, params: Sequence[Storage], targets: S
 
 
 def _start(segment: Segment, inits: Sequence[Node], states: Sequence[Storage]) -> list[Step]:
-    return [Copy(s.name, segment.stored(i).name) for i, s in zip(inits, states, strict=True)]
+    return [Copy(s.name, segment.plain(i).name) for i, s in zip(inits, states, strict=True)]
 
 
 def _element(segment: Segment, base: Storage, at: Expr, name: str) -> tuple[View, Storage]:
@@ -53,7 +53,9 @@ def scan(segment: Segment, node: Node) -> None:
     """A counted loop over slices, with carried state: a ``Repeat``."""
     lowering, b, attrs = segment.lowering, segment.b, node.attrs
     n_state, n_xs, body = attrs["n_state"], attrs["n_xs"], attrs["body"]
-    inputs = [segment.stored(i) for i in node.inputs]
+    first = n_state + n_xs  # states are copied and sequences viewed, so their shapes count
+    inputs = [segment.plain(i) for i in node.inputs[:first]]
+    inputs += [segment.stored(i) for i in node.inputs[first:]]
     results = _results(segment, node)
     states, outs = results[:n_state], results[n_state:]
     number = lowering.namer.next()

@@ -29,7 +29,8 @@ def matmul(segment: Segment, node: Node, target: Storage) -> None:
     flags = (("trans_a", swaps_last_axes(left)), ("trans_b", swaps_last_axes(right)))
     sizes = [b.size(m), b.size(n), b.size(k)]
     batches = [i.tensor.shape[:-2] for i in (left, right)]
-    buffers = (x.name, y.name, target.name)
+    base = segment.clusters.base  # a product counts elements, so a reshaped buffer is the buffer itself
+    buffers = (base(x.name), base(y.name), target.name)
     if all(d == 1 for d in batch):
         call = Library("gemm", buffers, tuple(sizes), flags)
     else:
@@ -44,8 +45,9 @@ def argsort(segment: Segment, node: Node, target: Storage) -> None:
     x = segment.stored(source)
     b = segment.b
     *rest, n = source.tensor.shape
-    call = Library("argsort", (x.name, target.name), (b.size(product(tuple(rest))), b.size(n)))
-    segment.step(call, (x.name,), (target.name,))
+    name = segment.clusters.base(x.name)
+    call = Library("argsort", (name, target.name), (b.size(product(tuple(rest))), b.size(n)))
+    segment.step(call, (name,), (target.name,))
 
 
 LIBRARY: dict[str, Callable[[Segment, Node, Storage], None]] = {"matmul": matmul, "argsort": argsort}

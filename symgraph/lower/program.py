@@ -89,6 +89,7 @@ class Segment:
         self.lowering = lowering
         self.b = lowering.b
         self.where: dict[Node, Storage] = dict(env)
+        self.numbers: dict[Node, Storage] = {}  # copies that control flow reads: of numbers, of views
         self.clusters = Clusters(lowering.b, lowering.aliases)
         self.builder = StageBuilder(lowering.b, lowering.namer, self.storage, lowering.fail_code)
 
@@ -104,10 +105,24 @@ class Segment:
         return found
 
     def stored(self, node: Node) -> Storage:
-        """The buffer of a node that has one."""
-        found = self.storage(node)
+        """The buffer of a node that has one; a number that is written into code gets one here."""
+        found = self.storage(node) or self.numbers.get(node)
+        if found is None and (is_scalar_constant(node) or node.op.name == "dim"):
+            found = self.numbers[node] = self.lowering.temporary(node)
+            for stage in self.builder.point(node, found):
+                self.clusters.add(stage)
         assert found is not None, f"{node} is not stored"
         return found
+
+    def plain(self, node: Node) -> Storage:
+        """The buffer of a node in the shape it was made with: another shape over one is copied."""
+        source = self.stored(node)
+        if source.name not in self.lowering.aliases:
+            return source
+        if node not in self.numbers:
+            self.numbers[node] = self.lowering.temporary(node)
+            self.clusters.add(self.builder.copy(node, source, self.numbers[node]))
+        return self.numbers[node]
 
     def run(self, outputs: Sequence[tuple[Node, Storage]]) -> list[Step]:
         """Steps that compute nodes into given buffers."""

@@ -15,7 +15,7 @@ from typing import Any
 from symgraph.ir.dim import DimLike
 from symgraph.ir.dtype import DType
 from symgraph.ir.node import Node
-from symgraph.lower.demand import is_scalar_constant
+from symgraph.lower.demand import is_scalar_constant, keeps_order
 from symgraph.lower.words import WordBuilder
 from symgraph.loop.ir import Const, Expr, Load, Stmt, Var, Word
 
@@ -96,6 +96,45 @@ def level_of(x: Expr, known: Mapping[str, int]) -> int:
     return best
 
 
+def children(x: Expr) -> tuple[Expr, ...]:
+    """The expressions that an expression is made of."""
+    if isinstance(x, Word):
+        return x.args
+    if isinstance(x, Load):
+        return x.index
+    return () if isinstance(x, Const | Var) else (x.x,)
+
+
+def with_parts(b: WordBuilder, x: Expr, parts: list[Expr]) -> Expr:
+    """The same expression of other parts."""
+    if all(old is new for old, new in zip(children(x), parts, strict=True)):
+        return x
+    if isinstance(x, Word):
+        return b.word(x.name, tuple(parts), x.dtype)
+    if isinstance(x, Load):
+        return b.load(x.buffer, tuple(parts), x.dtype)
+    return b.cast(parts[0], x.dtype)
+
+
+def parts_of(value: Expr) -> tuple[list[Expr], dict[Expr, int]]:
+    """All parts of an expression, innermost first, and how many others read each."""
+    order: list[Expr] = []
+    readers: dict[Expr, int] = {}
+    seen: set[Expr] = set()
+    stack: list[tuple[Expr, bool]] = [(value, False)]
+    while stack:
+        x, is_complete = stack.pop()
+        if is_complete:
+            order.append(x)
+        elif x not in seen:
+            seen.add(x)
+            stack.append((x, True))
+            for part in reversed(children(x)):
+                readers[part] = readers.get(part, 0) + 1
+                stack.append((part, False))
+    return order, readers
+
+
 class Scalars:
     """Writes the scalar code of one stage: values of nodes at indices, each computed once."""
 
@@ -107,6 +146,23 @@ class Scalars:
 
     def let(self, value: Expr) -> Expr:
         """A local for a value, unless it is one already."""
+        if isinstance(value, Const | Var):
+            return value
+        return self._named(self._with_repeated_parts_named(value))
+
+    def _with_repeated_parts_named(self, value: Expr) -> Expr:
+        """An expression in which what several parts read is a local: expressions are no trees."""
+        order, readers = parts_of(value)
+        if all(count == 1 for count in readers.values()):
+            return value
+        made: dict[Expr, Expr] = {}
+        for part in order:
+            found = with_parts(self.b, part, [made[p] for p in children(part)])
+            is_shared = readers.get(part, 1) > 1 and not isinstance(found, Const | Var)
+            made[part] = self._named(found) if is_shared else found
+        return made[value]
+
+    def _named(self, value: Expr) -> Expr:
         if isinstance(value, Const | Var):
             return value
         name = f"{self.prefix}{len(self.lets)}"
@@ -164,14 +220,14 @@ class Scalars:
         return self._within(shape, index[len(index) - len(shape) :])
 
     def _view(self, node: Node, index: Index) -> Expr:
-        if node.op.name == "reshape":
+        if node.op.name == "reshape" and keeps_order(node):
             return self._reshape(node, index)
         accessors = [Accessor(self, i) for i in node.inputs]
         assert node.op.element is not None, f"{node.op.name} cannot be computed inside a loop"
         return node.op.element(self.b, index, accessors, node.tensor, node.attrs)  # type: ignore[no-any-return]
 
     def _reshape(self, node: Node, index: Index) -> Expr:
-        """Axes of length 1 added or dropped; ``storage`` knows all other reshapes as buffers."""
+        """Axes of length 1 added or dropped; ``storage`` knows other reshapes as buffers, but outputs."""
         (source,) = node.inputs
         shape = source.tensor.shape
         real = iter([i for i, d in zip(index, node.tensor.shape, strict=True) if d != 1])

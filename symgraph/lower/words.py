@@ -15,7 +15,7 @@ import numpy as np
 
 from symgraph.ir.dim import Atom, Dim, DimLike
 from symgraph.ir.dtype import BOOL, INT64, DType, complex_of, real_of
-from symgraph.loop.ir import Cast, Const, Expr, Var, Word
+from symgraph.loop.ir import Cast, Const, Expr, Load, Var, Word
 
 _TO_BOOL = frozenset("eq ne lt le gt ge isnan isinf isfinite signbit".split())
 _TO_REAL = frozenset(("abs", "real", "imag"))

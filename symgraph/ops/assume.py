@@ -73,7 +73,7 @@ def _row_of(node: Node) -> tuple[Node, Row]:
         message(
             f"assume does not understand {node.op.name}",
             line=str(line) if line else None,
-            hint="compare one expression with a number, as in sg.assume(x > 0); join several with &",
+            hint="compare one expression with a number: sg.assume(x > 0); join several with &",
         )
     )
 

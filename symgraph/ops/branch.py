@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from symgraph.errors import ArgumentError, DTypeError, ShapeError, message
+from symgraph.errors import DTypeError, ShapeError, message
 from symgraph.ir.dtype import is_inexact, promote
 from symgraph.ir.graph import Graph, map_graph
 from symgraph.ir.node import Node, make_node
@@ -22,12 +22,14 @@ from symgraph.ir.type import ShapeContext, TensorType, TupleType, Type
 from symgraph.ir.variable import Variable
 from symgraph.ops.capture import close_lazily, placeholder, results, zeros_like
 from symgraph.ops.convert import asarray, cast
-from symgraph.ops.scan import must_equal
+from symgraph.ops.tracing import must_equal
 from symgraph.ops.tree import flatten, flatten_like, paths, unflatten
 from symgraph.ops.while_loop import check_condition
 
 
-def cond(pred: Any, then_fn: Callable[..., Any], else_fn: Callable[..., Any], *operands: Any) -> Any:
+def cond(
+    pred: Any, then_fn: Callable[..., Any], else_fn: Callable[..., Any], *operands: Any
+) -> Any:
     """``then_fn(*operands)`` if ``pred`` else ``else_fn(*operands)``; only the one taken runs.
 
     Shapes: both give the same structure of variables, with the same shapes and dtypes; Python
@@ -37,7 +39,11 @@ def cond(pred: Any, then_fn: Callable[..., Any], else_fn: Callable[..., Any], *o
     condition = check_condition(asarray(pred), "cond: pred")
     leaves, tree = flatten(operands)
     passed = [leaf for leaf in leaves if isinstance(leaf, Variable | np.ndarray)]
-    params = {k: placeholder(asarray(x).type) for k, x in enumerate(leaves) if isinstance(x, Variable | np.ndarray)}
+    params = {
+        k: placeholder(asarray(x).type)
+        for k, x in enumerate(leaves)
+        if isinstance(x, Variable | np.ndarray)
+    }
     given = unflatten(tree, [params.get(k, leaf) for k, leaf in enumerate(leaves)])
     since = placeholder(condition.type).node.number  # nodes made from here on are inside
     taken, out_tree = flatten(then_fn(*given))
@@ -64,7 +70,14 @@ def _alike(a: Variable, b: Variable, name: str) -> tuple[Variable, Variable]:
     facts = {f"{name} of then_fn": a.type, f"{name} of else_fn": b.type}
     where = str(line) if line else None
     if a.dtype != b.dtype:
-        raise DTypeError(message("cond: the branches give different dtypes", facts, where, "use sg.astype in one of them"))
+        raise DTypeError(
+            message(
+                "cond: the branches give different dtypes",
+                facts,
+                where,
+                "use sg.astype in one of them",
+            )
+        )
     try:
         if a.ndim != b.ndim:
             raise ShapeError("another rank")
@@ -72,7 +85,12 @@ def _alike(a: Variable, b: Variable, name: str) -> tuple[Variable, Variable]:
             ShapeContext().equal(one, two, "branches")
     except ShapeError:
         raise ShapeError(
-            message("cond: the branches give different shapes", facts, where, "use sg.broadcast_to in one of them")
+            message(
+                "cond: the branches give different shapes",
+                facts,
+                where,
+                "use sg.broadcast_to in one of them",
+            )
         ) from None
     return a, b
 
@@ -93,7 +111,10 @@ def _reference(pred: Any, *arrays: Any, evaluate: Any, then: Graph, orelse: Grap
 
 
 def _vjp(
-    gs: Sequence[Variable | None], node: Node, differentiate: Any, wanted: Sequence[bool] | None = None
+    gs: Sequence[Variable | None],
+    node: Node,
+    differentiate: Any,
+    wanted: Sequence[bool] | None = None,
 ) -> list[Variable | None]:
     """A cond of the branches' gradients, each of which computes its own forward values again."""
     values = node.inputs[1:]

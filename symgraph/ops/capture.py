@@ -16,7 +16,7 @@ from symgraph.ir.dim import fresh_token
 from symgraph.ir.graph import Graph, param_node, substitute_nodes, toposort
 from symgraph.ir.node import Node, make_node
 from symgraph.ir.op import find_op
-from symgraph.ir.origin import Line, _is_ours as is_ours, user_line
+from symgraph.ir.origin import Line, is_ours, user_line
 from symgraph.ir.type import TensorType, TupleType
 from symgraph.ir.variable import Variable
 from symgraph.ops.convert import asarray, wrap
@@ -35,7 +35,7 @@ def placeholder(found: TensorType, name: str | None = None, *, weak: bool = Fals
 def zeros_like(x: Variable) -> Variable:
     """Zeros with the type of x."""
     zero = asarray(np.zeros((), x.dtype))
-    return zero if not x.shape else find_op("broadcast_to")(zero, x.shape)  # type: ignore[no-any-return]
+    return zero if not x.shape else find_op("broadcast_to")(zero, x.shape)
 
 
 def results(node: Node) -> list[Variable]:

@@ -1,4 +1,4 @@
-"""Control flow: ``scan``, ``while_loop``, ``cond`` (each in a module of its own), ``map``, ``fold``."""
+"""Control flow: ``scan``, ``while_loop``, ``cond``, from their modules; ``map``, ``fold``."""
 
 from __future__ import annotations
 

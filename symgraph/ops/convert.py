@@ -40,7 +40,10 @@ def wrap(node: Node, weak: bool = False) -> Variable:
 
 def make(op_name: str, inputs: Sequence[Variable] = (), **attrs: Any) -> Variable:
     """A variable for an op of the table on variables."""
-    return wrap(make_node(find_op(op_name), tuple(v.node for v in inputs), attrs))
+    line = user_line()  # looked up once: the walk up the stack is half the cost of a small node
+    lines = (line,) if line else ()
+    node = make_node(find_op(op_name), tuple(v.node for v in inputs), attrs, lines=lines)
+    return Variable(node, line=line)
 
 
 def dim_value(dim: Dim | int) -> Variable:
@@ -68,12 +71,19 @@ def asarray(value: Any, dtype: Any = None) -> Variable:
 
 
 def _holds_symbols(value: Sequence[Any]) -> bool:
-    return any(isinstance(v, Variable | Dim) or (isinstance(v, list | tuple) and _holds_symbols(v)) for v in value)
+    return any(
+        isinstance(v, Variable | Dim) or (isinstance(v, list | tuple) and _holds_symbols(v))
+        for v in value
+    )
 
 
 def _to_numpy(value: Any, dtype: Any) -> np.ndarray[Any, Any]:
     if isinstance(value, np.ma.MaskedArray):
-        raise DTypeError(message("a masked array would lose its mask", hint="pass .filled(value), or data and mask"))
+        raise DTypeError(
+            message(
+                "a masked array would lose its mask", hint="pass .filled(value), or data and mask"
+            )
+        )
     if type(value) is int and not -(2**63) <= value < 2**64:
         raise DTypeError(message(f"the Python integer {value} fits no dtype", hint="use a float"))
     try:
@@ -82,7 +92,9 @@ def _to_numpy(value: Any, dtype: Any) -> np.ndarray[Any, Any]:
         else:
             array = np.asarray(value)
     except (ValueError, TypeError, BufferError) as error:
-        raise DTypeError(message(f"cannot make an array of {type(value).__name__}: {error}")) from error
+        raise DTypeError(
+            message(f"cannot make an array of {type(value).__name__}: {error}")
+        ) from error
     target = as_dtype(array.dtype if dtype is None else dtype)
     return convert_values(array, target)
 
@@ -151,7 +163,7 @@ def _quotient_dtype(xs: Sequence[Variable]) -> DType:
 
 
 def _float_dtype(xs: Sequence[Variable]) -> DType:
-    """The dtype in which NumPy evaluates `exp`, `hypot`, ...: each integer becomes floating alone."""
+    """The dtype in which NumPy evaluates `hypot` and kin: each integer becomes floating alone."""
     strong = [x.dtype for x in xs if not x.weak]
     weak = _weak_scalars(xs)
     if not strong:
@@ -195,7 +207,12 @@ def require(condition: bool, op: str, dtype: DType, takes: str, hint: str = "") 
     if not condition:
         line = user_line()
         raise DTypeError(
-            message(f"{op} does not take {dtype}", {"takes": takes}, str(line) if line else None, hint or "cast with sg.astype")
+            message(
+                f"{op} does not take {dtype}",
+                {"takes": takes},
+                str(line) if line else None,
+                hint or "cast with sg.astype",
+            )
         )
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from symgraph.errors import MissingInputError, ShapeError, message
-from symgraph.ir.dim import Atom, Dim, evaluate as dim_number, single_atom, symbols
+from symgraph.errors import MissingInputError, ShapeError, VerifyError, message
+from symgraph.ir.dim import Atom, Dim, single_atom, symbols
+from symgraph.ir.dim import evaluate as dim_number
 from symgraph.ir.graph import Graph, substitute_attrs, toposort
 from symgraph.ir.node import Node
 from symgraph.ir.type import TensorType, TupleType, Type
@@ -55,7 +56,9 @@ class _Evaluation:
         if name == "dim":
             return np.asarray(dim_number(node.attrs["dim"], self.sizes), "int64")
         if name in ("input", "shared", "param"):
-            raise MissingInputError(message(f"no value for {name} {node.name or node.number}: {node.type}"))
+            raise MissingInputError(
+                message(f"no value for {name} {node.name or node.number}: {node.type}")
+            )
         attrs = substitute_attrs(node, self.sizes) if self.sizes else node.attrs
         if node.op.kind == "control":
             attrs = {**attrs, "evaluate": evaluate_graph}
@@ -70,9 +73,9 @@ class _Evaluation:
         """Lengths that only data tells become known with the array that has them."""
         assert isinstance(found, TensorType)
         if found.dtype != value.dtype or len(found.shape) != value.ndim:
-            from symgraph.errors import VerifyError
-
-            raise VerifyError(f"{node.op.name} gave {value.dtype}{list(value.shape)} instead of {found}")
+            raise VerifyError(
+                f"{node.op.name} gave {value.dtype}{list(value.shape)} instead of {found}"
+            )
         for dim, size in zip(found.shape, value.shape, strict=True):
             atom = single_atom(dim)
             if atom is not None and atom.kind == "data":
@@ -108,5 +111,7 @@ def bind_dims(arrays: Mapping[Node, Any], sizes: Mapping[Atom, int]) -> dict[Ato
         if isinstance(dim, Dim) and not symbols(dim) <= found.keys():
             continue
         if dim_number(dim, found) != size:
-            raise ShapeError(f"{node.name or node.op.name}: {node.type} got an axis of length {size}")
+            raise ShapeError(
+                f"{node.name or node.op.name}: {node.type} got an axis of length {size}"
+            )
     return found

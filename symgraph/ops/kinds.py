@@ -1,26 +1,27 @@
 """Row builders, one per kind of op. Adding an op is one call of one of these.
 
-==============  =====================================================================================
+==============  ===============================================================================
 kind            how an element of the result is made (what lowering reads)
-==============  =====================================================================================
+==============  ===============================================================================
 leaf            input, shared, constant, param, dim: bound from outside
 elementwise     ``scalar(s, *xs, **attrs)``: words on the inputs' elements; inputs broadcast
-index           ``element(b, index, inputs, out, attrs)``: any element of the inputs at computed indices
+index           ``element(b, index, inputs, out, attrs)``: elements of inputs at computed indices
 gather          as index, with indices read from integer inputs, checked once against bounds
 reduction       ``fold``: accumulators over the axes in ``attrs["axes"]`` (always a sorted tuple)
 prefix          ``fold`` run along one axis, keeping every step (``cumulative_sum``)
 pieces          the result is tiled by its inputs: ``pieces(...)`` gives where each one starts
-scatter         the first input with elements replaced or combined at indices
+scatter         the first input with elements replaced or combined where index inputs say, or
+                where ``element`` does: it gives the place of the second input's ``index``
 library         a routine outside (matrix product), or a kernel written by hand (sort)
 control         scan, while_loop, cond: hold graphs
 composite       ``expand(*inputs, **attrs)`` writes it with other ops before lowering
 tuple           several results; ``proj`` selects one
-==============  =====================================================================================
+==============  ===============================================================================
 
-``s`` and ``b`` are the word builder of lowering: ``s.exp(x)``, ``s.add(x, y)``, ``s.select(c, x, y)``,
-``s.const(1.0, dtype)``, ``s.cast(x, dtype)``, ``s.size(dim)``; plain numbers among the arguments take
-the dtype of the first symbolic one. ``inputs[k](index)`` is element ``index`` of input k, and
-``inputs[k].shape``, ``.dtype`` its type. ``out`` is the type of the result.
+``s`` and ``b`` are the word builder of lowering: ``s.exp(x)``, ``s.add(x, y)``,
+``s.select(c, x, y)``, ``s.const(1.0, dtype)``, ``s.cast(x, dtype)``, ``s.size(dim)``; plain numbers
+among the arguments take the dtype of the first symbolic one. ``inputs[k](index)`` is element
+``index`` of input k, and ``inputs[k].shape``, ``.dtype`` its type. ``out`` is the result's type.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ TAKES: Mapping[str, tuple[Callable[[DType], bool], str]] = {
 class Fold:
     """A reduction as data: accumulators, their start, one step, and the end.
 
-    ``start(b, dtype)`` gives the accumulators' first values; ``step(b, state, value, position)`` the
-    next ones (``position`` counts along the reduced axes in row-major order, int64);
+    ``start(b, dtype)`` gives the accumulators' first values; ``step(b, state, value, position)``
+    the next ones (``position`` counts along the reduced axes in row-major order, int64);
     ``finish(b, state)`` the result. ``combine(b, state, state)`` merges two partial folds, where
     the fold may be split over lanes and threads.
     """
@@ -115,7 +116,7 @@ _RESULTS: Mapping[str, Callable[[DType, Attrs], DType]] = {
     "bool": lambda dtype, attrs: BOOL,
     "real": lambda dtype, attrs: real_of(dtype),
     "complex": lambda dtype, attrs: complex_of(dtype),
-    "dtype": lambda dtype, attrs: attrs["dtype"],  # type: ignore[no-any-return]
+    "dtype": lambda dtype, attrs: attrs["dtype"],
 }
 
 
@@ -154,6 +155,8 @@ def _attributes(
     name: str, arity: int, options: Mapping[str, Any], args: Sequence[Any], given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Options with their defaults; ArgumentError for what the op does not take."""
+    if len(args) == arity and not given:
+        return dict(options)
     surplus = args[arity:]
     if len(args) < arity or len(surplus) > len(options):
         raise ArgumentError(f"{name} takes {arity} arguments, got {len(args)}")
@@ -234,7 +237,17 @@ def indexed(
 ) -> Op:
     """An op whose elements are elements of its inputs at computed indices (movement, creation)."""
     return register(
-        Op(name, kind, doc, infer=infer, front=front, reference=reference, vjp=grad, element=element, **row)
+        Op(
+            name,
+            kind,
+            doc,
+            infer=infer,
+            front=front,
+            reference=reference,
+            vjp=grad,
+            element=element,
+            **row,
+        )
     )
 
 
@@ -263,7 +276,7 @@ def reduction(
     infer: Infer | None = None,
     **row: Any,
 ) -> Op:
-    """An op over axes. Nodes have ``axes`` (sorted tuple) and never keep dims: ``front`` adds them."""
+    """An op over axes. Nodes have ``axes`` (sorted tuple) and drop them: ``front`` keeps dims."""
     return register(
         Op(
             name,
@@ -293,7 +306,9 @@ def normal_axes(axis: int | Sequence[int] | None, rank: int) -> tuple[int, ...]:
     """Axes as a sorted tuple of numbers in 0 .. rank-1; None means all. AxisError otherwise."""
     if axis is None:
         return tuple(range(rank))
-    axes = tuple(normal_axis(a, rank) for a in (axis if isinstance(axis, tuple | list) else (axis,)))
+    axes = tuple(
+        normal_axis(a, rank) for a in (axis if isinstance(axis, tuple | list) else (axis,))
+    )
     if len(set(axes)) != len(axes):
         from symgraph.errors import AxisError
 
@@ -309,5 +324,7 @@ def normal_axis(axis: Any, rank: int) -> int:
     number = int(axis.__index__())
     if not -rank <= number < rank:
         line = user_line()
-        raise AxisError(message(f"axis {number} of an array with {rank} axes", line=str(line) if line else None))
+        raise AxisError(
+            message(f"axis {number} of an array with {rank} axes", line=str(line) if line else None)
+        )
     return number % rank

@@ -1,10 +1,9 @@
-"""Leaves of graphs: inputs, shared state, constants, parameters of bodies, dimensions; and `proj`."""
+"""Leaves of graphs: inputs, shared state, constants, parameters, dimensions; and `proj`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-
 
 from symgraph.config import config
 from symgraph.ir.dim import as_dim, fresh_token
@@ -54,7 +53,9 @@ PROJ = register(
 )
 
 
-def tensor(name: str | None = None, shape: Sequence[Any] | None = None, dtype: Any = None) -> Variable:
+def tensor(
+    name: str | None = None, shape: Sequence[Any] | None = None, dtype: Any = None
+) -> Variable:
     """An input of a graph.
 
     Shapes: each dimension is an int, a name ("n"; equal names are equal dims), a ``Dim``, or None
@@ -67,7 +68,7 @@ def tensor(name: str | None = None, shape: Sequence[Any] | None = None, dtype: A
         raise ShapeError(
             message(
                 f"the shape of an input must be a sequence of dimensions, got {shape!r}",
-                hint='sg.tensor("x", shape=("n", 3)); sg.scalar, sg.vector, sg.matrix are the usual ranks',
+                hint='sg.tensor("x", shape=("n", 3)); usual ranks: sg.scalar, sg.vector, sg.matrix',
             )
         )
     found = as_dtype(config.text("floatX") if dtype is None else dtype)
@@ -86,5 +87,3 @@ def constant(value: Any, name: str | None = None) -> Variable:
         add_name(made.node, name)
         made.name = name
     return made
-
-

@@ -5,7 +5,7 @@ on a cotangent are known forward; those at the border, which the backward part r
 candidates for storing. What is cheap to compute from other stored values is computed again
 instead (``residuals``); with ``remat`` only states and sequences are stored. The backward scan
 carries the cotangents of the states and the sums for captured values; contributions that are
-outer or matrix products leave the loop and become one product (``OuterSum``).
+outer or matrix products leave the loop and become one product (``outer_sum``).
 
 The result is again made of scans, so gradients of gradients need nothing more. The stored values
 are outs of a copy of the scan node; ``rewrite.loops`` merges it with the original.
@@ -13,9 +13,8 @@ are outs of a copy of the scan node; ``rewrite.loops`` merges it with the origin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from symgraph.ir.dtype import is_inexact
 from symgraph.ir.graph import close, map_graph, substitute_nodes, toposort
@@ -24,16 +23,19 @@ from symgraph.ir.op import find_op
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
 from symgraph.ops.capture import placeholder, results, zeros_like
+from symgraph.ops.outer_sum import outer_sum
 
 Differentiate = Callable[..., list[Variable | None]]
 
 # Ops that cost less to compute again than to store and load a value of every step.
-CHEAP = frozenset(
-    "add subtract multiply negative positive abs square where sign astype less less_equal greater greater_equal "
-    "equal not_equal logical_and logical_or logical_not bitwise_and bitwise_or bitwise_xor bitwise_invert "
-    "maximum minimum clip real imag conj stop_gradient broadcast_to reshape permute_dims expand_dims squeeze "
-    "getitem slice flip".split()
-)
+_NAMES = """
+add subtract multiply negative positive abs square sign where astype clip maximum minimum real imag
+conj stop_gradient less less_equal greater greater_equal equal not_equal logical_and logical_or
+logical_not bitwise_and bitwise_or bitwise_xor bitwise_invert broadcast_to reshape permute_dims
+expand_dims squeeze slice
+"""
+CHEAP = frozenset(_NAMES.split())
+MOST_CHEAP = 8  # of them for one value
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def scan_vjp(
     forward = Forward.of(node)
     wanted = _differentiable(node, wanted)
     step = _differentiate_step(forward, gs, differentiate, wanted)
-    if not step.carried and not step.g_outs:
+    if not step.parts:
         return [None] * len(node.inputs)
     return _Backward(forward, step, gs, wanted).run()
 
@@ -92,7 +94,9 @@ def _needed(forward: Forward, wanted: Sequence[bool]) -> set[int]:
     needed = {k for k in range(forward.n_state) if wanted[k]}
     while True:
         reached = {
-            p.node for k, p in enumerate(forward.params) if k in needed or (k >= forward.n_state and wanted[k])
+            p.node
+            for k, p in enumerate(forward.params)
+            if k in needed or (k >= forward.n_state and wanted[k])
         }
         for n in order:
             if any(i in reached for i in n.inputs) and (
@@ -107,12 +111,17 @@ def _needed(forward: Forward, wanted: Sequence[bool]) -> set[int]:
 
 
 def _differentiate_step(
-    forward: Forward, gs: Sequence[Variable | None], differentiate: Differentiate, wanted: Sequence[bool]
+    forward: Forward,
+    gs: Sequence[Variable | None],
+    differentiate: Differentiate,
+    wanted: Sequence[bool],
 ) -> Derivative:
     """Differentiate the step until it is known which states have a cotangent at all."""
     needed = _needed(forward, wanted)
     n_state = forward.n_state
-    g_outs = {j: placeholder(forward.outs[j].tensor) for j, g in enumerate(gs[n_state:]) if g is not None}
+    g_outs = {
+        j: placeholder(forward.outs[j].tensor) for j, g in enumerate(gs[n_state:]) if g is not None
+    }
     wrt = [k for k in range(len(forward.params)) if (k in needed if k < n_state else wanted[k])]
     carried = {k for k in needed if gs[k] is not None}
     g_states = {k: placeholder(forward.params[k].type) for k in needed}
@@ -128,37 +137,15 @@ def _differentiate_step(
         carried = grown
 
 
-@dataclass(frozen=True, slots=True)
-class OuterSum:
-    """A contribution a @ b (``left`` (m, p), ``right`` (p, n)) summed over all steps by one product."""
-
-    left: Variable
-    right: Variable
-
-    def total(self, lefts: Variable, rights: Variable) -> Variable:
-        """sum over t of lefts[t] @ rights[t], of sequences (T, m, p) and (T, p, n)."""
-        reshape, swap = find_op("reshape"), find_op("permute_dims")
-        steps, m, p = lefts.shape
-        joined = reshape(swap(lefts, (1, 0, 2)), (m, steps * p))
-        return find_op("matmul")(joined, reshape(rights, (steps * p, rights.shape[2])))  # type: ignore[no-any-return]
-
-
-def outer_sum(part: Variable, inner: set[Node]) -> OuterSum | None:
-    """The factors of a contribution that is a matrix product of values computed in the step."""
-    node = part.node
-    if node.op.name != "matmul" or part.ndim != 2:
-        return None
-    left, right = (Variable(i) for i in node.inputs)
-    if left.ndim != 2 or right.ndim != 2 or not (left.node in inner and right.node in inner):
-        return None
-    return OuterSum(left, right)
-
-
 class _Backward:
     """Builds the backward scan, and the forward one that stores."""
 
     def __init__(
-        self, forward: Forward, step: Derivative, gs: Sequence[Variable | None], wanted: Sequence[bool]
+        self,
+        forward: Forward,
+        step: Derivative,
+        gs: Sequence[Variable | None],
+        wanted: Sequence[bool],
     ) -> None:
         self.forward, self.step, self.gs, self.wanted = forward, step, gs, wanted
         n_state, n_xs = forward.n_state, forward.n_xs
@@ -178,84 +165,88 @@ class _Backward:
         return {k: Variable(n) for k, n in zip(parts, found, strict=True)}
 
     def run(self) -> list[Variable | None]:
-        forward, step = self.forward, self.step
-        first = forward.n_state + forward.n_xs
-        captured = [k for k in self.parts if k >= first]
+        step = self.step
+        captured = [k for k in self.parts if k >= self.sequences.stop]
         factored = {k: f for k in captured if (f := outer_sum(self.parts[k], self.inner))}
-        sums = {k: placeholder(self.parts[k].type) for k in captured if k not in factored}
-        add = find_op("add")
-        next_g = [
+        outs = {self.parts[k].node: None for k in self.sequences if k in self.parts}
+        factors = [v.value.node for f in factored.values() for v in (f.left, f.right)]
+        outs |= dict.fromkeys(v for v in factors if v not in self.known)
+        # What is summed of a value that leaves the loop anyway is summed outside as well.
+        parts_of = {k: self.parts[k].node for k in captured}
+        summed = {
+            k: n for k, n in parts_of.items() if n.op.name == "sum_to" and n.inputs[0] in outs
+        }
+        sums = {
+            k: placeholder(n.tensor) for k, n in parts_of.items() if k not in (*factored, *summed)
+        }
+        carry = [
             self.parts[k] if k in self.parts else zeros_like(step.g_states[k]) for k in step.carried
         ]
-        next_sums = [add(s, self.parts[k]) for k, s in sums.items()]
-        x_parts = [k for k in self.sequences if k in self.parts]
-        outs = [self.parts[k] for k in x_parts]
-        outs += [v for f in factored.values() for v in (f.left, f.right)]
-        found = self._scan(next_g, sums, next_sums, outs)
-        return self._deliver(found, sums, x_parts, factored)
+        carry += [find_op("add")(s, self.parts[k]) for k, s in sums.items()]
+        found, stored = self._scan(carry, sums, list(outs), [v for v in factors if v in self.known])
+        stored |= zip(outs, found[len(carry) :], strict=True)
+        parts = dict(zip((*step.carried, *sums), found, strict=False))
+        parts |= {k: stored[self.parts[k].node] for k in self.sequences if k in self.parts}
+        parts |= {
+            k: f.total(stored[f.left.value.node], stored[f.right.value.node])
+            for k, f in factored.items()
+        }
+        sum_to = find_op("sum_to")
+        parts |= {k: sum_to(stored[n.inputs[0]], n.tensor.shape) for k, n in summed.items()}
+        return [parts.get(k) if w else None for k, w in enumerate(self.wanted)]
 
     def _scan(
-        self, next_g: list[Variable], sums: dict[int, Variable], next_sums: list[Variable], outs: list[Variable]
-    ) -> list[Variable]:
+        self, carry: list[Variable], sums: dict[int, Variable], outs: list[Node], more: list[Node]
+    ) -> tuple[list[Variable], dict[Node, Variable]]:
+        """The results of the backward scan, and all stored sequences, those of ``more`` too."""
         forward, step, attrs = self.forward, self.step, self.forward.node.attrs
         n_state = forward.n_state
-        outputs = [v.node for v in (*next_g, *next_sums, *outs)]
-        stored = self._stored(outputs)
+        outputs = [*[v.node for v in carry], *outs]
+        stored = self._stored(outputs, more)
+        elements = {forward.params[k].node: k for k in self.sequences}
+        sequences = dict(zip(stored, self._store(stored), strict=True))
+        sequences |= {p: Variable(forward.node.inputs[k]) for p, k in elements.items()}
         reads = {f: placeholder(f.tensor) for f in stored}
         outputs = list(substitute_nodes(outputs, {f: p.node for f, p in reads.items()}))
         start = [self._start(k) for k in step.carried]
         start += [zeros_like(Variable(forward.node.inputs[k])) for k in sums]
         xs = {p.node: self.gs[n_state + j] for j, p in step.g_outs.items()}
-        xs |= {p.node: seq for p, seq in zip(reads.values(), self._store(stored), strict=True)}
-        xs |= {forward.params[k].node: Variable(forward.node.inputs[k]) for k in self.sequences}
+        xs |= {reads[f].node if f in reads else f: seq for f, seq in sequences.items()}
         used = set(toposort(outputs))
         xs = {p: seq for p, seq in xs.items() if p in used}
-        carry = [*step.g_states.values(), *sums.values()]
-        body, captured = close([*[c.node for c in carry], *xs], outputs)
-        inputs = [*[s.node for s in start], *[x.node for x in xs.values() if x is not None], *captured]
+        before = [v.node for v in (*step.g_states.values(), *sums.values())]
+        body, captured = close([*before, *xs], outputs)
+        inputs = [
+            *[s.node for s in start],
+            *[x.node for x in xs.values() if x is not None],
+            *captured,
+        ]
         counts = {"n_state": len(start), "n_xs": len(xs), "reverse": not attrs["reverse"]}
         made = {"body": body, "length": attrs["length"], "remat": False, **counts}
-        return results(make_node(find_op("scan"), inputs, made))
+        return results(make_node(find_op("scan"), inputs, made)), sequences
 
     def _start(self, state: int) -> Variable:
         found = self.gs[state]
         return found if found is not None else zeros_like(Variable(self.forward.node.inputs[state]))
 
-    def _deliver(
-        self,
-        found: list[Variable],
-        sums: dict[int, Variable],
-        x_parts: list[int],
-        factored: dict[int, OuterSum],
-    ) -> list[Variable | None]:
-        """The results of the backward scan as cotangents of the forward scan's inputs."""
-        parts: dict[int, Variable] = {}
-        rest = iter(found)
-        for k in (*self.step.carried, *sums, *x_parts):
-            parts[k] = next(rest)
-        for k, factors in factored.items():
-            lefts, rights = next(rest), next(rest)
-            parts[k] = factors.total(lefts, rights)
-        return [parts.get(k) if w else None for k, w in enumerate(self.wanted)]
-
-    def _stored(self, outputs: list[Node]) -> list[Node]:
-        """The forward values, other than elements of the sequences, that the backward step reads."""
+    def _stored(self, outputs: list[Node], more: list[Node]) -> list[Node]:
+        """The forward values, besides elements of the sequences, that the backward step reads."""
         forward = self.forward
         elements = {forward.params[k].node for k in self.sequences}
         states = [p.node for p in forward.params[: forward.n_state]]
-        free = elements | set(self._replaced(forward.outs))
-        if forward.node.attrs["remat"]:
-            used = set(toposort(outputs))
-            return [s for s in states if s in used]
-        border = _border(outputs, self.known)
-        kept = residuals(border, free, states, self.known)
-        return [f for f in kept if f not in elements]
+        kept = {*states, *more}
+        if not forward.node.attrs["remat"]:
+            free = elements | set(self._replaced(forward.outs)) | set(more)
+            kept = free | residuals(_border(outputs, self.known), free, states, self.known)
+        kept |= elements
+        read = [n for n in toposort(outputs, stop=kept.__contains__) if n in kept]
+        return [f for f in dict.fromkeys((*read, *more)) if f not in elements]
 
     def _replaced(self, nodes: list[Node]) -> list[Node]:
         return list(substitute_nodes(nodes, self.outside))
 
     def _store(self, stored: list[Node]) -> list[Variable]:
-        """Sequences of forward values: outs there are already, or outs of a scan that stores more."""
+        """Sequences of forward values: outs that exist, or outs of a scan that stores more."""
         forward, attrs = self.forward, self.forward.node.attrs
         outs = self._replaced(forward.outs)
         more = [f for f in stored if f not in outs]
@@ -271,7 +262,9 @@ class _Backward:
         return [sequences[[*outs, *more].index(f)] for f in stored]
 
 
-def _dependents(outputs: Sequence[Node], on: set[Node], without: set[Node] = frozenset()) -> set[Node]:  # type: ignore[assignment]
+def _dependents(
+    outputs: Sequence[Node], on: set[Node], without: Collection[Node] = ()
+) -> set[Node]:
     """The nodes below outputs that depend on ``on``, but on nothing of ``without``."""
     found, barred = set(on), set(without)
     for node in toposort(outputs):
@@ -291,41 +284,46 @@ def _border(outputs: Sequence[Node], known: set[Node]) -> list[Node]:
     return [*border]
 
 
-def residuals(border: Sequence[Node], free: set[Node], states: Sequence[Node], known: set[Node]) -> list[Node]:
-    """What to store so that the border can be had by cheap ops: fewer values where that is possible.
+def residuals(
+    border: Sequence[Node], given: set[Node], states: Sequence[Node], known: set[Node]
+) -> set[Node]:
+    """What to store so that the border can be had by cheap ops: as few values as possible.
 
-    ``free``: values stored anyway. A state is added where it makes two others unnecessary.
+    ``given``: values stored anyway. What is made by cheap ops from one value is replaced by that
+    value; a state is added where it makes two others unnecessary.
     """
-    chosen: dict[Node, None] = dict.fromkeys(border)
+    chosen: set[Node] = set()
+    for node in border:
+        sources = _sources(node, given, known)
+        chosen.update(sources if len(sources) < 2 else [node])
+    chosen = _thinned(chosen, given, known)
     for state in states:
-        if state not in chosen:
-            rest = _thinned({**chosen, state: None}, free, known)
-            if len(chosen) - (len(rest) - 1) >= 2:
-                chosen = rest
-    return list(_thinned(chosen, free, known))
+        rest = _thinned(chosen | {state}, given, known)
+        if len(rest) < len(chosen):
+            chosen = rest
+    return chosen
 
 
-def _thinned(chosen: dict[Node, None], free: set[Node], known: set[Node]) -> dict[Node, None]:
+def _thinned(chosen: set[Node], given: set[Node], known: set[Node]) -> set[Node]:
     """Without the values that cheap ops make from the others; the latest are dropped first."""
-    kept = dict(chosen)
+    kept = set(chosen)
     for node in sorted(chosen, key=lambda n: -n.number):
-        others = (kept.keys() - {node}) | free
-        if node not in free and _cheaply(node, others, known):
-            del kept[node]
+        if not _sources(node, (kept - {node}) | given, known):
+            kept.remove(node)
     return kept
 
 
-def _cheaply(node: Node, given: set[Node], known: set[Node]) -> bool:
-    """Can it be computed by a few cheap ops from given values and what does not change?"""
-    most = 8  # ops computed again for one value
-    pending, seen = [node], {node}
+def _sources(node: Node, given: set[Node], known: set[Node]) -> list[Node]:
+    """The values, not given, from which a few cheap ops make a node; the node itself if none do."""
+    sources: dict[Node, None] = {}
+    pending = [node] if node not in given else []
+    seen = set(pending)
     while pending:
         n = pending.pop()
-        if n.op.name not in CHEAP or len(seen) > most:
-            return False
-        new = [i for i in n.inputs if i in known and i not in given and i not in seen]
-        seen.update(new)
-        pending += new
-    return True
-
-
+        if n.op.name not in CHEAP or len(seen) > MOST_CHEAP:
+            sources[n] = None
+            continue
+        reads = [i for i in n.inputs if i in known and i not in given and i not in seen]
+        seen.update(reads)
+        pending += reads
+    return list(sources)

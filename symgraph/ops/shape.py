@@ -1,8 +1,8 @@
-"""Movement without joining: reshape, transpose, expand, squeeze, broadcast, and ``sum_to``.
+"""Movement within one array: reshape, transpose, expand, squeeze.
 
 Few nodes, many names: ``T``, ``swapaxes``, ``moveaxis`` are ``permute_dims``; ``flatten`` is
-``reshape``; ``dimshuffle`` is all of them. What joins or repeats arrays is in ``join.py``; what
-selects, in ``index.py``.
+``reshape``; ``dimshuffle`` is all of them. What repeats elements is in ``broadcast.py`` and
+``join.py``; what selects them, in ``index.py``.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from symgraph.errors import AxisError, ShapeError, message
+from symgraph.errors import AxisError, ShapeError
 from symgraph.ir.dim import Dim, DimLike, as_dim, divide_exactly, floordiv, product
-from symgraph.ir.op import METHODS, NUMPY_FUNCTIONS, Attrs, Op, register
-from symgraph.ir.origin import user_line
-from symgraph.ir.type import Check, Shape, ShapeContext, TensorType, Type
+from symgraph.ir.op import METHODS, NUMPY_FUNCTIONS, Attrs
+from symgraph.ir.type import Shape, ShapeContext, TensorType, Type
 from symgraph.ir.variable import Variable, describe
 from symgraph.ops.convert import asarray, make, unsupported
 from symgraph.ops.kinds import indexed, normal_axes, normal_axis
@@ -31,7 +30,7 @@ def tensor_types(types: tuple[Type, ...]) -> list[TensorType]:
 
 
 def as_shape(shape: Any, name: str = "dim") -> Shape:
-    """A shape from an int, a dim, or a sequence of ints, dims, names and scalar variables of dims."""
+    """A shape from an int, a dim, or a sequence of ints, dims, names and variables of dims."""
     if isinstance(shape, Variable) and shape.ndim == 1 and shape.node.op.name == "constant":
         shape = tuple(int(d) for d in shape.node.attrs["value"])
     if isinstance(shape, int | np.integer | Dim | str | Variable):
@@ -40,7 +39,7 @@ def as_shape(shape: Any, name: str = "dim") -> Shape:
 
 
 def known_integer(value: Any) -> Any:
-    """The int or dim that a scalar variable stands for, where it is known; else the value itself."""
+    """The int or dim that a scalar variable stands for; values of other kinds as they are."""
     if isinstance(value, Variable) and value.ndim == 0 and value.dtype.kind in "iu":
         node = value.node
         if node.op.name == "constant":
@@ -125,7 +124,7 @@ def _reshape_element(b: Any, index: Any, inputs: Any, out: TensorType, attrs: At
 def groups(left: Shape, right: Shape) -> list[tuple[list[int], list[int]]]:
     """Axes of two shapes of equal size, in the smallest groups of equal size.
 
-    (2, 3, n) and (6, n) --> [([0, 1], [0]), ([2], [1])]. What is not decidable ends up in one group.
+    (2, 3, n) and (6, n) --> [([0, 1], [0]), ([2], [1])]. What cannot be told apart is one group.
     """
     out: list[tuple[list[int], list[int]]] = []
     i = j = 0
@@ -203,7 +202,7 @@ permute_dims = indexed(
     element=lambda b, index, inputs, out, attrs: inputs[0](
         tuple(index[a] for a in inverse(attrs["axes"]))
     ),
-    grad=lambda g, y, x, axes: [permute_dims(g, inverse(axes))],
+    grad=lambda g, y, x, axes: [_permute_front(g, inverse(axes))],
     names={"numpy": ("transpose", "permute_dims")},
 )
 
@@ -212,7 +211,9 @@ def matrix_transpose(x: Any) -> Variable:
     """The last two axes swapped."""
     x = asarray(x)
     if x.ndim < 2:
-        raise AxisError(describe(x, "a matrix transpose needs at least 2 axes", "expand_dims first"))
+        raise AxisError(
+            describe(x, "a matrix transpose needs at least 2 axes", "expand_dims first")
+        )
     return swapaxes(x, -1, -2)
 
 
@@ -344,147 +345,6 @@ def dimshuffle(x: Any, *pattern: int | str | Sequence[int | str]) -> Variable:
     return expand_dims(moved, tuple(k for k, p in enumerate(flat) if p == "x"))  # type: ignore[no-any-return]
 
 
-# --- broadcasting
-
-
-def _broadcast_infer(types: tuple[Type, ...], attrs: Attrs, context: ShapeContext) -> Type:
-    x, shape = tensor_types(types)[0], attrs["shape"]
-    if len(x.shape) > len(shape):
-        raise ShapeError(f"{len(x.shape)} axes do not broadcast to {len(shape)}")
-    for small, large in zip(x.shape, shape[len(shape) - len(x.shape) :], strict=True):
-        require_expands(context, small, large)
-    return TensorType(x.dtype, shape)
-
-
-def require_expands(context: ShapeContext, small: DimLike, large: DimLike) -> None:
-    """``small`` must be 1 or equal ``large``; what is not decided here is checked at the call."""
-    if small == large or small == 1:
-        return
-    if isinstance(small, int) and isinstance(large, int):
-        raise ShapeError(f"an axis of length {small} does not broadcast to {large}")
-    context.checks.append(Check("expand", small, large, "broadcast to a given shape"))
-
-
-def _broadcast_front(x: Any, shape: Any) -> Variable:
-    x = asarray(x)
-    dims = as_shape(shape, x.name or "broadcast")
-    return x if dims == x.shape else make("broadcast_to", [x], shape=dims)
-
-
-def _broadcast_element(b: Any, index: Any, inputs: Any, out: TensorType, attrs: Attrs) -> Any:
-    x = inputs[0]
-    own = index[len(index) - len(x.shape) :]
-    return x(tuple(b.const(0) if d == 1 else i for d, i in zip(x.shape, own, strict=True)))
-
-
-def _broadcast_grad(g: Variable, y: Variable, x: Variable, *lengths: Variable, **attrs: Any) -> Any:
-    return [make("sum_to", [g], shape=x.shape), *[None] * len(lengths)]
-
-
-broadcast_to = indexed(
-    "broadcast_to",
-    """x repeated along axes of length 1 and new leading axes, to a shape.
-
-    Nodes may have further inputs, ``data_length``s that the shape depends on; they are not read.
-    Raises: ShapeError where an axis is neither 1 nor as asked.
-    """,
-    infer=_broadcast_infer,
-    front=_broadcast_front,
-    reference=lambda x, *lengths, shape: np.broadcast_to(x, shape).copy(),
-    element=_broadcast_element,
-    grad=_broadcast_grad,
-    names={"numpy": "broadcast_to"},
-)
-
-
-def broadcast_arrays(*arrays: Any) -> tuple[Variable, ...]:
-    """All arrays broadcast against each other."""
-    xs = [asarray(a) for a in arrays]
-    return tuple(broadcast_to(x, broadcast_shapes(*[x.shape for x in xs])) for x in xs)
-
-
-def broadcast_shapes(*shapes: Any) -> Shape:
-    """The shape of arrays of these shapes that meet elementwise; ShapeError where they do not."""
-    try:
-        return ShapeContext().broadcast_shapes(*[as_shape(s) for s in shapes])
-    except ShapeError as error:
-        line = user_line()
-        facts = {f"shape {k}": s for k, s in enumerate(shapes)}
-        raise ShapeError(message(str(error), facts, str(line) if line else None)) from None
-
-
-def _sum_to_infer(types: tuple[Type, ...], attrs: Attrs, context: ShapeContext) -> Type:
-    (x,) = tensor_types(types)
-    shape = attrs["shape"]
-    if len(shape) > len(x.shape):
-        raise ShapeError(f"{len(x.shape)} axes cannot be summed to {len(shape)}")
-    for small, large in zip(shape, x.shape[len(x.shape) - len(shape) :], strict=True):
-        require_expands(context, small, large)
-    return TensorType(x.dtype, shape)
-
-
-def _sum_to_expand(x: Variable, shape: Shape) -> Variable:
-    """Which axes are summed is known when dims are: those that are 1 in ``shape`` only."""
-    lead = x.ndim - len(shape)
-    ones = tuple(k for k, d in enumerate(shape) if d == 1 and x.shape[lead + k] != 1)
-    axes = (*range(lead), *(lead + k for k in ones))
-    found = make("sum", [x], axes=axes) if axes else x
-    found = expand_dims(found, ones) if ones else found
-    return found if found.shape == shape else make("reshape", [found], shape=shape)
-
-
-def _sum_to_reference(x: Any, shape: tuple[int, ...]) -> Any:
-    lead = x.ndim - len(shape)
-    ones = tuple(lead + k for k, d in enumerate(shape) if d == 1 and x.shape[lead + k] != 1)
-    return np.sum(x, axis=(*range(lead), *ones), dtype=x.dtype).reshape(shape)
-
-
-sum_to = register(
-    Op(
-        "sum_to",
-        "composite",
-        """x summed over the axes along which ``shape`` would have to be broadcast to x.shape.
-
-        The transpose of broadcasting. How it sums is decided when dims are known.
-        """,
-        infer=_sum_to_infer,
-        front=lambda x, shape: make("sum_to", [asarray(x)], shape=as_shape(shape)),
-        reference=_sum_to_reference,
-        vjp=lambda g, y, x, shape: [broadcast_to(g, x.shape)],
-        expand=_sum_to_expand,
-    )
-)
-
-
-def _at_least(rank: int, x: Any) -> Variable:
-    x = asarray(x)
-    if x.ndim >= rank:
-        return x
-    if rank == 3 and x.ndim == 2:
-        return expand_dims(x, 2)  # type: ignore[no-any-return]
-    if rank == 3 and x.ndim == 1:
-        return expand_dims(x, (0, 2))  # type: ignore[no-any-return]
-    return expand_dims(x, tuple(range(rank - x.ndim)))  # type: ignore[no-any-return]
-
-
-def atleast_1d(*arrays: Any) -> Variable | tuple[Variable, ...]:
-    """Scalars as arrays of one element."""
-    found = tuple(_at_least(1, a) for a in arrays)
-    return found[0] if len(found) == 1 else found
-
-
-def atleast_2d(*arrays: Any) -> Variable | tuple[Variable, ...]:
-    """Fewer than 2 axes: new ones in front."""
-    found = tuple(_at_least(2, a) for a in arrays)
-    return found[0] if len(found) == 1 else found
-
-
-def atleast_3d(*arrays: Any) -> Variable | tuple[Variable, ...]:
-    """Fewer than 3 axes: new ones around, as in NumPy."""
-    found = tuple(_at_least(3, a) for a in arrays)
-    return found[0] if len(found) == 1 else found
-
-
 def _transpose_method(x: Variable, *axes: Any) -> Variable:
     if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], tuple | list)):
         return permute_dims(x, axes[0])  # type: ignore[no-any-return]
@@ -511,9 +371,5 @@ NUMPY_FUNCTIONS.update(
         "swapaxes": swapaxes,
         "moveaxis": moveaxis,
         "rollaxis": rollaxis,
-        "broadcast_arrays": broadcast_arrays,
-        "atleast_1d": atleast_1d,
-        "atleast_2d": atleast_2d,
-        "atleast_3d": atleast_3d,
     }
 )

@@ -30,10 +30,14 @@ class Tree:
     def __str__(self) -> str:
         inner = [str(c) for c in self.children]
         if self.kind == "dict":
-            return "{" + ", ".join(f"{k!r}: {c}" for k, c in zip(self.keys, inner, strict=True)) + "}"
+            return (
+                "{" + ", ".join(f"{k!r}: {c}" for k, c in zip(self.keys, inner, strict=True)) + "}"
+            )
         if self.kind in ("leaf", "none"):
             return "*" if self.kind == "leaf" else "None"
-        opening, closing = ("[", "]") if self.kind == "list" else ("(", ",)" if len(inner) == 1 else ")")
+        opening, closing = (
+            ("[", "]") if self.kind == "list" else ("(", ",)" if len(inner) == 1 else ")")
+        )
         return opening + ", ".join(inner) + closing
 
 
@@ -85,8 +89,10 @@ def map_leaves(function: Callable[[Any], Any], value: Any) -> Any:
 
 
 def flatten_like(tree: Tree, value: Any, what: str) -> list[Any]:
-    """The leaves of a value that must have this structure; lists and tuples are alike, dict keys
-    may come in any order. ArgumentError, naming both structures, otherwise.
+    """The leaves of a value that must have this structure.
+
+    Lists and tuples are alike; dict keys may come in any order. Otherwise ArgumentError, which
+    names both structures.
     """
     found: list[Any] = []
     if not _collect(tree, value, found):

@@ -2,11 +2,12 @@
 
 Node: inputs = initial states, captured values. Attributes: ``cond`` (a Graph with one bool output)
 and ``body`` (a Graph of the next states) over the same parameters, ``n_state``, and ``max_length``
-(int, Dim or None). The result is the tuple of the last states.
+(int, Dim or None), which the gradient needs; the first state counts the steps where there is one,
+and ``cond`` compares it. The result is the tuple of the last states.
 
 Its gradient is that of a scan over ``max_length`` steps which keep the state once the condition has
-failed. Those steps are a lazy ``cond``, not a ``where``, so that a step beyond the end is never computed
-and cannot turn a zero cotangent into NaN.
+failed. Those steps are a lazy ``cond``, not a ``where``, so that a step beyond the end is never
+computed and cannot turn a zero cotangent into NaN.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from symgraph.errors import ArgumentError, DTypeError, GradientError, ShapeError, message
-from symgraph.ir.dtype import BOOL, is_inexact
+from symgraph.ir.dtype import BOOL, INT64, is_inexact
 from symgraph.ir.graph import Graph, close, map_graph, substitute_nodes
 from symgraph.ir.node import Node, make_node
 from symgraph.ir.op import Attrs, Op, find_op, register
@@ -23,7 +24,7 @@ from symgraph.ir.type import ShapeContext, TensorType, TupleType, Type
 from symgraph.ir.variable import Variable
 from symgraph.ops.capture import function_line, placeholder, results
 from symgraph.ops.convert import asarray, cast
-from symgraph.ops.scan import as_length, must_equal, trace_step
+from symgraph.ops.tracing import as_length, must_equal, trace_step
 from symgraph.ops.tree import LEAF, NONE, flatten, unflatten
 
 
@@ -33,28 +34,40 @@ def while_loop(
     """The state after ``while cond(state): state = body(state)``.
 
     Shapes: the state keeps its shapes and dtypes; ``cond`` gives a bool scalar.    ``init`` is a
-    variable or a nested tuple, list or dict; Python numbers in it take the dtype that ``body`` gives
-    them.    ``max_length``: stop after so many steps at most; needed for gradients.
-    Raises: ShapeError, DTypeError naming a state that changes; GradientError, when differentiated
-    without ``max_length``.
+    variable or a nested tuple, list or dict; Python numbers in it take the dtype that ``body``
+    gives them.    ``max_length``: stop after so many steps at most; needed for gradients. Raises:
+    ShapeError, DTypeError naming a state that changes; GradientError, when differentiated without
+    ``max_length``.
     """
     states, tree = flatten(init)
     start = [asarray(s) for s in states]
     line = function_line(body)
     traced = trace_step(lambda s, _: (body(s), cond(s)), start, (), tree, NONE, line)
     if traced.out_tree != LEAF:
-        raise ArgumentError(message("while_loop: cond must return one bool", {"got": str(traced.out_tree)}))
+        raise ArgumentError(
+            message("while_loop: cond must return one bool", {"got": str(traced.out_tree)})
+        )
     condition = check_condition(traced.outs[0], "while_loop: cond")
     start = [cast(s, p.dtype) for s, p in zip(start, traced.params, strict=True)]
-    outputs = [condition.node, *[s.node for s in traced.states]]
-    both, captured = close([p.node for p in traced.params], outputs)
+    most = None if max_length is None else as_length(max_length, "while_loop: max_length")
+    params, after = traced.params, traced.states
+    if most is not None:
+        # The steps are counted by a state of their own, so that no backend needs to know of a
+        # limit.
+        count = placeholder(TensorType(INT64, ()), "count")
+        start, params = [cast(asarray(0), INT64), *start], [count, *params]
+        after = [count + 1, *after]
+        condition = (count < cast(asarray(most), INT64)) & condition
+    outputs = [condition.node, *[s.node for s in after]]
+    both, captured = close([p.node for p in params], outputs)
     attrs = {
         "cond": Graph(both.params, both.outputs[:1]),
         "body": Graph(both.params, both.outputs[1:]),
         "n_state": len(start),
-        "max_length": None if max_length is None else as_length(max_length, "while_loop: max_length"),
+        "max_length": most,
     }
-    return unflatten(tree, results(make_node(WHILE, [*[s.node for s in start], *captured], attrs)))
+    found = results(make_node(WHILE, [*[s.node for s in start], *captured], attrs))
+    return unflatten(tree, found[len(found) - tree.size :])
 
 
 def check_condition(condition: Variable, about: str) -> Variable:
@@ -64,7 +77,11 @@ def check_condition(condition: Variable, about: str) -> Variable:
         raise DTypeError(message(f"{about} must be bool", facts, hint="compare: x > 0, n != 0"))
     if condition.shape != ():
         raise ShapeError(
-            message(f"{about} must be a scalar", facts, hint="reduce it by sg.all or sg.any; sg.where chooses by element")
+            message(
+                f"{about} must be a scalar",
+                facts,
+                hint="reduce it by sg.all or sg.any; sg.where chooses by element",
+            )
         )
     return condition
 
@@ -80,12 +97,12 @@ def _infer(types: tuple[Type, ...], attrs: Attrs, context: ShapeContext) -> Type
     return TupleType(tuple(p.tensor for p in body.params[:n_state]))
 
 
-def _reference(*arrays: Any, evaluate: Any, cond: Graph, body: Graph, n_state: int, max_length: int | None) -> Any:
+def _reference(
+    *arrays: Any, evaluate: Any, cond: Graph, body: Graph, n_state: int, max_length: int | None
+) -> Any:
     states, captured = list(arrays[:n_state]), arrays[n_state:]
-    done = 0
-    while (max_length is None or done < max_length) and bool(evaluate(cond, [*states, *captured])[0]):
+    while bool(evaluate(cond, [*states, *captured])[0]):
         states = evaluate(body, [*states, *captured])
-        done += 1
     return tuple(states)
 
 
@@ -107,27 +124,37 @@ def bounded(inputs: Sequence[Variable], attrs: Attrs) -> list[Variable]:
 
     init = (cast(asarray(True), BOOL), *inputs[:n_state])
     (_, *found), _ = find_op("scan")(step, init, None, attrs["max_length"])
-    return found
+    return [*found]
 
 
 def _vjp(
-    gs: Sequence[Variable | None], node: Node, differentiate: Any, wanted: Sequence[bool] | None = None
+    gs: Sequence[Variable | None],
+    node: Node,
+    differentiate: Any,
+    wanted: Sequence[bool] | None = None,
 ) -> list[Variable | None]:
     if node.attrs["max_length"] is None:
         line = str(node.lines[-1]) if node.lines else None
         hint = "give max_length=, the most steps it can take: the gradient stores a state for each"
-        raise GradientError(message("while_loop has no gradient without max_length", line=line, hint=hint))
+        raise GradientError(
+            message("while_loop has no gradient without max_length", line=line, hint=hint)
+        )
     params = [placeholder(i.tensor) for i in node.inputs]
     found = bounded(params, node.attrs)
     flags = wanted or [True] * len(params)
     chosen = [k for k, p in enumerate(params) if flags[k] and is_inexact(p.dtype)]
     ends = [(f.node, g) for f, g in zip(found, gs, strict=True) if g is not None]
-    parts = differentiate([f for f, _ in ends], [g for _, g in ends], [params[k].node for k in chosen])
+    parts = differentiate(
+        [f for f, _ in ends], [g for _, g in ends], [params[k].node for k in chosen]
+    )
     return placed(parts, chosen, params, node.inputs)
 
 
 def placed(
-    parts: Sequence[Variable | None], chosen: Sequence[int], params: Sequence[Variable], inputs: Sequence[Node]
+    parts: Sequence[Variable | None],
+    chosen: Sequence[int],
+    params: Sequence[Variable],
+    inputs: Sequence[Node],
 ) -> list[Variable | None]:
     """Cotangents in terms of placeholders, put at their inputs, in terms of the inputs."""
     kept = [(k, p) for k, p in zip(chosen, parts, strict=True) if p is not None]

@@ -6,13 +6,15 @@ around them. Rules see through that with ``kept_reduction``.
 
 from __future__ import annotations
 
-from symgraph.ir.node import Node
+from symgraph.ir.node import Node, rebuild
 
 
 def axis_map(node: Node) -> tuple[Node, tuple[int | None, ...]]:
-    """The node below expand_dims, broadcast_to and reshapes that only add 1s; its axis for each axis."""
+    """The node below expand_dims, broadcast_to and reshapes that add 1s; its axis for each axis."""
     chain: list[Node] = []
-    while node.op.name in ("expand_dims", "broadcast_to") or (node.op.name == "reshape" and _adds_ones(node)):
+    while node.op.name in ("expand_dims", "broadcast_to") or (
+        node.op.name == "reshape" and _adds_ones(node)
+    ):
         chain.append(node)
         node = node.inputs[0]
     axes: tuple[int | None, ...] = tuple(range(node.tensor.ndim))
@@ -46,9 +48,15 @@ def kept_reduction(node: Node) -> Node | None:
     node meets that input elementwise as ``keepdims=True`` would.
     """
     inner, axes = axis_map(node)
-    if inner.op.kind not in ("reduction", "composite") or "axes" not in inner.attrs or len(inner.inputs) != 1:
+    if (
+        inner.op.kind not in ("reduction", "composite")
+        or "axes" not in inner.attrs
+        or len(inner.inputs) != 1
+    ):
         return None
     given = inner.inputs[0].tensor
+    if inner.tensor.ndim != given.ndim - len(inner.attrs["axes"]):
+        return None  # softmax and its kin have axes, but keep their shape
     left = [k for k in range(given.ndim) if k not in inner.attrs["axes"]]
     offset = given.ndim - len(axes)
     if offset < 0:
@@ -56,4 +64,19 @@ def kept_reduction(node: Node) -> Node | None:
     for position, axis in enumerate(axes):
         if axis is not None and left[axis] != position + offset and given.shape[left[axis]] != 1:
             return None
-    return inner if all(k in axes or inner.tensor.shape[k] == 1 for k in range(inner.tensor.ndim)) else None
+    return (
+        inner
+        if all(k in axes or inner.tensor.shape[k] == 1 for k in range(inner.tensor.ndim))
+        else None
+    )
+
+
+def moved(outer: Node, inner: Node, made: Node) -> Node:
+    """``made`` in the place of ``inner`` below the movements of ``outer``."""
+    chain = []
+    while outer is not inner:
+        chain.append(outer)
+        outer = outer.inputs[0]
+    for step in reversed(chain):
+        made = rebuild(step, (made, *step.inputs[1:]))
+    return made

@@ -1,4 +1,4 @@
-"""Nodes as rules make them: with the user lines of the node being rewritten, constants in its dtype.
+"""Nodes as rules make them: with the user lines of the node rewritten, constants in its dtype.
 
 Not here: what a sum or a product of nodes is simplified to (``terms.py``).
 """
@@ -6,8 +6,6 @@ Not here: what a sum or a product of nodes is simplified to (``terms.py``).
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
@@ -24,20 +22,29 @@ MOST_ELEMENTS = 64  # a larger constant is not examined for being one number rep
 
 
 class _Provenance(threading.local):
-    lines: tuple[Line, ...] = ()
+    def __init__(self) -> None:
+        self.lines: tuple[Line, ...] = ()
+        self.shared: set[Node] = set()
 
 
 _now = _Provenance()
 
 
-@contextmanager
-def made_for(node: Node) -> Iterator[None]:
-    """Nodes made inside get the user lines of ``node``."""
-    before, _now.lines = _now.lines, node.lines
-    try:
-        yield
-    finally:
-        _now.lines = before
+def made_for(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """Set the user lines that nodes made from now on get; the lines set before."""
+    before, _now.lines = _now.lines, lines
+    return before
+
+
+def shared() -> set[Node]:
+    """Nodes that more than one other node reads, in the run of rewriting at hand."""
+    return _now.shared
+
+
+def share(nodes: set[Node]) -> set[Node]:
+    """Set what ``shared`` gives; the set before."""
+    before, _now.shared = _now.shared, nodes
+    return before
 
 
 def call(op: str, *inputs: Node, **attrs: Any) -> Node:
@@ -48,8 +55,16 @@ def call(op: str, *inputs: Node, **attrs: Any) -> Node:
 def number(value: float | Fraction, dtype: DType) -> Node:
     """A scalar constant of a dtype; a fraction is rounded once."""
     if isinstance(value, Fraction):
-        value = float(value) if dtype.kind in "fc" else int(value)
-    return constant_node(np.asarray(value).astype(dtype))
+        value = _rounded(value) if dtype.kind in "fc" else int(value)
+    with np.errstate(over="ignore"):
+        return constant_node(np.asarray(value).astype(dtype))
+
+
+def _rounded(value: Fraction) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf if value > 0 else -np.inf
 
 
 def uniform(node: Node) -> Any:
@@ -74,6 +89,8 @@ def _mixed_zeros(value: np.ndarray[Any, Any]) -> bool:
 
 def fraction(node: Node) -> Fraction | None:
     """The exact value of a constant that holds one finite real number; None otherwise."""
+    if node.op.name != "constant":
+        return None
     value = uniform(node)
     if value is None or value.dtype.kind not in "biuf" or not np.isfinite(value):
         return None

@@ -1,11 +1,11 @@
-"""What is known of a node's values: a range, whether they are whole numbers, whether they are finite.
+"""What is known of a node's values: a range, whether they are whole numbers or finite.
 
 Facts are of the exact real value that a node stands for (``exp`` is positive though it underflows)
 and say nothing of NaN: a rule that holds for a range holds for NaN too if it passes NaN on. They
 come from the ops, from dtypes, from constants and from ``sg.assume``. Each is found once per node,
 without recursion.
 
-Predicates serve rules by name: ``when=positive(x) & finite(y)`` on holes, ``positive(node)`` on nodes.
+Predicates on nodes and conditions on holes are in ``conditions.py``.
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ import math
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from symgraph.ir.node import Node
 from symgraph.ir.type import TensorType
-from symgraph.ops.assume import assumptions
-from symgraph.rewrite.pattern import Hole, Pat
+from symgraph.ops.assume import assumptions, generation
 
 INF = math.inf
 
@@ -55,10 +53,14 @@ class Fact:
 
 UNKNOWN = Fact()
 _known: weakref.WeakKeyDictionary[Node, Fact] = weakref.WeakKeyDictionary()
+_seen = [0]  # the generation of assumptions that they rest on
 
 
 def fact(node: Node) -> Fact:
     """What is known of a node."""
+    if _seen[0] != generation():
+        _known.clear()  # an assumption was added: what was concluded without it may be too little
+        _seen[0] = generation()
     found = _known.get(node)
     if found is not None:
         return found
@@ -72,7 +74,9 @@ def fact(node: Node) -> Fact:
         if missing:
             stack += missing
             continue
-        _known[top] = _meet(_from_op(top), assumptions(top)) if isinstance(top.type, TensorType) else UNKNOWN
+        _known[top] = (
+            _meet(_from_op(top), assumptions(top)) if isinstance(top.type, TensorType) else UNKNOWN
+        )
         stack.pop()
     return _known[node]
 
@@ -80,11 +84,6 @@ def fact(node: Node) -> Fact:
 def copy_fact(source: Node, target: Node) -> None:
     """Give a stand-in the facts of the node it stands for."""
     _known[target] = fact(source)
-
-
-def forget(node: Node) -> None:
-    """Drop what is known of a node (an assumption on it was added)."""
-    _known.pop(node, None)
 
 
 def _from_op(node: Node) -> Fact:
@@ -96,7 +95,7 @@ def _from_op(node: Node) -> Fact:
     row = FACTS.get(node.op.name)
     found = row(node, [_known[i] for i in node.inputs]) if row is not None else UNKNOWN
     if kind in "iu":
-        info = np.iinfo(node.tensor.dtype)
+        info = np.iinfo(str(node.tensor.dtype))
         inside = found.lo >= info.min and found.hi <= info.max
         lo, hi = (found.lo, found.hi) if inside else (float(info.min), float(info.max))
         return Fact(lo, hi, whole=True, finite=True)
@@ -115,7 +114,7 @@ def _meet(found: Fact, rows: tuple[tuple[str, float], ...]) -> Fact:
     return found
 
 
-# Rows: what an op says of its result ------------------------------------------------------------
+# Rows: what an op says of its result -----------------------------------------------------------
 
 Row = Callable[[Node, list[Fact]], Fact]
 
@@ -189,7 +188,9 @@ def _multiply(node: Node, inputs: list[Fact]) -> Fact:
 def _squared(x: Fact) -> Fact:
     low = 0.0 if x.lo <= 0 <= x.hi else min(abs(x.lo), abs(x.hi))
     high = max(abs(x.lo), abs(x.hi))
-    return Fact(low * low, high * high if high < 1e150 else INF, x.nonzero and low == 0, False, x.whole)
+    return Fact(
+        low * low, high * high if high < 1e150 else INF, x.nonzero and low == 0, False, x.whole
+    )
 
 
 def _pow(node: Node, inputs: list[Fact]) -> Fact:
@@ -201,16 +202,22 @@ def _pow(node: Node, inputs: list[Fact]) -> Fact:
     return Fact(0, INF) if base.lo >= 0 else UNKNOWN
 
 
-def _monotone(function: Callable[[float], float], lo: float, hi: float, *, open_: bool = False) -> Row:
-    """An increasing function with this range: its bounds are the images of the bounds, widened an ulp."""
+def _monotone(
+    function: Callable[[float], float], lo: float, hi: float, *, open_: bool = False
+) -> Row:
+    """An increasing function with this range: the images of the bounds, widened an ulp."""
 
     def row(node: Node, inputs: list[Fact]) -> Fact:
         (x,) = inputs
         low, high = _image(function, x.lo, lo), _image(function, x.hi, hi)
         down = low if low == lo or function(x.lo) in (0, 1) else math.nextafter(low, -INF)
         up = high if high == hi or function(x.hi) in (0, 1) else math.nextafter(high, INF)
-        return Fact(max(down, lo), min(up, hi), (x.lo_open or x.lo == -INF) if low != lo else open_ or x.lo_open,
-                    (x.hi_open or x.hi == INF) if high != hi else open_)
+        return Fact(
+            max(down, lo),
+            min(up, hi),
+            (x.lo_open or x.lo == -INF) if low != lo else open_ or x.lo_open,
+            (x.hi_open or x.hi == INF) if high != hi else open_,
+        )
 
     return row
 
@@ -258,8 +265,10 @@ def _reduced_sum(node: Node, inputs: list[Fact]) -> Fact:
     lo = 0.0 if x.lo >= 0 else -INF
     hi = 0.0 if x.hi <= 0 else INF
     # an empty sum is 0, so that only a sum over an axis that is never empty is positive
-    counted = all(isinstance(node.inputs[0].tensor.shape[a], int) and node.inputs[0].tensor.shape[a] != 0
-                  for a in node.attrs["axes"])
+    counted = all(
+        isinstance(node.inputs[0].tensor.shape[a], int) and node.inputs[0].tensor.shape[a] != 0
+        for a in node.attrs["axes"]
+    )
     return Fact(lo, hi, counted and x.positive, counted and x.negative, x.whole)
 
 
@@ -269,7 +278,11 @@ def _cast(node: Node, inputs: list[Fact]) -> Fact:
 
 def _whole(node: Node, inputs: list[Fact]) -> Fact:
     (x,) = inputs
-    return Fact(math.floor(x.lo) if x.lo > -INF else x.lo, math.ceil(x.hi) if x.hi < INF else x.hi, whole=True)
+    return Fact(
+        math.floor(x.lo) if x.lo > -INF else x.lo,
+        math.ceil(x.hi) if x.hi < INF else x.hi,
+        whole=True,
+    )
 
 
 _POSITIVE = Fact(0, INF, lo_open=True)
@@ -282,7 +295,13 @@ def _positive(node: Node, inputs: list[Fact]) -> Fact:
 
 def _exp_row(node: Node, inputs: list[Fact]) -> Fact:
     (x,) = inputs
-    return Fact(0, 1, True, x.hi_open) if x.hi <= 0 else Fact(1, INF, x.lo_open) if x.lo >= 0 else _POSITIVE
+    return (
+        Fact(0, 1, True, x.hi_open)
+        if x.hi <= 0
+        else Fact(1, INF, x.lo_open)
+        if x.lo >= 0
+        else _POSITIVE
+    )
 
 
 def _cosh(node: Node, inputs: list[Fact]) -> Fact:
@@ -296,7 +315,8 @@ def _odd(node: Node, inputs: list[Fact]) -> Fact:
 
 
 def _hypot(node: Node, inputs: list[Fact]) -> Fact:
-    return Fact(0, INF, any(f.nonzero for f in inputs))
+    low = max(max(f.lo, -f.hi, 0.0) for f in inputs)
+    return Fact(low, INF, low == 0 and any(f.nonzero for f in inputs))
 
 
 def _log1p_of(x: float) -> float:
@@ -334,7 +354,9 @@ FACTS: Mapping[str, Row] = {
     "asin": _odd,
     "atanh": _odd,
     "cbrt": _odd,
-    "sign": lambda node, inputs: Fact(max(-1, _odd(node, inputs).lo), min(1, _odd(node, inputs).hi), whole=True),
+    "sign": lambda node, inputs: Fact(
+        max(-1, _odd(node, inputs).lo), min(1, _odd(node, inputs).hi), whole=True
+    ),
     "cosh": _cosh,
     "sin": _bounded(-1, 1),
     "cos": _bounded(-1, 1),
@@ -361,61 +383,23 @@ FACTS: Mapping[str, Row] = {
     "concat": lambda node, inputs: _hull(inputs) if inputs else UNKNOWN,
     "stack": lambda node, inputs: _hull(inputs) if inputs else UNKNOWN,
     **dict.fromkeys(
-        ("reshape", "permute_dims", "expand_dims", "squeeze", "broadcast_to", "slice", "flip", "roll", "tile",
-         "repeat", "take", "take_along_axis", "gather", "stop_gradient", "index"),
+        (
+            "reshape",
+            "permute_dims",
+            "expand_dims",
+            "squeeze",
+            "broadcast_to",
+            "slice",
+            "flip",
+            "roll",
+            "tile",
+            "repeat",
+            "take",
+            "take_along_axis",
+            "gather",
+            "stop_gradient",
+            "index",
+        ),
         _same,
     ),
 }
-
-
-# Conditions: facts by name, on holes --------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A fact that must hold of what the holes of a rule bind."""
-
-    text: str
-    test: Callable[[Mapping[str, Any]], bool]
-
-    def __and__(self, other: Condition) -> Condition:
-        return Condition(f"{self.text} and {other.text}", lambda b: self.test(b) and other.test(b))
-
-    def __or__(self, other: Condition) -> Condition:
-        return Condition(f"({self.text} or {other.text})", lambda b: self.test(b) or other.test(b))
-
-    def __invert__(self) -> Condition:
-        return Condition(f"not {self.text}", lambda b: not self.test(b))
-
-
-def _predicate(name: str, holds: Callable[[Node], bool]) -> Callable[[Any], Any]:
-    def predicate(x: Any) -> Any:
-        if isinstance(x, Pat):
-            assert isinstance(x, Hole), "conditions are about holes"
-            return Condition(f"{name}({x})", lambda b: holds(b[x.name]))
-        return holds(x)
-
-    predicate.__name__ = name
-    predicate.__doc__ = f"Is a node certainly {name}? On a hole: the condition that it is."
-    return predicate
-
-
-positive = _predicate("positive", lambda n: fact(n).positive)
-negative = _predicate("negative", lambda n: fact(n).negative)
-nonnegative = _predicate("nonnegative", lambda n: fact(n).lo >= 0)
-nonpositive = _predicate("nonpositive", lambda n: fact(n).hi <= 0)
-nonzero = _predicate("nonzero", lambda n: fact(n).nonzero)
-finite = _predicate("finite", lambda n: fact(n).finite)
-whole = _predicate("whole", lambda n: fact(n).whole)
-signed = _predicate("signed", lambda n: fact(n).lo >= 0 or fact(n).hi <= 0)
-constant = _predicate("constant", lambda n: n.op.name == "constant")
-scalar = _predicate("scalar", lambda n: isinstance(n.type, TensorType) and all(d == 1 for d in n.tensor.shape))
-real = _predicate("real", lambda n: isinstance(n.type, TensorType) and n.tensor.dtype.kind == "f")
-one_hot = _predicate("one_hot", lambda n: _below_cast(n).op.name == "one_hot")
-probability = _predicate("probability", lambda n: fact(n).lo >= 0 and fact(n).hi <= 1)
-
-
-def _below_cast(node: Node) -> Node:
-    while node.op.name in ("astype", "expand_dims", "broadcast_to"):
-        node = node.inputs[0]
-    return node

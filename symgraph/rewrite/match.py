@@ -9,11 +9,19 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from symgraph.ir.node import Node
+from symgraph.ir.node import Node, rebuild
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.axes import kept_reduction
 from symgraph.rewrite.build import uniform
-from symgraph.rewrite.pattern import Hole, Matcher, Number, OpPattern, ProductPattern, SumPattern, lone_hole
+from symgraph.rewrite.pattern import (
+    Hole,
+    Matcher,
+    Number,
+    OpPattern,
+    ProductPattern,
+    SumPattern,
+    lone_hole,
+)
 
 Binding = dict[str, Any]  # hole -> Node, or an attribute's value
 ONE = Fraction(1)
@@ -45,7 +53,9 @@ def match(matcher: Matcher, node: Node, bound: Binding) -> Iterator[Binding]:
 def match_op(matcher: OpPattern, node: Node, bound: Binding) -> Iterator[Binding]:
     """An op with its attributes and inputs."""
     if node.op.name != matcher.op:
-        node = _reduction_below(matcher, node)
+        if node.op.name not in t.MOVEMENTS:
+            return
+        node = _seen_through(matcher, node)
         if node.op.name != matcher.op:
             return
     for name, wanted in matcher.attrs:
@@ -62,12 +72,20 @@ def match_op(matcher: OpPattern, node: Node, bound: Binding) -> Iterator[Binding
 
 
 def _match_inputs(
-    args: tuple[Matcher, ...], inputs: tuple[Node, ...], needs: tuple[str | None, ...], bound: Binding
+    args: tuple[Matcher, ...],
+    inputs: tuple[Node, ...],
+    needs: tuple[str | None, ...],
+    bound: Binding,
 ) -> Iterator[Binding]:
     if len(args) != len(inputs):
         return
     for need, given in zip(needs, inputs, strict=True):
-        if need is not None and t.family(given) != need and t.family(t.core(given)) != need and need != "*":
+        if (
+            need is not None
+            and t.family(given) != need
+            and t.family(t.core(given)) != need
+            and need != "*"
+        ):
             return
     states = [bound]
     for arg, given in zip(args, inputs, strict=True):
@@ -77,12 +95,35 @@ def _match_inputs(
     yield from states
 
 
-def _reduction_below(matcher: OpPattern, node: Node) -> Node:
-    """The reduction under expand_dims and the like, where its axes line up as with keepdims."""
-    if node.op.name not in ("expand_dims", "broadcast_to", "reshape"):
+def _match_operand(matcher: Matcher, node: Node, bound: Binding) -> Iterator[Binding]:
+    """A pattern inside a sum or product, where a reduction must line up as with keepdims."""
+    reduces = isinstance(matcher, OpPattern) and "axes" in node.attrs and node.op.name == matcher.op
+    if (
+        not reduces
+        or node.tensor.ndim == 0
+        or node.tensor.ndim == node.inputs[0].tensor.ndim
+        or kept_reduction(node) is node
+    ):
+        yield from match(matcher, node, bound)
+
+
+def _seen_through(matcher: OpPattern, node: Node) -> Node:
+    """The op wanted, below movements: move(f(x)) as f(move(x)), a reduction as with keepdims."""
+    inner = t.core(node)
+    if inner.op.name != matcher.op:
         return node
-    found = kept_reduction(node)
-    return node if found is None else found
+    if "axes" in inner.attrs:
+        return kept_reduction(node) or node
+    if inner.op.kind != "elementwise" or len(inner.inputs) != 1:
+        return node
+    chain = []
+    while node is not inner:
+        chain.append(node)
+        node = node.inputs[0]
+    made = inner.inputs[0]
+    for outer in reversed(chain):
+        made = rebuild(outer, (made, *outer.inputs[1:]))
+    return rebuild(inner, (made,))
 
 
 Rest = list[int]  # indices of terms that the pattern left over
@@ -123,7 +164,9 @@ def _match_rest(
         return
     (coefficient, matcher), *rest = wanted
     if isinstance(matcher, Hole) and scale is not None:
-        yield from _match_hole(coefficient * scale, matcher, wanted, leaves, free, scale, bound, node, whole)
+        yield from _match_hole(
+            coefficient * scale, matcher, wanted, leaves, free, scale, bound, node, whole
+        )
         return
     for k in free:
         given, part = leaves[k]
@@ -133,7 +176,7 @@ def _match_rest(
         if scale is not None and ratio != scale:
             continue
         left = [j for j in free if j != k]
-        for found in match(matcher, part, bound):
+        for found in _match_operand(matcher, part, bound):
             yield from _match_rest(tuple(rest), leaves, left, ratio, found, node, whole)
 
 
@@ -157,7 +200,9 @@ def _match_hole(
         return
     if whole and not rest:
         if free:
-            value = t.from_terms([(leaves[k][0] / coefficient, leaves[k][1]) for k in free], node.tensor.dtype)
+            value = t.from_terms(
+                [(leaves[k][0] / coefficient, leaves[k][1]) for k in free], node.tensor.dtype
+            )
             yield {**bound, hole.name: value}, scale, []
         return
     for k in free:
@@ -165,15 +210,22 @@ def _match_hole(
         if part is not None:
             value = t.scaled(given / coefficient, part)
             left = [j for j in free if j != k]
-            yield from _match_rest(rest, leaves, left, scale, {**bound, hole.name: value}, node, whole)
+            yield from _match_rest(
+                rest, leaves, left, scale, {**bound, hole.name: value}, node, whole
+            )
 
 
-def _find_sum(scale: Fraction, known: Node, leaves: tuple[t.Term, ...], free: list[int]) -> set[int] | None:
+def _find_sum(
+    scale: Fraction, known: Node, leaves: tuple[t.Term, ...], free: list[int]
+) -> set[int] | None:
     """The terms that make up scale * known, or None."""
     taken: set[int] = set()
     for coefficient, part in t.terms(known):
         wanted = scale * coefficient
-        k = next((j for j in free if j not in taken and leaves[j][1] is part and leaves[j][0] == wanted), None)
+        k = next(
+            (j for j in free if j not in taken and leaves[j][1] is part and leaves[j][0] == wanted),
+            None,
+        )
         if k is None:
             return None
         taken.add(k)
@@ -191,7 +243,11 @@ def same(scale: Fraction, left: Node, right: Node) -> bool:
     (a, x), (b, y) = t.coef(left), t.coef(right)
     if a * scale != b:
         return False
-    return x is y or (x is not None and y is not None and x is not left and same(ONE, x, y)) or _same_product(x, y)
+    return (
+        x is y
+        or (x is not None and y is not None and x is not left and same(ONE, x, y))
+        or _same_product(x, y)
+    )
 
 
 def _same_product(left: Node | None, right: Node | None) -> bool:
@@ -257,13 +313,19 @@ def _match_bases(
             yield {**bound, matcher.name: value}, ONE, []
         return
     if isinstance(matcher, Hole) and matcher.name in bound:
-        yield from _match_known(bound[matcher.name], exponent, tuple(rest), free, scale, bound, node, whole)
+        yield from _match_known(
+            bound[matcher.name], exponent, tuple(rest), free, scale, bound, node, whole
+        )
         return
     for k, (base, given) in enumerate(free):
         if given * exponent <= 0 or abs(given) < abs(exponent) or (whole and given != exponent):
             continue
-        left = [*free[:k], *([(base, given - exponent)] if given != exponent else []), *free[k + 1 :]]
-        for found in match(matcher, base, bound):
+        left = [
+            *free[:k],
+            *([(base, given - exponent)] if given != exponent else []),
+            *free[k + 1 :],
+        ]
+        for found in _match_operand(matcher, base, bound):
             yield from _match_bases(tuple(rest), left, scale, found, node, whole)
 
 

@@ -3,12 +3,12 @@
     x, y = holes("x y")
     log(1 + x)                     # an op called with a pattern gives a pattern
 
-A name (hole) binds a node, or an attribute where it stands for one (``sum_(x, axes=a)``); the same
-hole twice must bind the same. Numbers match constants of any dtype by value. Sums and products match
-in any order and grouping: at the root a subset of the terms is enough (the rest is carried over, and
-everything may be scaled: ``1 - sigmoid(x)`` matches in ``y + 2*sigmoid(x) - 2``); inside, one hole
-takes all that is left. A reduction inside matches through ``expand_dims`` and ``broadcast_to`` where
-its axes line up as with ``keepdims``.
+A name (hole) binds a node, or an attribute where it stands for one (``sum_(x, axes=a)``); the
+same hole twice must bind the same. Numbers match constants of any dtype by value. Sums and products
+match in any order and grouping: at the root a subset of the terms is enough (the rest is carried
+over, and everything may be scaled: ``1 - sigmoid(x)`` matches in ``y + 2*sigmoid(x) - 2``); inside,
+one hole takes all that is left. A reduction inside matches through ``expand_dims`` and
+``broadcast_to`` where its axes line up as with ``keepdims``.
 
 What is not here: matching itself (``match.py``), when a rule may fire (``facts.py``).
 """
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
-from symgraph.ir.op import Op
+from symgraph.ir.op import Op, find_op
 from symgraph.ir.variable import Operators
 from symgraph.rewrite import terms as t
 
@@ -66,8 +66,28 @@ class Call(Pat):
     attrs: Mapping[str, Any]
 
     def __repr__(self) -> str:
+        sign = _SIGNS.get(self.op)
+        if sign is not None and len(self.args) == 2:
+            left, right = (_inside(a, sign, k) for k, a in enumerate(self.args))
+            return f"{left} {sign} {right}"
+        if self.op == "negative":
+            return f"-{_inside(self.args[0], '*', 0)}"
         inside = [*map(repr, self.args), *(f"{k}={v!r}" for k, v in self.attrs.items())]
         return f"{self.op}({', '.join(inside)})"
+
+
+_SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
+
+
+def _inside(pattern: Pat, sign: str, place: int) -> str:
+    """An operand as text, in brackets where the sign around it binds closer."""
+    inner = _SIGNS.get(pattern.op) if isinstance(pattern, Call) else None
+    closer = inner in ("+", "-") and (sign in "*/" or (sign == "-" and place))
+    return (
+        f"({pattern!r})"
+        if closer or (inner is not None and sign == "/" and place)
+        else repr(pattern)
+    )
 
 
 def holes(names: str) -> Any:
@@ -76,12 +96,17 @@ def holes(names: str) -> Any:
     return found[0] if len(found) == 1 else found
 
 
+def ops(names: str) -> tuple[Op, ...]:
+    """Ops of the table by name, to write patterns with."""
+    return tuple(find_op(n) for n in names.split())
+
+
 def as_pattern(value: Any) -> Pat:
     """A pattern from a pattern or a number."""
     return value if isinstance(value, Pat) else Number(value)
 
 
-# Patterns as they are matched ----------------------------------------------------------------------
+# Patterns as they are matched ------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,7 +139,20 @@ class OpPattern:
 
 
 Matcher = SumPattern | ProductPattern | OpPattern | Hole | Number
-SWAPS = frozenset("maximum minimum fmax fmin logaddexp hypot equal not_equal logical_and logical_or".split())
+SWAPS = frozenset(
+    [
+        "maximum",
+        "minimum",
+        "fmax",
+        "fmin",
+        "logaddexp",
+        "hypot",
+        "equal",
+        "not_equal",
+        "logical_and",
+        "logical_or",
+    ]
+)
 
 
 def compiled(pattern: Pat) -> Matcher:
@@ -145,7 +183,12 @@ def family_of(matcher: Matcher) -> str | None:
 
 
 def lone_hole(matcher: ProductPattern) -> bool:
-    return len(matcher.factors) == 1 and isinstance(matcher.factors[0][0], Hole) and matcher.factors[0][1] == 1
+    """Is it a number times a hole?"""
+    return (
+        len(matcher.factors) == 1
+        and isinstance(matcher.factors[0][0], Hole)
+        and matcher.factors[0][1] == 1
+    )
 
 
 def _power_of(pattern: Pat) -> int | None:
@@ -163,7 +206,9 @@ def _sum_pattern(root: Pat) -> SumPattern:
     parts = [(c, compiled(p)) for c, p in found if not isinstance(p, Number)]
     parts.sort(key=lambda p: _vagueness(p[1]))
     needs = {family_of(p) or "" for _, p in parts} - {""}
-    return SumPattern(tuple(parts), constant, frozenset(needs | ({"constant"} if constant else set())))
+    return SumPattern(
+        tuple(parts), constant, frozenset(needs | ({"constant"} if constant else set()))
+    )
 
 
 def _vagueness(matcher: Matcher) -> int:
@@ -192,7 +237,9 @@ def _flatten_sum(pattern: Pat, scale: Fraction, out: list[tuple[Fraction, Pat]])
 
 
 def _product_pattern(root: Pat) -> ProductPattern:
-    scale, found = ONE, []
+    scale = ONE
+    bases: dict[str, Pat] = {}  # by text: patterns that look alike are alike
+    exponents: dict[str, int] = {}
     stack: list[tuple[Pat, int]] = [(root, 1)]
     while stack:
         pattern, exponent = stack.pop()
@@ -209,7 +256,9 @@ def _product_pattern(root: Pat) -> ProductPattern:
         elif isinstance(pattern, Number):
             scale *= Fraction(pattern.value) ** exponent
         else:
-            found.append((compiled(pattern), exponent))
+            bases[repr(pattern)] = pattern
+            exponents[repr(pattern)] = exponents.get(repr(pattern), 0) + exponent
+    found = [(compiled(p), exponents[text]) for text, p in bases.items()]
     found.sort(key=lambda p: _vagueness(p[0]))
     needs = frozenset(f for f in (family_of(p) for p, _ in found) if f)
     return ProductPattern(scale, tuple(found), needs)

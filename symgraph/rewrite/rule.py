@@ -6,8 +6,8 @@
     def merged(node): ...            # a node or None
 
 A rule keeps dtype and shape. ``changes`` says in words where the value changes beyond rounding (an
-overflow that is avoided needs no word); ``exact`` that it never does, not in a bit, so that the rule
-may run with ``accuracy="as-written"``. ``domain`` gives the intervals that tests draw holes from.
+overflow that is avoided needs no word); ``exact`` that it never does, not in a bit, so that the
+rule may run with ``accuracy="as-written"``. ``domain``: the intervals that tests draw holes from.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from symgraph.ir.node import Node
 from symgraph.ir.type import TensorType
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import call, number
-from symgraph.rewrite.facts import Condition
+from symgraph.rewrite.conditions import Condition
+from symgraph.rewrite.functions import fn
 from symgraph.rewrite.match import Binding, match_factors, match_op, match_terms
 from symgraph.rewrite.pattern import (
     Call,
@@ -42,7 +43,11 @@ Compute = Callable[[Node], Node | None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """One rewrite. ``ops``: names of the ops it may start at; ``needs``: families met below."""
+    """One rewrite. ``ops``: names of the ops it may start at; ``needs``: families met below.
+
+    ``real``: for floating dtypes only. ``early``: tried before the inputs are rewritten.
+    ``lifts``: may be tried below a movement, f(move(x)) as move(f(x)).
+    """
 
     name: str
     lhs: Pat | None
@@ -56,14 +61,14 @@ class Rule:
     exact: bool = False
     real: bool = True
     early: bool = False
+    lifts: bool = True
     matcher: Matcher | None = None
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    example: Callable[..., Any] | None = None
 
     def apply(self, node: Node) -> Node | None:
         """The node rewritten, or None where the rule does not fit."""
         if self.matcher is None:
-            assert callable(self.rhs) and not isinstance(self.rhs, Pat)
+            assert not isinstance(self.rhs, Pat)
             return self.rhs(node)
         for made in self._results(node):
             if made is not None and made is not node:
@@ -91,7 +96,9 @@ class Rule:
         assert isinstance(self.rhs, Pat)
         return build(self.rhs, bound, _dtype(bound, node))
 
-    def _in_sum(self, node: Node, view: t.SumView, bound: Binding, scale: Fraction, left: list[int]) -> Node:
+    def _in_sum(
+        self, node: Node, view: t.SumView, bound: Binding, scale: Fraction, left: list[int]
+    ) -> Node:
         made = t.scaled(scale, self._built(bound, node))
         taken = [k for k in range(len(view.leaves)) if k not in left]
         return t.replace_terms(node, {taken[0]: made, **dict.fromkeys(taken[1:])})
@@ -117,10 +124,14 @@ def _turned(matcher: ProductPattern) -> ProductPattern:
 
 
 def _dtype(bound: Binding, node: Node) -> Any:
-    """The dtype in which the right side's numbers are: that of the operands, where the result is bool."""
+    """The dtype of numbers on the right: that of the operands, where the result is bool."""
     if node.tensor.dtype.kind != "b":
         return node.tensor.dtype
-    operands = [b.tensor.dtype for b in bound.values() if isinstance(b, Node) and isinstance(b.type, TensorType)]
+    operands = [
+        b.tensor.dtype
+        for b in bound.values()
+        if isinstance(b, Node) and isinstance(b.type, TensorType)
+    ]
     return next((d for d in operands if d.kind != "b"), node.tensor.dtype)
 
 
@@ -131,12 +142,16 @@ def build(pattern: Pat, bound: Binding, dtype: Any) -> Node:
         assert isinstance(found, Node)
         return found
     if isinstance(pattern, Number):
-        return number(Fraction(pattern.value) if pattern.value == pattern.value else pattern.value, dtype)
+        return number(
+            Fraction(pattern.value) if pattern.value == pattern.value else pattern.value, dtype
+        )
     assert isinstance(pattern, Call)
     inputs = [build(a, bound, dtype) for a in pattern.args]
     builder = _BUILDERS.get(pattern.op)
     if builder is not None and dtype.kind == "f":
         return builder(*inputs)
+    if len(inputs) == 1 and not pattern.attrs and inputs[0].tensor.dtype.kind == "f":
+        return fn(pattern.op, *inputs)
     attrs = {k: bound[v.name] if isinstance(v, Hole) else v for k, v in pattern.attrs.items()}
     return call(pattern.op, *inputs, **attrs)
 
@@ -170,14 +185,26 @@ def _root_needs(matcher: Matcher) -> frozenset[str]:
 class _Maker:
     """``rule(lhs, rhs, ...)`` makes a pattern rule, ``@rule.compute(ops, ...)`` a computed one."""
 
-    def __call__(self, lhs: Pat, rhs: Any, *, why: str, source: str, name: str = "", **row: Any) -> Rule:
+    def __call__(
+        self, lhs: Pat, rhs: Any, *, why: str, source: str, name: str = "", **row: Any
+    ) -> Rule:
         matcher, right = compiled(lhs), as_pattern(rhs)
         label = name or f"{lhs} -> {right}"
         return Rule(
-            label, lhs, right, why, source, _root_ops(matcher), _root_needs(matcher), matcher=matcher, **row
+            label,
+            lhs,
+            right,
+            why,
+            source,
+            _root_ops(matcher),
+            _root_needs(matcher),
+            matcher=matcher,
+            **row,
         )
 
-    def compute(self, ops: str, *, why: str, source: str, needs: str = "", **row: Any) -> Callable[[Compute], Rule]:
+    def compute(
+        self, ops: str, *, why: str, source: str, needs: str = "", **row: Any
+    ) -> Callable[[Compute], Rule]:
         """A rule as a function of a node: another node, or None where it does not apply.
 
         ``ops``: names of the ops it starts at. ``needs``: families of which one must be met below.
@@ -186,7 +213,14 @@ class _Maker:
         def make(function: Compute) -> Rule:
             label = row.pop("name", "") or function.__name__.strip("_").replace("_", " ")
             return Rule(
-                label, None, function, why, source, frozenset(ops.split()), frozenset(needs.split()), **row
+                label,
+                None,
+                function,
+                why,
+                source,
+                frozenset(ops.split()),
+                frozenset(needs.split()),
+                **row,
             )
 
         return make

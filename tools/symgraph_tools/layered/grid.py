@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import pairwise
 from typing import NamedTuple
 
 
@@ -139,7 +140,7 @@ def _add_borders(grid: Grid) -> None:
     for cluster, (first, last) in enumerate(grid.spans):
         for role, sides in ((Role.LEFT, grid.lefts), (Role.RIGHT, grid.rights)):
             line = [grid.add(rank, 0.0, role, cluster) for rank in range(first, last + 1)]
-            for upper, lower in zip(line, line[1:], strict=False):
+            for upper, lower in pairwise(line):
                 grid.join(upper, lower)
             sides.append(line)
 

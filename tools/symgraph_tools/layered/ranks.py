@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -38,8 +39,7 @@ def assign_ranks(order: Sequence[int], links: Sequence[Link]) -> list[int]:
     if links and pivots > 1:
         ranks = SpanningTree(ranks, links).improved(pivots)
     _balance(order, ranks, into, out)
-    first = min(ranks, default=0)
-    return [rank - first for rank in ranks]
+    return _raised(ranks, into, out)
 
 
 def _longest_paths(order: Sequence[int], into: Sequence[Sequence[Link]]) -> list[int]:
@@ -73,6 +73,26 @@ def _settle(
             break
 
 
+def _raised(
+    ranks: Sequence[int], into: Sequence[Sequence[Link]], out: Sequence[Sequence[Link]]
+) -> list[int]:
+    """The ranks with each connected part moved to begin at 0."""
+    raised = [-1] * len(ranks)
+    for start in range(len(ranks)):
+        if raised[start] >= 0:
+            continue
+        part, seen = [start], {start}
+        for node in part:  # grows while it is read
+            near = [link.source for link in into[node]] + [link.target for link in out[node]]
+            fresh = [other for other in dict.fromkeys(near) if other not in seen]
+            part += fresh
+            seen.update(fresh)
+        first = min(ranks[node] for node in part)
+        for node in part:
+            raised[node] = ranks[node] - first
+    return raised
+
+
 def _balance(
     order: Sequence[int],
     ranks: list[int],
@@ -80,9 +100,7 @@ def _balance(
     out: Sequence[Sequence[Link]],
 ) -> None:
     """Move nodes pulled equally both ways to the emptiest rank of those they may have."""
-    population = dict.fromkeys(ranks, 0)
-    for rank in ranks:
-        population[rank] += 1
+    population = Counter(ranks)
     for node in order:
         if not into[node] or not out[node]:
             continue
@@ -92,8 +110,8 @@ def _balance(
         low = min(ranks[link.target] - link.least for link in out[node])
         best = ranks[node]
         for rank in range(high, min(low, high + 50) + 1):
-            if population.get(rank, 0) + 1 < population[best]:
+            if population[rank] + 1 < population[best]:
                 best = rank
         population[ranks[node]] -= 1
-        population[best] = population.get(best, 0) + 1
+        population[best] += 1
         ranks[node] = best

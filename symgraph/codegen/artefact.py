@@ -1,0 +1,180 @@
+"""Object code of a program: made once, loaded in any later process with llvmlite alone.
+
+``optimize`` turns linked LLVM assembly into an ``Artefact``; ``load`` puts it into memory that
+can be run. The entry is ``int32 run(int64* buffers, int64* sizes, int64* facts)``: addresses of
+inputs, outputs and temporaries, and after them, added by ``Loaded.call``, those of the library
+functions the artefact needs. Only LLJIT is used: MCJIT links a missing symbol as null, LLJIT
+raises. Objects hold no address, so they are good for every process on this kind of CPU.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any  # llvmlite has no annotations
+
+import llvmlite.binding as llvm
+
+from symgraph.codegen import blas
+from symgraph.codegen.target import OPTIMIZE_LEVEL, machine
+from symgraph.errors import ParseError, SymgraphError
+from symgraph.loop.ir import MAX_FACTS
+
+ENTRY = "run"
+MAGIC = b"symgraph object 1\n"
+_Entry = ctypes.CFUNCTYPE(
+    ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, use_errno=False
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """Object code, the name of its entry, and the library functions it is given pointers to."""
+
+    object_bytes: bytes
+    entry: str
+    needs: tuple[str, ...]
+
+    def to_bytes(self) -> bytes:
+        """Magic line, SHA-256 of the rest, one line of JSON, object code."""
+        head = json.dumps({"entry": self.entry, "needs": self.needs}).encode() + b"\n"
+        rest = head + self.object_bytes
+        return MAGIC + hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
+
+    @staticmethod
+    def from_bytes(data: bytes) -> Artefact:
+        """The artefact that ``to_bytes`` wrote; ParseError where a byte differs."""
+        if not data.startswith(MAGIC):
+            raise ParseError("this is not an object of symgraph")
+        digest, _, rest = data[len(MAGIC) :].partition(b"\n")
+        if hashlib.sha256(rest).hexdigest().encode() != digest:
+            raise ParseError("this object is damaged: its digest differs")
+        head, _, code = rest.partition(b"\n")
+        fields = json.loads(head)
+        return Artefact(code, fields["entry"], tuple(fields["needs"]))
+
+
+def optimize(assembly: str, needs: tuple[str, ...] = (), level: int = OPTIMIZE_LEVEL) -> Artefact:
+    """Object code from LLVM assembly that defines ``run``; everything else becomes internal."""
+    module = llvm.parse_assembly(assembly, llvm.create_context())
+    module.verify()
+    _internalize(module)
+    target = machine()
+    _passes(module, target, level)
+    _check_symbols(module)
+    code = target.emit_object(module)
+    module.close()
+    return Artefact(code, ENTRY, needs)
+
+
+def optimized_assembly(assembly: str, level: int = OPTIMIZE_LEVEL) -> tuple[str, str]:
+    """(LLVM, machine assembly) after optimization: for reading."""
+    module = llvm.parse_assembly(assembly, llvm.create_context())
+    _internalize(module)
+    target = machine()
+    _passes(module, target, level)
+    found = str(module), target.emit_assembly(module)
+    module.close()
+    return found
+
+
+def load(artefact: Artefact) -> Loaded:
+    """The artefact as code that can be called."""
+    return Loaded(artefact)
+
+
+def target_key() -> str:
+    """What object code depends on besides the program: processor, LLVM, numba and kernels.
+
+    The processor's features are in it because a virtual machine may mask some.
+    """
+    from importlib.metadata import version
+
+    facts = [llvm.get_process_triple(), llvm.get_host_cpu_name()]
+    facts += [llvm.get_host_cpu_features().flatten(), str(llvm.llvm_version_info)]
+    facts += [version("numba"), str(OPTIMIZE_LEVEL), _kernel_digest()]
+    return "|".join(facts)
+
+
+@cache
+def _kernel_digest() -> str:
+    """The digest of this package's and the kernels' source: they end up inside the code."""
+    import importlib.util
+
+    digest = hashlib.sha256()
+    for package in ("symgraph_kernels", "symgraph.codegen", "symgraph.loop"):
+        spec = importlib.util.find_spec(package)  # finds without importing numba
+        for folder in (spec.submodule_search_locations or ()) if spec else ():
+            for path in sorted(Path(folder).glob("*.py")):
+                digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+class Loaded:
+    """Code in memory until ``close``; calls are re-entrant and release the GIL."""
+
+    def __init__(self, artefact: Artefact) -> None:
+        self._functions = tuple(blas.address(name) for name in artefact.needs)
+        self._engine = llvm.create_lljit_compiler(machine())
+        builder = llvm.JITLibraryBuilder().add_object_img(artefact.object_bytes)
+        builder = builder.add_current_process().export_symbol(artefact.entry)
+        try:
+            self._library: Any = builder.link(self._engine, "program")
+        except RuntimeError as error:
+            self._engine.close()
+            raise ParseError(f"this object cannot be loaded: {error}") from error
+        self._entry: Any = _Entry(self._library[artefact.entry])
+
+    def call(self, pointers: Sequence[int], sizes: Sequence[int]) -> tuple[int, tuple[int, ...]]:
+        """Runs it on addresses of inputs, outputs, temporaries: (0 or the code, facts)."""
+        if self._library is None:
+            raise SymgraphError("this code was closed")
+        addresses = (*pointers, *self._functions)
+        facts = (ctypes.c_int64 * MAX_FACTS)()
+        code = self._entry(
+            (ctypes.c_int64 * (len(addresses) or 1))(*addresses),
+            (ctypes.c_int64 * (len(sizes) or 1))(*sizes),
+            facts,
+        )
+        return code, tuple(facts)
+
+    def close(self) -> None:
+        """Gives the memory back; the code must not be running."""
+        if self._library is not None:
+            self._entry, library, self._library = None, self._library, None
+            library.close()
+            self._engine.close()
+
+
+# ---------------------------------------------------------------- LLVM
+
+
+def _internalize(module: Any) -> None:
+    for item in [*module.functions, *module.global_variables]:
+        if not item.is_declaration and item.name != ENTRY:
+            item.linkage = "internal"
+
+
+def _passes(module: Any, machine: Any, level: int) -> None:
+    options = llvm.create_pipeline_tuning_options(level)
+    options.loop_vectorization = options.loop_unrolling = options.loop_interleaving = True
+    options.slp_vectorization = False  # costs compile time, changed no measured kernel
+    with llvm.create_pass_builder(machine, options) as builder:
+        manager = builder.getModulePassManager()
+        manager.run(module, builder)  # consumes the manager: a second run aborts the process
+
+
+def _check_symbols(module: Any) -> None:
+    """Raises where the code needs a function that a fresh process would not have."""
+    process = ctypes.CDLL(None)
+    for function in module.functions:
+        name = function.name
+        if not function.is_declaration or name.startswith("llvm."):
+            continue
+        if name.startswith(("numba", "NRT", "_ZN", "Py")) or not hasattr(process, name):
+            raise SymgraphError(f"compiled code needs {name}, which only numba's process has")

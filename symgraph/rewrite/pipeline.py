@@ -1,0 +1,83 @@
+"""The passes of rewriting, in the order on this page: START READING the rewriter HERE.
+
+    stabilize_for_grad(outputs, keep)      before differentiating; ``keep`` are cut points
+    optimize(outputs, accuracy)            before lowering
+
+``accuracy="as-written"`` runs only rows that are exact: no value changes in a bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from symgraph.ir.node import Node
+from symgraph.rewrite.algebra import ALGEBRA
+from symgraph.rewrite.canonicalize import CANONICALIZE
+from symgraph.rewrite.engine import Application, Counts, Table, rewrite
+from symgraph.rewrite.linalg import LINALG
+from symgraph.rewrite.softmax import SOFTMAX
+from symgraph.rewrite.stabilize import STABILIZE
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A table of rules that runs to a fixpoint."""
+
+    name: str
+    rules: Table
+
+    @property
+    def exact(self) -> Pass:
+        """The same with only the rules that keep every bit."""
+        return replace(self, rules=tuple(r for r in self.rules if r.exact))
+
+
+SIMPLIFY: Table = (*CANONICALIZE, *ALGEBRA)
+PIPELINE: tuple[Pass, ...] = (
+    Pass("canonicalize", CANONICALIZE),
+    Pass("stabilize", (*SIMPLIFY, *SOFTMAX, *STABILIZE)),
+    # all again, since sums and products taken apart may show what the others are for
+    Pass("linalg", (*SIMPLIFY, *SOFTMAX, *STABILIZE, *LINALG)),
+)
+BEFORE_GRADIENT: tuple[Pass, ...] = PIPELINE[:2]
+
+
+def run(
+    outputs: Iterable[Node],
+    passes: Sequence[Pass],
+    keep: Iterable[Node] = (),
+    trace: list[Application] | None = None,
+    counts: Counts | None = None,
+) -> tuple[Node, ...]:
+    """Outputs after each pass in turn."""
+    outputs, keep = tuple(outputs), tuple(keep)
+    for step in passes:
+        if step.rules:
+            outputs = rewrite(
+                outputs, step.rules, table=step.name, keep=keep, trace=trace, counts=counts
+            )
+    return outputs
+
+
+def stabilize_for_grad(
+    outputs: Iterable[Node], keep: Iterable[Node] = (), trace: list[Application] | None = None
+) -> tuple[Node, ...]:
+    """Outputs in the form to differentiate: naive formulas replaced by stable ones."""
+    return run(outputs, BEFORE_GRADIENT, keep, trace)
+
+
+def optimize(
+    outputs: Iterable[Node],
+    accuracy: str = "default",
+    trace: list[Application] | None = None,
+    passes: Sequence[Pass] = PIPELINE,
+    keep: Iterable[Node] = (),
+) -> tuple[Node, ...]:
+    """Outputs in the form to lower.
+
+    ``accuracy``: "default", "high" (repairs that cost time too), "as-written" (exact rows only).
+    """
+    if accuracy == "as-written":
+        passes = tuple(p.exact for p in passes)
+    return run(outputs, passes, keep, trace)

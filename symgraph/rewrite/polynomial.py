@@ -1,0 +1,174 @@
+"""Polynomial normal form over opaque nodes: what cancels when a sum is expanded.
+
+A polynomial is {monomial: coefficient}; a monomial is a sorted tuple of (node number, exponent).
+Rules ask it whether the difference of two expressions has fewer terms than it seems.
+"""
+
+from __future__ import annotations
+
+import threading
+from fractions import Fraction
+
+from symgraph.ir.node import Node
+from symgraph.rewrite import terms as t
+from symgraph.rewrite.build import number
+
+Monomial = tuple[tuple[int, int], ...]
+Polynomial = dict[Monomial, Fraction]
+Expanded = tuple[Polynomial, Fraction]  # the polynomial, and the 1-norm before collecting
+MOST_TERMS = 60
+MOST_DEPTH = 24
+
+
+class _Memo(threading.local):
+    def __init__(self) -> None:
+        self.expanded: dict[Node, Expanded | None] = {}
+        self.atoms: dict[int, Node] = {}
+
+
+_memo = _Memo()
+
+
+def forget() -> None:
+    """Drop what is remembered for this thread."""
+    _memo.expanded.clear()
+    _memo.atoms.clear()
+
+
+def expand(node: Node, depth: int = 0) -> Expanded | None:
+    """The polynomial of a node over its opaque parts; None where it grows too large."""
+    if node not in _memo.expanded:
+        _memo.expanded[node] = _expand(node, depth) if depth < MOST_DEPTH else _atom(node)
+    return _memo.expanded[node]
+
+
+def _atom(node: Node) -> Expanded:
+    _memo.atoms[node.number] = node
+    return {((node.number, 1),): Fraction(1)}, Fraction(1)
+
+
+def _expand(node: Node, depth: int) -> Expanded | None:
+    family = t.family(node)
+    if family == "+":
+        return _expand_sum(node, depth)
+    scale, found = t.factors(node)
+    if not found:
+        return ({(): scale} if scale else {}), abs(scale)
+    if found == ((node, 1),) and scale == 1:
+        return _atom(node)
+    out: Polynomial = {(): scale}
+    norm = abs(scale)
+    for base, exponent in found:
+        if exponent > 0 and t.family(base) == "+" and exponent <= 6:
+            inner, times = expand(base, depth + 1), exponent
+            if inner is None:
+                return None
+        else:
+            _memo.atoms[base.number] = base
+            inner, times = ({((base.number, exponent),): Fraction(1)}, Fraction(1)), 1
+        for _ in range(times):
+            out, norm = _product(out, inner[0]), norm * inner[1]
+            if len(out) > MOST_TERMS:
+                return None
+    return out, norm
+
+
+def _expand_sum(node: Node, depth: int) -> Expanded | None:
+    out: Polynomial = {}
+    norm = Fraction(0)
+    for scale, part in t.terms(node):
+        inner = ({(): Fraction(1)}, Fraction(1)) if part is None else expand(part, depth + 1)
+        if inner is None:
+            return None
+        norm += abs(scale) * inner[1]
+        for key, value in inner[0].items():
+            out[key] = out.get(key, Fraction(0)) + scale * value
+    out = {k: c for k, c in out.items() if c}
+    return (out, norm) if len(out) <= MOST_TERMS else None
+
+
+def _product(left: Polynomial, right: Polynomial) -> Polynomial:
+    out: Polynomial = {}
+    for a, x in left.items():
+        for b, y in right.items():
+            key = _merged(a, b)
+            out[key] = out.get(key, Fraction(0)) + x * y
+    return {k: c for k, c in out.items() if c}
+
+
+def _merged(left: Monomial, right: Monomial) -> Monomial:
+    if not left:
+        return right
+    exponents = dict(left)
+    for atom, exponent in right:
+        exponents[atom] = exponents.get(atom, 0) + exponent
+    return tuple(sorted((a, e) for a, e in exponents.items() if e))
+
+
+def from_polynomial(found: Polynomial, like: Node) -> Node:
+    """The node of a polynomial, its content and common monomial factored out."""
+    dtype = like.tensor.dtype
+    if not found:
+        return number(0, dtype)
+    common = _common(found)
+    first = min(abs(c) for c in found.values())
+    content = first if all((c / first).denominator == 1 for c in found.values()) else Fraction(1)
+    parts: list[t.Term] = []
+    for key, value in found.items():
+        left = [(_memo.atoms[a], e - common.get(a, 0)) for a, e in key if e != common.get(a, 0)]
+        parts.append((value / content, t.from_factors(Fraction(1), left, dtype) if left else None))
+    inner = t.from_terms(sorted(parts, key=lambda p: p[1] is None), dtype)
+    if not common and content == 1:
+        return inner
+    outside = [(_memo.atoms[a], e) for a, e in common.items()]
+    scale, own = t.factors(inner)
+    return t.from_factors(content * scale, [*outside, *own], dtype)
+
+
+def _common(found: Polynomial) -> dict[int, int]:
+    """The monomial that divides all."""
+    common: dict[int, int] | None = None
+    for key in found:
+        own = dict(key)
+        if common is None:
+            common = own
+        else:
+            common = {a: min(e, own[a]) for a, e in common.items() if a in own}
+    return {a: e for a, e in (common or {}).items() if e}
+
+
+def count_terms(node: Node) -> int:
+    """The number of terms when expanded; 99 for too many."""
+    found = expand(node)
+    return 99 if found is None else len(found[0])
+
+
+def difference(left: Node, right: Node) -> tuple[Node, bool]:
+    """left - right, and whether terms cancelled by algebra alone."""
+    total = t.sub(left, right)
+    found, a, b = expand(total), expand(left), expand(right)
+    if found is None or a is None or b is None:
+        return total, False
+    cancelled = sum(map(abs, found[0].values()), Fraction(0)) < a[1] + b[1]
+    return (from_polynomial(found[0], left) if cancelled else total), cancelled
+
+
+def cancelling_sum(left: Node, right: Node) -> Node | None:
+    """left + right expanded, where terms of it cancel; None otherwise."""
+    total = expand(t.add([left, right], flat=True))
+    a, b = expand(left), expand(right)
+    if total is None or a is None or b is None:
+        return None
+    cancels = sum(map(abs, total[0].values()), Fraction(0)) < a[1] + b[1]
+    return from_polynomial(total[0], left) if cancels else None
+
+
+def vanished(parts: list[Node], total: Polynomial) -> bool:
+    """Is some monomial of the parts gone from their sum?"""
+    keys: set[Monomial] = set()
+    for part in parts:
+        found = expand(part)
+        if found is None:
+            return False
+        keys |= set(found[0])
+    return len(total) < len(keys)

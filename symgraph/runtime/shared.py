@@ -1,0 +1,125 @@
+"""Shared state: arrays that outlive a call, read and updated by compiled functions.
+
+A shared variable is a graph leaf whose node holds a ``Cell``. Its dtype and rank are fixed; its
+dimensions are too, unless ``shape`` says otherwise.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from symgraph.errors import DTypeError, ShapeError, message
+from symgraph.ir.dim import as_dim
+from symgraph.ir.dtype import as_dtype
+from symgraph.ir.literal import State, register_state
+from symgraph.ir.node import make_node
+from symgraph.ir.op import find_op
+from symgraph.ir.origin import user_line
+from symgraph.ir.type import TensorType
+from symgraph.ir.variable import HANDLES, Variable
+
+Array = np.ndarray[Any, Any]
+COMMIT = threading.RLock()
+"""Held while a call publishes its updates, so that other calls see all of them or none."""
+
+
+class Cell:
+    """Where the value of a shared variable lives. Arrays in a cell are never written to."""
+
+    __slots__ = ("__weakref__", "device", "value")
+
+    def __init__(self, value: Array) -> None:
+        self.value = value
+        self.device: Any = None  # the device copy, kept by the backend that made it
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Cell, (self.value,)
+
+
+class Shared(Variable):
+    """A variable with a value: ``get_value``, ``set_value``; updated by ``updates=`` of a function."""
+
+    default_update: Variable | None = None
+
+    @property
+    def cell(self) -> Cell:
+        """The cell of this variable."""
+        found = self.node.attrs["cell"]
+        assert isinstance(found, Cell)
+        return found
+
+    def get_value(self, borrow: bool = False) -> Array:
+        """The value; a copy unless ``borrow``, which gives the (read-only) array itself."""
+        value = host_value(self.cell)
+        return value if borrow else value.copy()
+
+    def set_value(self, value: Any, borrow: bool = False) -> None:
+        """Replace the value. Copies unless ``borrow`` and the array fits as it is.
+
+        Raises: DTypeError if the dtype would lose values, ShapeError if the shape differs.
+        """
+        array = np.asarray(value)
+        check_fits(array, self.type, self.name or "shared variable")
+        own = np.ascontiguousarray(array, self.dtype).reshape(array.shape)
+        if not borrow or own.base is not None:
+            own = own.copy() if own is array or own.base is not None else own
+        own.flags.writeable = False
+        with COMMIT:
+            self.cell.value, self.cell.device = own, None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self.node, self.name)
+
+
+def host_value(cell: Cell) -> Array:
+    """The value as a NumPy array, fetched from a device if it was updated there."""
+    if cell.device is not None and cell.value is None:
+        cell.value = cell.device.copy_to_host()
+        cell.value.flags.writeable = False
+    return cell.value
+
+
+def _restored(node: Any, name: str | None) -> Shared:
+    return Shared(node, name)
+
+
+# How text and files hold shared variables.
+register_state(State("cell", Cell, host_value, Cell))
+HANDLES["shared"] = Shared
+
+
+def check_fits(array: Array, wanted: TensorType, name: str) -> None:
+    """DTypeError or ShapeError unless an array may become the value of a type without loss."""
+    if not np.can_cast(array.dtype, wanted.dtype, "same_kind") and not _exact(array, wanted.dtype):
+        raise DTypeError(message(f"{name} is {wanted.dtype}; a value of {array.dtype} would lose information"))
+    known = all(not isinstance(d, int) or d == n for d, n in zip(wanted.shape, array.shape, strict=False))
+    if array.ndim != wanted.ndim or not known:
+        raise ShapeError(message(f"{name} has shape {wanted.shape}; the value has {array.shape}"))
+
+
+def _exact(array: Array, dtype: Any) -> bool:
+    with np.errstate(all="ignore"):
+        return bool(np.array_equal(array.astype(dtype).astype(array.dtype), array, equal_nan=array.dtype.kind in "fc"))
+
+
+def shared(value: Any, name: str | None = None, *, shape: Sequence[Any] | None = None, dtype: Any = None) -> Shared:
+    """State that compiled functions read and update.
+
+    Shapes: those of ``value``, fixed, unless ``shape`` gives dims (None for one that may change).
+    Dtypes: that of ``value`` (Python floats: float64), or ``dtype``.
+    """
+    if isinstance(value, Variable):
+        raise DTypeError(message("sg.shared takes a value, not a symbolic variable", hint="pass an array, or x.eval()"))
+    array = np.array(value, dtype=None if dtype is None else as_dtype(dtype), order="C")
+    found = as_dtype(array.dtype)
+    array = array.astype(found, copy=False)
+    array.flags.writeable = False
+    dims = tuple(array.shape) if shape is None else tuple(as_dim(d, f"{name or 'shared'}.{k}") for k, d in enumerate(shape))
+    if len(dims) != array.ndim:
+        raise ShapeError(f"shape {shape} has {len(dims)} axes, the value has {array.ndim}")
+    node = make_node(find_op("shared"), (), {"cell": Cell(array), "type": TensorType(found, dims)})
+    return Shared(node, name, line=user_line())
