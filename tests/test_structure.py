@@ -40,7 +40,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "loop": (*LEAVES, "ir.dtype", "ir.dim"),
     "lower": (*LEAVES, "ir", "ops", "loop"),
     "codegen": (*LEAVES, "loop"),
-    "runtime": (*LEAVES, "ir.type", "loop", "codegen"),
+    "runtime": (*LEAVES, "ir", "loop", "lower.memory", "lower.program", "codegen"),
     "archive": ("errors", "ir"),
     "saving": ("errors", "ir", "ops", "archive"),
     "compile": ABOVE_COMPILE,

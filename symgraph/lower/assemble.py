@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-
+from symgraph.loop.ir import Call, For, Kernel, Load, Step, Stmt, Store, Update, Var
 from symgraph.lower.cluster import Barrier, Clusters, Entry, Nest, Text
 from symgraph.lower.nest import (
     Body,
@@ -17,7 +17,6 @@ from symgraph.lower.nest import (
     sweep,
 )
 from symgraph.lower.stage import Stage
-from symgraph.loop.ir import Call, For, Kernel, Load, Stmt, Step, Store, Update, Var
 
 if TYPE_CHECKING:
     from symgraph.lower.program import Lowering
@@ -28,7 +27,10 @@ Group = list[Entry]
 def assemble(clusters: Clusters, lowering: Lowering) -> list[Step]:
     """The steps of a segment; its kernels are added to the program's."""
     groups = _grouped(clusters.entries)
-    bodies = [None if isinstance(g[0], Barrier) else body_of(g, clusters.stages, lowering.b) for g in groups]
+    bodies = [
+        None if isinstance(g[0], Barrier) else body_of(g, clusters.stages, lowering.b)
+        for g in groups
+    ]
     dead = _dead_buffers(bodies, clusters, lowering)
     steps: list[Step] = []
     for group, body in zip(groups, bodies, strict=True):
@@ -44,7 +46,7 @@ def assemble(clusters: Clusters, lowering: Lowering) -> list[Step]:
 
 
 def _grouped(entries: Iterable[Entry]) -> list[Group]:
-    """One group per kernel: a nest with the text before and after it that belongs to it, or loose text."""
+    """One group per kernel: a nest with the text around it that belongs to it, or loose text."""
     groups: list[Group] = []
     leading: Group = []
     for entry in entries:
@@ -98,7 +100,9 @@ def _kernel(body: Body, lowering: Lowering) -> Call:
         frozenset(writes),
         tuple(body.statements),
         tuple(s.node.number for s in body.stages),
-        tuple(dict.fromkeys((line.file, line.number) for s in body.stages for line in s.node.lines)),
+        tuple(
+            dict.fromkeys((line.file, line.number) for s in body.stages for line in s.node.lines)
+        ),
     )
     lowering.kernels.append(kernel)
     actual = tuple(_actual(n, lowering) for n in names)
@@ -134,5 +138,3 @@ def _in_order(statements: Iterable[Stmt]) -> list[str]:
 def _title(stages: list[Stage]) -> str:
     names = list(dict.fromkeys(s.node.op.name for s in stages))
     return "_".join(names[:3]) if names else "empty"
-
-

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from symgraph.ir.dim import DimLike
 from symgraph.ir.dtype import FLOAT64, INT64, DType, as_dtype
 from symgraph.ir.node import Node
+from symgraph.loop.ir import Assign, Expr, Fail, For, If, Let, Stmt, Store, Update
 from symgraph.lower.stage import Accessor, Index, Scalars, Stage, Storage, loop_index
 from symgraph.lower.words import WordBuilder
-from symgraph.loop.ir import Assign, Expr, Fail, For, If, Let, Stmt, Store, Update
 from symgraph.ops.kinds import Fold
 
 Lookup = Callable[[Node], Storage | None]
@@ -46,7 +46,9 @@ def loops_of(shape: tuple[DimLike, ...], b: WordBuilder) -> tuple[tuple[DimLike,
 class StageBuilder:
     """Builds the stages of stored nodes; holds what they share."""
 
-    def __init__(self, b: WordBuilder, namer: Namer, lookup: Lookup, fail_code: Callable[[Node, int], int]) -> None:
+    def __init__(
+        self, b: WordBuilder, namer: Namer, lookup: Lookup, fail_code: Callable[[Node, int], int]
+    ) -> None:
         self.b, self.namer, self.lookup, self.fail_code = b, namer, lookup, fail_code
         self._checked: set[tuple[Node, DimLike]] = set()
 
@@ -65,7 +67,9 @@ class StageBuilder:
         number = self.namer.next()
         scalars = self.scalars(number, node)
         value = scalars.value(node, index)
-        stage = Stage(node, space, len(space), target, index, scalars.lets, value=value, number=number)
+        stage = Stage(
+            node, space, len(space), target, index, scalars.lets, value=value, number=number
+        )
         stage.inside.append(Store(target.name, index, value))
         return [stage]
 
@@ -75,7 +79,9 @@ class StageBuilder:
         number = self.namer.next()
         scalars = Scalars(self.b, f"v{number}_", lambda n: source)
         value = scalars.value(node, index)
-        stage = Stage(node, space, len(space), target, index, scalars.lets, value=value, number=number)
+        stage = Stage(
+            node, space, len(space), target, index, scalars.lets, value=value, number=number
+        )
         stage.inside.append(Store(target.name, index, value))
         return stage
 
@@ -100,7 +106,9 @@ class StageBuilder:
         size = b.size(dim)
         low, high = b.lt(value, b.sub(b.const(0), size)), b.ge(value, size)
         stage = Stage(node, space, len(space), None, index, scalars.lets, number=number, alone=True)
-        stage.inside.append(If(b.or_(low, high), (Fail(self.fail_code(node, axis), (value, size)),)))
+        stage.inside.append(
+            If(b.or_(low, high), (Fail(self.fail_code(node, axis), (value, size)),))
+        )
         return stage
 
     def reduction(self, node: Node, target: Storage) -> list[Stage]:
@@ -130,7 +138,15 @@ class StageBuilder:
         position = self._position(node, shape, len(kept), axes)
         stepped = fold.step(b, state, b.cast(value, dtype), position)
         out_index = self._kept_index(node, shape, order)
-        stage = Stage(node, tuple(shape[a] for a in order), len(kept), target, out_index, scalars.lets, number=number)
+        stage = Stage(
+            node,
+            tuple(shape[a] for a in order),
+            len(kept),
+            target,
+            out_index,
+            scalars.lets,
+            number=number,
+        )
         stage.before = [Let(n, s) for n, s in zip(names, start, strict=True)]
         stage.inside = _assign_all(names, stepped, number)
         stage.value = b.cast(fold.finish(b, state), target.dtype)
@@ -140,13 +156,17 @@ class StageBuilder:
     def _index_by_order(self, shape: tuple[DimLike, ...], order: list[int]) -> Index:
         depth = {axis: d for d, axis in enumerate(order)}
         b = self.b
-        return tuple(loop_index(b, depth[a]) if a in depth else b.const(0) for a in range(len(shape)))
+        return tuple(
+            loop_index(b, depth[a]) if a in depth else b.const(0) for a in range(len(shape))
+        )
 
     def _kept_index(self, node: Node, shape: tuple[DimLike, ...], order: list[int]) -> Index:
         full = self._index_by_order(shape, order)
         return tuple(full[a] for a in range(len(shape)) if a not in node.attrs["axes"])
 
-    def _position(self, node: Node, shape: tuple[DimLike, ...], first: int, axes: list[int]) -> Expr:
+    def _position(
+        self, node: Node, shape: tuple[DimLike, ...], first: int, axes: list[int]
+    ) -> Expr:
         """The place along the reduced axes, counted in row-major order."""
         b = self.b
         found = b.const(0)
@@ -154,7 +174,9 @@ class StageBuilder:
             found = b.add(b.mul(found, b.size(shape[axis])), loop_index(b, first + k))
         return found
 
-    def _fold_in_place(self, node: Node, target: Storage, real: list[int], kept: list[int]) -> Stage:
+    def _fold_in_place(
+        self, node: Node, target: Storage, real: list[int], kept: list[int]
+    ) -> Stage:
         """Accumulators in a buffer, so that memory is read in order: sums over leading axes."""
         b, (source,) = self.b, node.inputs
         shape = source.tensor.shape
@@ -169,7 +191,15 @@ class StageBuilder:
         (start,) = fold.start(b, dtype)
         here = b.load(box.name, out_index, dtype)
         (stepped,) = fold.step(b, (here,), b.cast(value, dtype), b.const(0))
-        stage = Stage(node, tuple(shape[a] for a in real), outer, target, out_index, scalars.lets, number=number)
+        stage = Stage(
+            node,
+            tuple(shape[a] for a in real),
+            outer,
+            target,
+            out_index,
+            scalars.lets,
+            number=number,
+        )
         inner = [a for a in kept if real.index(a) >= outer]
         stage.before = self._over(inner, shape, real, [Store(box.name, out_index, start)])
         stage.inside = [Store(box.name, out_index, stepped)]
@@ -179,7 +209,9 @@ class StageBuilder:
         stage.private = [] if own else [box]
         return stage
 
-    def _over(self, axes: list[int], shape: tuple[DimLike, ...], real: list[int], body: list[Stmt]) -> list[Stmt]:
+    def _over(
+        self, axes: list[int], shape: tuple[DimLike, ...], real: list[int], body: list[Stmt]
+    ) -> list[Stmt]:
         for axis in reversed(axes):
             body = [For(f"i{real.index(axis)}", self.b.size(shape[axis]), tuple(body), "vector")]
         return body
@@ -190,7 +222,7 @@ class StageBuilder:
         shape = source.tensor.shape
         axis = node.attrs["axis"]
         real = [a for a in range(len(shape)) if shape[a] != 1 and a != axis]
-        order = real + [axis]  # the axis innermost: the state is a scalar
+        order = [*real, axis]  # the axis innermost: the state is a scalar
         number = self.namer.next()
         scalars = self.scalars(number, node)
         index = self._index_by_order(shape, order)
@@ -200,10 +232,21 @@ class StageBuilder:
         name = f"acc{number}_0"
         state = b.var(name, dtype)
         (stepped,) = fold.step(b, (state,), b.cast(value, dtype), b.const(0))
-        stage = Stage(node, tuple(shape[a] for a in order), len(order), target, index, scalars.lets, number=number)
+        stage = Stage(
+            node,
+            tuple(shape[a] for a in order),
+            len(order),
+            target,
+            index,
+            scalars.lets,
+            number=number,
+        )
         stage.kept = len(real)
         stage.before = [Let(name, start)]
-        stage.inside = [Assign(name, stepped), Store(target.name, index, b.cast(state, target.dtype))]
+        stage.inside = [
+            Assign(name, stepped),
+            Store(target.name, index, b.cast(state, target.dtype)),
+        ]
         stage.sequential = len(real)
         return [stage]
 
@@ -221,7 +264,9 @@ class StageBuilder:
             index = scalars.broadcast_index(source, index)
             value = scalars.value(source, index)
             at = tuple(b.add(o, i) for o, i in zip(offsets, index, strict=True))
-            stage = Stage(node, space, len(space), target, at, scalars.lets, value=value, number=number)
+            stage = Stage(
+                node, space, len(space), target, at, scalars.lets, value=value, number=number
+            )
             stage.inside.append(Store(target.name, at, value))
             found.append(stage)
         return found
@@ -246,11 +291,23 @@ class StageBuilder:
             at = self._scatter_index(node, scalars, indices, index)
             sequential = None if node.attrs.get("unique", False) else 0
         stage = Stage(
-            node, space, len(space), target, at, scalars.lets, number=number, alone=True, sequential=sequential
+            node,
+            space,
+            len(space),
+            target,
+            at,
+            scalars.lets,
+            number=number,
+            alone=True,
+            sequential=sequential,
         )
         how = node.attrs["how"]
-        combine = {"multiply": "mul"}.get(how, how)
-        stage.inside.append(Store(target.name, at, value) if how == "set" else Update(target.name, at, combine, value))
+        combine = "mul" if how == "multiply" else str(how)
+        stage.inside.append(
+            Store(target.name, at, value)
+            if how == "set"
+            else Update(target.name, at, combine, value)
+        )
         return [first, stage]
 
     def _filled(self, node: Node, base: Node, target: Storage) -> Stage:
@@ -258,12 +315,16 @@ class StageBuilder:
         number = self.namer.next()
         scalars = self.scalars(number, node)
         value = scalars.value(base, index)
-        stage = Stage(node, space, len(space), target, index, scalars.lets, value=value, number=number)
+        stage = Stage(
+            node, space, len(space), target, index, scalars.lets, value=value, number=number
+        )
         stage.inside.append(Store(target.name, index, value))
         return stage
 
-    def _scatter_index(self, node: Node, scalars: Scalars, indices: list[Node], index: Index) -> Index:
-        """Where the value at ``index`` goes: gathered axes from the index arrays, others as they are."""
+    def _scatter_index(
+        self, node: Node, scalars: Scalars, indices: list[Node], index: Index
+    ) -> Index:
+        """Where the value at ``index`` goes: gathered axes by index arrays, others as they are."""
         b = self.b
         axes, position = node.attrs["axes"], node.attrs["position"]
         shape = node.inputs[0].tensor.shape
@@ -275,7 +336,9 @@ class StageBuilder:
             if axis in axes:
                 source = indices[axes.index(axis)]
                 raw = b.cast(scalars.value(source, scalars.broadcast_index(source, taken)), INT64)
-                at.append(scalars.let(b.select(b.lt(raw, b.const(0)), b.add(raw, b.size(dim)), raw)))
+                at.append(
+                    scalars.let(b.select(b.lt(raw, b.const(0)), b.add(raw, b.size(dim)), raw))
+                )
             else:
                 at.append(next(rest))
         return tuple(at)
@@ -310,5 +373,3 @@ BUILDERS: dict[str, Callable[[StageBuilder, Node, Storage], list[Stage]]] = {
     "scatter": StageBuilder.scatter,
     "gather": StageBuilder.gather,
 }
-
-

@@ -4,20 +4,19 @@ A ``Block`` is an ordered list of entries: text (statements) or a ``Nest`` (one 
 inside). A stage is placed by walking down: at each depth it enters the first loop of its extent
 that comes after, or consistently contains, everything that it reads; otherwise it opens a new loop
 at the end. It may enter a loop that contains a writer of what it reads if the writer's value is
-complete within one turn and is read at the loop's own index. So a row softmax (maximum,
-sum, quotient) becomes one loop over rows with three loops inside, and sum and sum of squares one loop.
+complete within one turn and is read at the loop's own index. So a row softmax (maximum, sum,
+quotient) becomes one loop over rows with three loops inside, and sum and sum of squares one loop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Union
 
 from symgraph.ir.dim import DimLike
+from symgraph.loop.ir import Let, Stmt
 from symgraph.lower.stage import Stage, loop_index
 from symgraph.lower.words import WordBuilder
-from symgraph.loop.ir import Let, Stmt
 
 WINDOW = 48  # top-level entries looked back over: keeps the work linear in the graph
 LARGEST_BODY = 700  # statements in one loop nest; beyond it compile time and register pressure grow
@@ -54,7 +53,7 @@ class Barrier:
     writes: tuple[str, ...] = ()
 
 
-Entry = Union[Text, Nest, Barrier]
+Entry = Text | Nest | Barrier
 
 
 @dataclass(slots=True)
@@ -75,7 +74,9 @@ class Clusters:
         if stage.target is not None:
             self.writers.setdefault(stage.target.name, []).append(stage.number)
 
-    def barrier(self, step: object, number: int, reads: Iterable[str], writes: Iterable[str]) -> None:
+    def barrier(
+        self, step: object, number: int, reads: Iterable[str], writes: Iterable[str]
+    ) -> None:
         """Append a step that nothing moves across unless it is independent of it."""
         reads, writes = tuple(reads), tuple(writes)
         self.entries.append(Barrier(step, {number}, reads, writes))
@@ -93,7 +94,8 @@ class Clusters:
         for load in stage.loads():
             needs.update(self.writers.get(self.base(load.buffer), ()))
         if stage.target is not None:
-            needs.update(self.writers.get(stage.target.name, ()))  # writes to one buffer keep their order
+            # Writes to one buffer keep their order.
+            needs.update(self.writers.get(stage.target.name, ()))
         return needs
 
     def _place(self, block: list[Entry], stage: Stage, depth: int, needs: set[int]) -> None:
@@ -126,7 +128,8 @@ class Clusters:
     @staticmethod
     def _innermost(stage: Stage, depth: int, lead: list[Stmt]) -> list[Stmt]:
         statements = lead + stage.inside
-        if depth == stage.kept and (stage.before or stage.after):  # a fold over nothing but axes of length 1
+        # A fold over nothing but axes of length 1.
+        if depth == stage.kept and (stage.before or stage.after):
             statements = stage.before + statements + stage.after
         return statements
 
@@ -143,7 +146,9 @@ class Clusters:
             entry = block[position]
             inside = entry.stages & needs
             if inside:
-                open_ = isinstance(entry, Nest) and all(self._aligned(w, stage, depth) for w in inside)
+                open_ = isinstance(entry, Nest) and all(
+                    self._aligned(w, stage, depth) for w in inside
+                )
                 first = position if open_ else position + 1
                 break
         for position in range(first, len(block)):
@@ -167,7 +172,8 @@ class Clusters:
             return False
         (axis,) = axes[:1]
         for load in stage.loads():
-            if self.base(load.buffer) == source.target.name:
-                if load.buffer != source.target.name or load.index[axis] is not index:
-                    return False
+            if self.base(load.buffer) == source.target.name and (
+                load.buffer != source.target.name or load.index[axis] is not index
+            ):
+                return False
         return True

@@ -1,7 +1,7 @@
 """Loops and branches: nodes that hold graphs become steps that hold steps. A table: ``CONTROL``.
 
-The state of a loop lives in buffers of its own. A turn computes the new state beside the old one and
-then copies it over, so that every new value is made from old ones.
+The state of a loop lives in buffers of its own. A turn computes the new state beside the old one
+and then copies it over, so that every new value is made from old ones.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from symgraph.ir.graph import Graph
 from symgraph.ir.node import Node, make_node
 from symgraph.ir.op import find_op
 from symgraph.ir.type import TensorType, TupleType
-from symgraph.lower.stage import Storage
 from symgraph.loop.ir import Branch, Copy, Expr, Loop, Repeat, Step, View
+from symgraph.lower.stage import Storage
 
 if TYPE_CHECKING:
     from symgraph.lower.program import Segment
@@ -33,7 +33,9 @@ def _results(segment: Segment, node: Node) -> list[Storage]:
     return found
 
 
-def _inner(segment: Segment, graph: Graph, params: Sequence[Storage], targets: Sequence[Storage]) -> list[Step]:
+def _inner(
+    segment: Segment, graph: Graph, params: Sequence[Storage], targets: Sequence[Storage]
+) -> list[Step]:
     """The steps of a graph on given parameter buffers, into given buffers."""
     inner = type(segment)(segment.lowering, dict(zip(graph.params, params, strict=True)))
     return inner.run(list(zip(graph.outputs, targets, strict=True)))
@@ -82,7 +84,12 @@ def scan(segment: Segment, node: Node) -> None:
 
 
 def _turn(
-    segment: Segment, node: Node, body: Graph, params: list[Storage], states: list[Storage], targets: list[Storage]
+    segment: Segment,
+    node: Node,
+    body: Graph,
+    params: list[Storage],
+    states: list[Storage],
+    targets: list[Storage],
 ) -> list[Step]:
     """Outputs of a turn first, into their slices; then the new states."""
     n_state = len(states)
@@ -123,4 +130,8 @@ def cond(segment: Segment, node: Node) -> None:
     segment.step(branch, [predicate.name, *(s.name for s in operands)], [s.name for s in results])
 
 
-CONTROL: dict[str, Callable[[Segment, Node], None]] = {"scan": scan, "while_loop": while_loop, "cond": cond}
+CONTROL: dict[str, Callable[[Segment, Node], None]] = {
+    "scan": scan,
+    "while_loop": while_loop,
+    "cond": cond,
+}

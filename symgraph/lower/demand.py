@@ -20,11 +20,13 @@ INLINED = frozenset(("elementwise", "index", "gather"))
 LONGEST_INLINE = 192  # nodes computed inside one loop body; longer bodies compile slowly and spill
 DEEPEST_VIEWS = 24  # views of views computed in one index expression
 CHEAP = 3  # operations that cost less to repeat than to store and load again
-COSTLY = frozenset(
-    "divide pow sqrt exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh asin acos atan atan2 asinh acosh "
-    "atanh cbrt hypot sigmoid softplus log1mexp logaddexp erf erfc erfcx erfinv gamma gammaln digamma trigamma ndtri "
-    "random_bits floor_divide remainder".split()
-)
+COSTLY = frozenset((
+    "divide", "pow", "sqrt", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin",
+    "cos", "tan", "sinh", "cosh", "tanh", "asin", "acos", "atan", "atan2", "asinh", "acosh",
+    "atanh", "cbrt", "hypot", "sigmoid", "softplus", "log1mexp", "logaddexp", "erf", "erfc",
+    "erfcx", "erfinv", "gamma", "gammaln", "digamma", "trigamma", "ndtri", "random_bits",
+    "floor_divide", "remainder",
+))  # fmt: skip
 
 
 def is_scalar_constant(node: Node) -> bool:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from symgraph.ir.dim import product
 from symgraph.ir.node import Node
+from symgraph.loop.ir import Library
 from symgraph.lower.demand import swaps_last_axes, transposed_base
 from symgraph.lower.stage import Storage
-from symgraph.loop.ir import Library
 
 if TYPE_CHECKING:
     from symgraph.lower.program import Segment
@@ -29,13 +29,18 @@ def matmul(segment: Segment, node: Node, target: Storage) -> None:
     flags = (("trans_a", swaps_last_axes(left)), ("trans_b", swaps_last_axes(right)))
     sizes = [b.size(m), b.size(n), b.size(k)]
     batches = [i.tensor.shape[:-2] for i in (left, right)]
-    base = segment.clusters.base  # a product counts elements, so a reshaped buffer is the buffer itself
+    base = segment.clusters.base  # products count elements: a reshaped buffer is the buffer itself
     buffers = (base(x.name), base(y.name), target.name)
     if all(d == 1 for d in batch):
         call = Library("gemm", buffers, tuple(sizes), flags)
     else:
-        shared = tuple((f"shared_{x}", all(d == 1 for d in dims)) for x, dims in zip("ab", batches, strict=True))
-        call = Library("gemm_batched", buffers, (b.size(product(tuple(batch))), *sizes), (*flags, *shared))
+        shared = tuple(
+            (f"shared_{x}", all(d == 1 for d in dims))
+            for x, dims in zip("ab", batches, strict=True)
+        )
+        call = Library(
+            "gemm_batched", buffers, (b.size(product(tuple(batch))), *sizes), (*flags, *shared)
+        )
     segment.step(call, buffers[:2], buffers[2:])
 
 
@@ -50,4 +55,7 @@ def argsort(segment: Segment, node: Node, target: Storage) -> None:
     segment.step(call, (name,), (target.name,))
 
 
-LIBRARY: dict[str, Callable[[Segment, Node, Storage], None]] = {"matmul": matmul, "argsort": argsort}
+LIBRARY: dict[str, Callable[[Segment, Node, Storage], None]] = {
+    "matmul": matmul,
+    "argsort": argsort,
+}

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from symgraph.ir.dim import Atom, DimLike, evaluate, is_nonnegative, mul, product, sub
-from symgraph.lower.stage import Storage
 from symgraph.loop.ir import Bind, Branch, Call, Copy, Library, Loop, Program, Repeat, Step, View
+from symgraph.lower.stage import Storage
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
@@ -55,7 +55,9 @@ def plan(program: Program, temporaries: Sequence[Storage]) -> Plan:
     return Plan(tuple(slots), tuple(sizes))
 
 
-def _fitting(size: DimLike, sizes: Sequence[DimLike], busy_until: Sequence[int], first: int) -> int | None:
+def _fitting(
+    size: DimLike, sizes: Sequence[DimLike], busy_until: Sequence[int], first: int
+) -> int | None:
     for slot, held in enumerate(sizes):
         if busy_until[slot] < first and (held == size or is_nonnegative(sub(held, size))):
             return slot

@@ -1,4 +1,4 @@
-"""A group of cluster entries as a ``Kernel``; values read where they were just stored are forwarded.
+"""A group of cluster entries as a ``Kernel``; what was just stored is not loaded again.
 
 ``forward`` replaces a load by the local that was stored at the same index in the same turn of the
 loops, and shares equal loads. ``sweep`` then drops stores to buffers that nobody reads, and scalar
@@ -10,9 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from symgraph.lower.cluster import Entry, Nest, Text
-from symgraph.lower.stage import Stage
-from symgraph.lower.words import WordBuilder
 from symgraph.loop.ir import (
     Assign,
     Cast,
@@ -31,6 +28,9 @@ from symgraph.loop.ir import (
     While,
     Word,
 )
+from symgraph.lower.cluster import Entry, Nest, Text
+from symgraph.lower.stage import Stage
+from symgraph.lower.words import WordBuilder
 
 Available = dict[tuple[str, tuple[Expr, ...]], Expr]
 
@@ -100,7 +100,9 @@ class _Forward:
         if isinstance(s, For):
             return For(s.var, self.expr(s.extent), tuple(self.run(s.body, here)), s.kind)
         if isinstance(s, If):
-            return If(self.expr(s.cond), tuple(self.run(s.then, here)), tuple(self.run(s.orelse, here)))
+            return If(
+                self.expr(s.cond), tuple(self.run(s.then, here)), tuple(self.run(s.orelse, here))
+            )
         if isinstance(s, Update):
             return Update(s.buffer, tuple(self.expr(i) for i in s.index), s.op, self.expr(s.value))
         if isinstance(s, Assign):
@@ -120,7 +122,7 @@ class _Forward:
         return Let(s.name, value)
 
     def expr(self, e: Expr) -> Expr:
-        """An expression with renamed locals; expressions are shallow (each word has its own local)."""
+        """An expression with renamed locals; expressions are shallow (a word has its own local)."""
         if isinstance(e, Var):
             return self.renamed.get(e.name, e)
         if isinstance(e, Word):
@@ -196,7 +198,7 @@ def _flat(statements: Iterable[Stmt]) -> Iterator[Stmt]:
 
 
 def sweep(statements: list[Stmt], dead: Callable[[str], bool]) -> list[Stmt]:
-    """Statements without stores to dead buffers, and without locals and loops that became useless."""
+    """Statements without stores to dead buffers, and without locals and loops then useless."""
     kept = _drop_stores(statements, dead)
     while True:
         used = {e.name for e in leaves(expressions(kept)) if isinstance(e, Var)}

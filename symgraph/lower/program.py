@@ -1,8 +1,8 @@
 """An optimized graph as a ``Program``: clusters, library calls and control flow, in order.
 
 ``lower`` is the entry. A ``Lowering`` holds what one program shares (names, sizes, kernels,
-temporaries, failure codes); a ``Segment`` is one straight run of nodes: the whole graph, or the body of a
-loop or branch, which becomes the steps inside it.
+temporaries, failure codes); a ``Segment`` is one straight run of nodes: the whole graph, or the
+body of a loop or branch, which becomes the steps inside it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from symgraph.ir.dtype import DType
 from symgraph.ir.graph import toposort
 from symgraph.ir.node import Node
 from symgraph.ir.type import TensorType
+from symgraph.loop.ir import Buffer, Copy, Kernel, Program, Step
 from symgraph.lower.assemble import assemble
 from symgraph.lower.build import Namer, StageBuilder
 from symgraph.lower.cluster import Clusters
@@ -23,7 +24,6 @@ from symgraph.lower.demand import demanded, is_reinterpretation, is_scalar_const
 from symgraph.lower.library import LIBRARY
 from symgraph.lower.stage import Storage
 from symgraph.lower.words import SizeNames, WordBuilder
-from symgraph.loop.ir import Buffer, Copy, Kernel, Program, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,9 @@ class Lowering:
         self.failures.append(Failure(node, axis))
         return len(self.failures)
 
-    def temporary(self, node: Node, shape: tuple[DimLike, ...] | None = None, dtype: DType | None = None) -> Storage:
+    def temporary(
+        self, node: Node, shape: tuple[DimLike, ...] | None = None, dtype: DType | None = None
+    ) -> Storage:
         """A new buffer for a node's value."""
         found = node.tensor if isinstance(node.type, TensorType) else None
         if shape is None or dtype is None:
@@ -89,7 +91,8 @@ class Segment:
         self.lowering = lowering
         self.b = lowering.b
         self.where: dict[Node, Storage] = dict(env)
-        self.numbers: dict[Node, Storage] = {}  # copies that control flow reads: of numbers, of views
+        # Copies that control flow reads: of numbers, of views.
+        self.numbers: dict[Node, Storage] = {}
         self.clusters = Clusters(lowering.b, lowering.aliases)
         self.builder = StageBuilder(lowering.b, lowering.namer, self.storage, lowering.fail_code)
 
@@ -101,7 +104,9 @@ class Segment:
             assert base is not None, "the input of a reshape is stored"
             name = f"{base.name}_as{self.lowering.namer.next()}"
             self.lowering.aliases[name] = base.name
-            found = self.where[node] = self.lowering.known(Storage(name, base.dtype, node.tensor.shape))
+            found = self.where[node] = self.lowering.known(
+                Storage(name, base.dtype, node.tensor.shape)
+            )
         return found
 
     def stored(self, node: Node) -> Storage:
@@ -137,7 +142,7 @@ class Segment:
         return assemble(self.clusters, self.lowering)
 
     def _claim(self, outputs: Sequence[tuple[Node, Storage]]) -> list[tuple[Node, Storage]]:
-        """Nodes write outputs themselves; leaves, results of control flow and repeated outputs are copied."""
+        """Nodes write outputs themselves; leaves, loops and repeated outputs are copied."""
         copies = []
         for node, target in outputs:
             if node in self.where or node.op.kind in ("leaf", "tuple"):
@@ -212,8 +217,13 @@ def lower(inputs: Sequence[Node], outputs: Sequence[Node]) -> Lowered:
     env: dict[Node, Storage] = {}
     for k, node in enumerate(inputs):
         name = "".join(c if c.isalnum() else "_" for c in node.name or node.op.name)
-        env[node] = lowering.known(Storage(f"x{k}_{name}", node.tensor.dtype, node.tensor.shape), node)
-    targets = [lowering.known(Storage(f"y{k}", n.tensor.dtype, n.tensor.shape)) for k, n in enumerate(outputs)]
+        env[node] = lowering.known(
+            Storage(f"x{k}_{name}", node.tensor.dtype, node.tensor.shape), node
+        )
+    targets = [
+        lowering.known(Storage(f"y{k}", n.tensor.dtype, n.tensor.shape))
+        for k, n in enumerate(outputs)
+    ]
     lowering.persistent.update(t.name for t in targets)
     segment = Segment(lowering, env)
     steps = segment.run(list(zip(outputs, targets, strict=True)))
@@ -221,7 +231,11 @@ def lower(inputs: Sequence[Node], outputs: Sequence[Node]) -> Lowered:
 
 
 def _finish(
-    lowering: Lowering, nodes: Sequence[Node], inputs: list[Storage], outputs: list[Storage], steps: list[Step]
+    lowering: Lowering,
+    nodes: Sequence[Node],
+    inputs: list[Storage],
+    outputs: list[Storage],
+    steps: list[Step],
 ) -> Lowered:
     used = {name for k in lowering.kernels for name in (buf.name for buf in k.buffers)}
     used = {lowering.aliases.get(n, n) for n in used} | lowering.persistent | _bases(lowering)
@@ -237,7 +251,9 @@ def _finish(
         tuple(lowering.kernels),
     )
     sizes = {name: atom for atom, name in lowering.sizes.names.items()}
-    return Lowered(program, tuple(nodes), sizes, tuple(lowering.failures), temporaries, lowering.sources)
+    return Lowered(
+        program, tuple(nodes), sizes, tuple(lowering.failures), temporaries, lowering.sources
+    )
 
 
 def _bases(lowering: Lowering) -> set[str]:
@@ -246,4 +262,6 @@ def _bases(lowering: Lowering) -> set[str]:
 
 def is_leaf_argument(node: Node) -> bool:
     """Does the caller pass this leaf as an array?"""
-    return node.op.name in ("input", "shared") or (node.op.name == "constant" and not is_scalar_constant(node))
+    return node.op.name in ("input", "shared") or (
+        node.op.name == "constant" and not is_scalar_constant(node)
+    )

@@ -1,9 +1,9 @@
 """One loop nest per stored node: its iteration space, its value as scalar code, what it reads.
 
-Loop number ``d`` of a stage runs over ``space[d]`` with the index ``i{d}``; axes of length 1 have no
-loop. Two stages whose leading loops agree may share them, so the indices have the same names in all
-stages. ``lets`` are the stage's scalar code in order, each with the number of loops that it needs
-around it (``level``), so that what does not change inside a loop is computed outside of it.
+Loop number ``d`` of a stage runs over ``space[d]`` with the index ``i{d}``; axes of length 1 have
+no loop. Two stages whose leading loops agree may share them, so the indices have the same names in
+all stages. ``lets`` are the stage's scalar code in order, each with the number of loops that it
+needs around it (``level``), so that what does not change inside a loop is computed outside of it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 from symgraph.ir.dim import DimLike
 from symgraph.ir.dtype import DType
 from symgraph.ir.node import Node
+from symgraph.loop.ir import Const, Expr, Load, Stmt, Var, Word
 from symgraph.lower.demand import is_scalar_constant, keeps_order
 from symgraph.lower.words import WordBuilder
-from symgraph.loop.ir import Const, Expr, Load, Stmt, Var, Word
 
 Index = tuple[Expr, ...]
 
@@ -138,7 +138,9 @@ def parts_of(value: Expr) -> tuple[list[Expr], dict[Expr, int]]:
 class Scalars:
     """Writes the scalar code of one stage: values of nodes at indices, each computed once."""
 
-    def __init__(self, b: WordBuilder, prefix: str, storage: Callable[[Node], Storage | None]) -> None:
+    def __init__(
+        self, b: WordBuilder, prefix: str, storage: Callable[[Node], Storage | None]
+    ) -> None:
         self.b, self.prefix, self.storage = b, prefix, storage
         self.lets: list[ScalarLet] = []
         self.levels: dict[str, int] = {}
@@ -189,7 +191,9 @@ class Scalars:
         node, index = key
         stored = self.storage(node)
         if stored is not None:
-            return self.let(self.b.load(stored.name, self._within(stored.shape, index), stored.dtype))
+            return self.let(
+                self.b.load(stored.name, self._within(stored.shape, index), stored.dtype)
+            )
         if is_scalar_constant(node):
             return self.b.const(node.attrs["value"], node.tensor.dtype)
         if node.op.name == "dim":
@@ -202,7 +206,9 @@ class Scalars:
         zero = self.b.const(0)
         return tuple(zero if d == 1 else i for d, i in zip(shape, index, strict=True))
 
-    def _elementwise(self, node: Node, index: Index, stack: list[tuple[Node, Index]]) -> Expr | None:
+    def _elementwise(
+        self, node: Node, index: Index, stack: list[tuple[Node, Index]]
+    ) -> Expr | None:
         keys = [(i, self.broadcast_index(i, index)) for i in node.inputs]
         missing = [k for k in keys if k not in self._memo]
         if missing:
@@ -227,7 +233,7 @@ class Scalars:
         return node.op.element(self.b, index, accessors, node.tensor, node.attrs)  # type: ignore[no-any-return]
 
     def _reshape(self, node: Node, index: Index) -> Expr:
-        """Axes of length 1 added or dropped; ``storage`` knows other reshapes as buffers, but outputs."""
+        """Axes of length 1 added or dropped; other reshapes are buffers that ``storage`` knows."""
         (source,) = node.inputs
         shape = source.tensor.shape
         real = iter([i for i, d in zip(index, node.tensor.shape, strict=True) if d != 1])
@@ -235,7 +241,7 @@ class Scalars:
 
 
 class Accessor:
-    """What an op row sees of an input: ``x(index)`` is an element; ``shape`` and ``dtype`` its type."""
+    """What an op row sees of an input: ``x(index)``, an element; its shape and dtype."""
 
     __slots__ = ("dtype", "node", "scalars", "shape")
 

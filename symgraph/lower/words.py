@@ -2,8 +2,8 @@
 
 Its methods are the words of the vocabulary (``b.add(x, y)``, ``b.exp(x)``); plain numbers take the
 dtype of the first expression beside them. Integer index arithmetic is folded on the way, so that
-``i + 0`` and ``i * 1`` never reach a kernel. Equal expressions of one builder are one object, so that
-index tuples compare by identity.
+``i + 0`` and ``i * 1`` never reach a kernel. Equal expressions of one builder are one object, so
+that index tuples compare by identity.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from symgraph.ir.dim import Atom, Dim, DimLike
 from symgraph.ir.dtype import BOOL, INT64, DType, complex_of, real_of
 from symgraph.loop.ir import Cast, Const, Expr, Load, Var, Word
 
-_TO_BOOL = frozenset("eq ne lt le gt ge isnan isinf isfinite signbit".split())
+_TO_BOOL = frozenset(["eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite", "signbit"])
 _TO_REAL = frozenset(("abs", "real", "imag"))
 
 
@@ -41,6 +41,11 @@ class SizeNames:
         return self.names[atom]
 
 
+def _whole(x: Const) -> int:
+    value: Any = x.value
+    return int(value)
+
+
 class WordBuilder:
     """Builds expressions; ``b.word(...)`` for every word of the vocabulary."""
 
@@ -50,7 +55,7 @@ class WordBuilder:
 
     def const(self, value: Any, dtype: DType = INT64) -> Expr:
         """A constant of a dtype."""
-        number = np.asarray(value).astype(dtype)[()]
+        number: Any = np.asarray(value).astype(dtype)[()]
         return self._one(("const", dtype, number.tobytes()), lambda: Const(number, dtype))
 
     def var(self, name: str, dtype: DType = INT64) -> Expr:
@@ -112,7 +117,7 @@ class WordBuilder:
             if _is_const(b, 0):
                 return a
             if isinstance(a, Const) and isinstance(b, Const):
-                return self.const(int(a.value) + int(b.value))
+                return self.const(_whole(a) + _whole(b))
         return self.word("add", (a, b), a.dtype)
 
     def sub(self, x: Any, y: Any) -> Expr:
@@ -122,7 +127,7 @@ class WordBuilder:
             if _is_const(b, 0):
                 return a
             if isinstance(a, Const) and isinstance(b, Const):
-                return self.const(int(a.value) - int(b.value))
+                return self.const(_whole(a) - _whole(b))
         return self.word("sub", (a, b), a.dtype)
 
     def mul(self, x: Any, y: Any) -> Expr:
@@ -136,7 +141,7 @@ class WordBuilder:
             if _is_const(a, 0) or _is_const(b, 0):
                 return self.const(0)
             if isinstance(a, Const) and isinstance(b, Const):
-                return self.const(int(a.value) * int(b.value))
+                return self.const(_whole(a) * _whole(b))
         return self.word("mul", (a, b), a.dtype)
 
     def select(self, condition: Any, x: Any, y: Any) -> Expr:
@@ -167,8 +172,13 @@ class WordBuilder:
         return apply
 
     def _same(self, *args: Any) -> tuple[Expr, ...]:
-        dtype = next((a.dtype for a in args if hasattr(a, "dtype") and not isinstance(a, np.generic)), INT64)
-        return tuple(a if hasattr(a, "dtype") and not isinstance(a, np.generic) else self.const(a, dtype) for a in args)
+        dtype = next(
+            (a.dtype for a in args if hasattr(a, "dtype") and not isinstance(a, np.generic)), INT64
+        )
+        return tuple(
+            a if hasattr(a, "dtype") and not isinstance(a, np.generic) else self.const(a, dtype)
+            for a in args
+        )
 
 
 def _is_const(x: Expr, value: int) -> bool:

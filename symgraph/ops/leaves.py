@@ -41,7 +41,7 @@ def _proj_type(types: tuple[Type, ...], attrs: Attrs, context: ShapeContext) -> 
     return several.items[attrs["index"]]
 
 
-PROJ = register(
+PROJ: Op = register(
     Op(
         "proj",
         "tuple",

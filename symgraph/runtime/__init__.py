@@ -1,0 +1,1 @@
+"""Calls of compiled functions: arguments checked and converted, shared state, the callable."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from symgraph.errors import ArgumentError, DTypeError, ShapeError, message
+from symgraph.errors import ArgumentError, DTypeError, ShapeError, message, nearest
 from symgraph.ir.origin import user_line
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
@@ -38,7 +38,9 @@ class In:
     def __init__(self, variable: Variable, **options: Any) -> None:
         unknown = set(options) - {"default", "mutable", "name"}
         if unknown:
-            raise ArgumentError(f"sg.In takes default, mutable and name, not {', '.join(sorted(unknown))}")
+            raise ArgumentError(
+                f"sg.In takes default, mutable and name, not {', '.join(sorted(unknown))}"
+            )
         self.variable = variable
         self.has_default = "default" in options
         self.default = options.get("default")
@@ -54,7 +56,11 @@ def convert(value: Any, parameter: Parameter, position: int) -> Array:
     else:
         array = _converted(value, wanted, parameter, position)
     if array.ndim != len(wanted.shape):
-        raise ShapeError(_about(parameter, position, array, f"has {array.ndim} axes, {len(wanted.shape)} are needed"))
+        raise ShapeError(
+            _about(
+                parameter, position, array, f"has {array.ndim} axes, {len(wanted.shape)} are needed"
+            )
+        )
     return array
 
 
@@ -64,7 +70,7 @@ def _converted(value: Any, wanted: TensorType, parameter: Parameter, position: i
             message(
                 f"argument {_label(parameter, position)} is a symbolic variable",
                 {"got": value, "needs": f"a value of {wanted}"},
-                hint="call a compiled function with arrays; to compose graphs use givens= or sg.clone",
+                hint="call it with arrays; to compose graphs use givens= or sg.clone",
             )
         )
     array = _as_numpy(value, parameter, position)
@@ -90,14 +96,21 @@ def _as_numpy(value: Any, parameter: Parameter, position: int) -> Array:
         array = np.asarray(value)
     except (ValueError, TypeError, BufferError, RuntimeError) as error:
         raise ArgumentError(
-            message(f"argument {_label(parameter, position)} cannot become an array: {error}", {"got": type(value).__name__})
+            message(
+                f"argument {_label(parameter, position)} cannot become an array: {error}",
+                {"got": type(value).__name__},
+            )
         ) from error
     if array.dtype.kind not in "biufc":
-        raise DTypeError(_about(parameter, position, array, f"has dtype {array.dtype}, which holds no numbers"))
+        raise DTypeError(
+            _about(parameter, position, array, f"has dtype {array.dtype}, which holds no numbers")
+        )
     return array
 
 
-def _refuse_loss(array: Array, wanted: TensorType, parameter: Parameter, position: int, weak: bool) -> None:
+def _refuse_loss(
+    array: Array, wanted: TensorType, parameter: Parameter, position: int, weak: bool
+) -> None:
     """Safe casts pass; others only where no value changes (a Python float may round to float32)."""
     target = wanted.dtype
     if np.can_cast(array.dtype, target, "safe"):
@@ -114,7 +127,8 @@ def _refuse_loss(array: Array, wanted: TensorType, parameter: Parameter, positio
                 position,
                 array,
                 f"has dtype {array.dtype}; converting it to {target} would change values",
-                hint=f"convert it yourself: value.astype({target.name!r}), or declare the input as {array.dtype}",
+                hint=f"convert it yourself: value.astype({target.name!r}), or declare the input as"
+                f" {array.dtype}",
             )
         )
 
@@ -123,12 +137,16 @@ def _label(parameter: Parameter, position: int) -> str:
     return repr(parameter.name) if parameter.name else f"number {position}"
 
 
-def _about(parameter: Parameter, position: int, array: Array, what: str, hint: str | None = None) -> str:
+def _about(
+    parameter: Parameter, position: int, array: Array, what: str, hint: str | None = None
+) -> str:
     wanted = parameter.variable.type
     made = parameter.variable.line
     facts = {"got": f"{array.dtype}{list(array.shape)}", "needs": wanted, "declared": made or "?"}
     line = user_line()
-    return message(f"argument {_label(parameter, position)} {what}", facts, str(line) if line else None, hint)
+    return message(
+        f"argument {_label(parameter, position)} {what}", facts, str(line) if line else None, hint
+    )
 
 
 def bind_arguments(
@@ -137,7 +155,10 @@ def bind_arguments(
     """Positional and keyword arguments in the order of the parameters, defaults filled in."""
     if len(args) > len(parameters):
         raise ArgumentError(
-            message(f"{function} takes {len(parameters)} arguments, got {len(args)}", {"inputs": _names(parameters)})
+            message(
+                f"{function} takes {len(parameters)} arguments, got {len(args)}",
+                {"inputs": _names(parameters)},
+            )
         )
     found: list[Any] = list(args)
     rest = dict(kwargs)
@@ -145,7 +166,9 @@ def bind_arguments(
         named = parameter.name is not None and parameter.name in rest
         if k < len(args):
             if named:
-                raise ArgumentError(f"{function} got input {parameter.name!r} twice, by position and by name")
+                raise ArgumentError(
+                    f"{function} got input {parameter.name!r} twice, by position and by name"
+                )
             continue
         if named:
             assert parameter.name is not None
@@ -154,15 +177,20 @@ def bind_arguments(
             found.append(parameter.default)
         else:
             raise ArgumentError(
-                message(f"{function} misses its input {_label(parameter, k)}", {"inputs": _names(parameters)})
+                message(
+                    f"{function} misses its input {_label(parameter, k)}",
+                    {"inputs": _names(parameters)},
+                )
             )
     if rest:
-        from symgraph.errors import nearest
-
         name = next(iter(rest))
         near = nearest(name, [p.name for p in parameters if p.name])
         hint = f"did you mean {near!r}?" if near else None
-        raise ArgumentError(message(f"{function} has no input named {name!r}", {"inputs": _names(parameters)}, hint=hint))
+        raise ArgumentError(
+            message(
+                f"{function} has no input named {name!r}", {"inputs": _names(parameters)}, hint=hint
+            )
+        )
     return found
 
 

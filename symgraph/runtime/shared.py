@@ -30,20 +30,28 @@ COMMIT = threading.RLock()
 class Cell:
     """Where the value of a shared variable lives. Arrays in a cell are never written to."""
 
-    __slots__ = ("__weakref__", "device", "value")
+    __slots__ = ("__weakref__", "default_update", "device", "value")
 
     def __init__(self, value: Array) -> None:
         self.value = value
         self.device: Any = None  # the device copy, kept by the backend that made it
+        self.default_update: Variable | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Cell, (self.value,)
+        return Cell, (self.value,), (None, {"default_update": self.default_update})
 
 
 class Shared(Variable):
-    """A variable with a value: ``get_value``, ``set_value``; updated by ``updates=`` of a function."""
+    """A variable with a value: ``get_value``, ``set_value``; ``updates=`` of a function."""
 
-    default_update: Variable | None = None
+    @property
+    def default_update(self) -> Variable | None:
+        """The value after every call of a function that reads it and does not update it otherwise."""
+        return self.cell.default_update
+
+    @default_update.setter
+    def default_update(self, value: Variable | None) -> None:
+        self.cell.default_update = value
 
     @property
     def cell(self) -> Cell:
@@ -95,30 +103,49 @@ HANDLES["shared"] = Shared
 def check_fits(array: Array, wanted: TensorType, name: str) -> None:
     """DTypeError or ShapeError unless an array may become the value of a type without loss."""
     if not np.can_cast(array.dtype, wanted.dtype, "same_kind") and not _exact(array, wanted.dtype):
-        raise DTypeError(message(f"{name} is {wanted.dtype}; a value of {array.dtype} would lose information"))
-    known = all(not isinstance(d, int) or d == n for d, n in zip(wanted.shape, array.shape, strict=False))
+        raise DTypeError(
+            message(f"{name} is {wanted.dtype}; a value of {array.dtype} would lose information")
+        )
+    known = all(
+        not isinstance(d, int) or d == n for d, n in zip(wanted.shape, array.shape, strict=False)
+    )
     if array.ndim != wanted.ndim or not known:
         raise ShapeError(message(f"{name} has shape {wanted.shape}; the value has {array.shape}"))
 
 
 def _exact(array: Array, dtype: Any) -> bool:
     with np.errstate(all="ignore"):
-        return bool(np.array_equal(array.astype(dtype).astype(array.dtype), array, equal_nan=array.dtype.kind in "fc"))
+        return bool(
+            np.array_equal(
+                array.astype(dtype).astype(array.dtype), array, equal_nan=array.dtype.kind in "fc"
+            )
+        )
 
 
-def shared(value: Any, name: str | None = None, *, shape: Sequence[Any] | None = None, dtype: Any = None) -> Shared:
+def shared(
+    value: Any, name: str | None = None, *, shape: Sequence[Any] | None = None, dtype: Any = None
+) -> Shared:
     """State that compiled functions read and update.
 
     Shapes: those of ``value``, fixed, unless ``shape`` gives dims (None for one that may change).
     Dtypes: that of ``value`` (Python floats: float64), or ``dtype``.
     """
     if isinstance(value, Variable):
-        raise DTypeError(message("sg.shared takes a value, not a symbolic variable", hint="pass an array, or x.eval()"))
+        raise DTypeError(
+            message(
+                "sg.shared takes a value, not a symbolic variable",
+                hint="pass an array, or x.eval()",
+            )
+        )
     array = np.array(value, dtype=None if dtype is None else as_dtype(dtype), order="C")
     found = as_dtype(array.dtype)
     array = array.astype(found, copy=False)
     array.flags.writeable = False
-    dims = tuple(array.shape) if shape is None else tuple(as_dim(d, f"{name or 'shared'}.{k}") for k, d in enumerate(shape))
+    dims = (
+        tuple(array.shape)
+        if shape is None
+        else tuple(as_dim(d, f"{name or 'shared'}.{k}") for k, d in enumerate(shape))
+    )
     if len(dims) != array.ndim:
         raise ShapeError(f"shape {shape} has {len(dims)} axes, the value has {array.ndim}")
     node = make_node(find_op("shared"), (), {"cell": Cell(array), "type": TensorType(found, dims)})

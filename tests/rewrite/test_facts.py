@@ -74,7 +74,7 @@ k = tensor("k", shape=("n",), dtype="int64")
         (k, finite),
         (constant(3.0), finite),
     ],
-    ids=str,
+    ids=lambda part: getattr(part, "__name__", str(part)),
 )
 def test_fact_is_known(formula, holds):
     assert holds(formula.node)
@@ -95,7 +95,7 @@ def test_fact_is_known(formula, holds):
         (sqrt(x), positive),
         (log(x), nonnegative),
     ],
-    ids=str,
+    ids=lambda part: getattr(part, "__name__", str(part)),
 )
 def test_fact_is_not_claimed(formula, holds):
     assert not holds(formula.node)

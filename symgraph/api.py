@@ -1,0 +1,408 @@
+"""The verbs of define-then-run: ``function``, ``grad`` and its kin, ``shared``, constructors of inputs.
+
+This module ties the layers together and holds no compiler code: see ``symgraph.compile`` for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from symgraph.autodiff import check, transform
+from symgraph.compile import Compiler, Mode, as_mode
+from symgraph.config import config
+from symgraph.debug import Debugger
+from symgraph.errors import (
+    ArgumentError,
+    DeviceError,
+    DTypeError,
+    MissingInputError,
+    ShapeError,
+    UnusedInputError,
+    message,
+)
+from symgraph.ir.dim import DimLike, symbols
+from symgraph.ir.graph import Graph, substitute_nodes, toposort
+from symgraph.ir.node import Node
+from symgraph.ir.op import METHODS
+from symgraph.ir.type import TensorType
+from symgraph.ir.variable import Variable
+from symgraph.ops.convert import asarray, cast
+from symgraph.ops.leaves import tensor
+from symgraph.ops.tree import Tree, flatten, unflatten
+from symgraph.rewrite.pipeline import stabilize_for_grad
+from symgraph.runtime.arguments import In, Parameter
+from symgraph.runtime.function import Function, Length, Plumbing
+
+Pairs = Mapping[Variable, Any] | Iterable[tuple[Variable, Any]]
+
+
+def function(
+    inputs: Sequence[Variable | In] | Variable | In,
+    outputs: Any = None,
+    *,
+    updates: Pairs | None = None,
+    givens: Pairs | None = None,
+    mode: Mode | str | None = None,
+    name: str | None = None,
+    on_unused_input: str = "raise",
+    threads: int | None = None,
+    device: str | None = None,
+) -> Function:
+    """A compiled function of ``inputs``.
+
+    ``outputs``: a variable, a nested list, tuple or dict of them (calls return the same structure), or
+    None.    ``updates``: shared variable -> new value, all computed from old values and applied
+    together, or not at all if the call fails.    ``givens``: replacements in the graph.
+    ``on_unused_input``: "raise", "warn" or "ignore".    ``threads``: accepted; this code generator runs
+    on one.    Raises: MissingInputError for a variable that is neither input nor shared,
+    UnusedInputError, ArgumentError, and every error of the graph itself.
+    """
+    chosen = as_mode(mode)
+    _check_device(device)
+    if threads is not None and threads < 0:
+        raise ArgumentError(f"threads must be 0 (all) or positive, got {threads}")
+    parameters = _parameters(inputs)
+    leaves, tree = flatten(outputs)
+    results = [_as_output(x) for x in leaves]
+    pairs = _pairs(updates, "updates")
+    targets, values = _update_nodes(pairs)
+    replaced = _givens(_pairs(givens, "givens"))
+    nodes = substitute_nodes([*[r.node for r in results], *values], replaced)
+    nodes, targets = _with_default_updates(nodes, targets)
+    input_nodes = [p.variable.node for p in parameters]
+    _check_leaves(nodes, parameters, on_unused_input)
+    given = (inputs, outputs, updates, givens, mode, name, on_unused_input, threads, device)
+    return _assemble(
+        nodes,
+        targets,
+        parameters,
+        input_nodes,
+        len(results),
+        tree,
+        chosen,
+        name or "function",
+        given,
+    )
+
+
+def _assemble(
+    nodes: tuple[Node, ...],
+    targets: list[Node],
+    parameters: list[Parameter],
+    inputs: list[Node],
+    n_outputs: int,
+    tree: Tree,
+    mode: Mode,
+    name: str,
+    given: tuple[Any, ...],
+) -> Function:
+    compiler = Compiler(tuple(inputs), nodes, mode)
+    shared_nodes = [n for n in toposort(nodes) if n.op.name == "shared"]
+    used = set(toposort(nodes))
+    plumbing = Plumbing(
+        name=name,
+        parameters=parameters,
+        inputs=inputs,
+        shared=shared_nodes,
+        n_outputs=n_outputs,
+        updated=targets,
+        structure=lambda results: unflatten(tree, results),
+        required=compiler.required,
+        specialise=compiler.specialise,
+        record=compiler.record,
+        graph=Graph(tuple(inputs), nodes),
+        rebuild=(_rebuild, given),
+        backend=mode.code_generator,
+        lengths=_lengths(nodes, parameters, used, mode),
+        observe=Debugger(nodes, mode) if mode.check else None,
+    )
+    return Function(plumbing)
+
+
+def _rebuild(
+    inputs: Any, outputs: Any, updates: Any, givens: Any, mode: Any, name: Any, *rest: Any
+) -> Function:
+    unused, threads, device = rest
+    return function(
+        inputs,
+        outputs,
+        updates=updates,
+        givens=givens,
+        mode=mode,
+        name=name,
+        on_unused_input=unused,
+        threads=threads,
+        device=device,
+    )
+
+
+def _check_device(device: str | None) -> None:
+    chosen = device or config.text("device")
+    if chosen != "cpu":
+        raise DeviceError(
+            message(
+                f"device {chosen!r} cannot run functions yet",
+                hint="CUDA code generation is there as a backend (symgraph.codegen); functions run on the CPU",
+            )
+        )
+
+
+def _parameters(inputs: Any) -> list[Parameter]:
+    listed = [inputs] if isinstance(inputs, Variable | In) else list(inputs)
+    found: list[Parameter] = []
+    seen: set[Node] = set()
+    for k, item in enumerate(listed):
+        options = item if isinstance(item, In) else In(item)
+        variable = options.variable
+        if not isinstance(variable, Variable) or variable.node.op.name != "input":
+            what = f"{variable!r}"
+            hint = "inputs are made by sg.tensor and kin; use givens= to replace an intermediate"
+            raise ArgumentError(message(f"input {k} is not an input variable: {what}", hint=hint))
+        if variable.node in seen:
+            raise ArgumentError(
+                message(f"input {variable.name or k} is listed twice", hint="list every input once")
+            )
+        seen.add(variable.node)
+        found.append(
+            Parameter(
+                variable,
+                options.name or variable.name or variable.node.name,
+                options.default,
+                options.has_default,
+                options.mutable,
+            )
+        )
+    return found
+
+
+def _as_output(value: Any) -> Variable:
+    if isinstance(value, Function):
+        raise ArgumentError(
+            message("an output is a compiled function, not a variable", hint="pass the expression")
+        )
+    return asarray(value)
+
+
+def _pairs(given: Pairs | None, what: str) -> list[tuple[Variable, Any]]:
+    if given is None:
+        return []
+    items = list(given.items()) if isinstance(given, Mapping) else list(given)
+    for item in items:
+        if not isinstance(item, tuple) or len(item) != 2 or not isinstance(item[0], Variable):
+            raise ArgumentError(
+                message(f"{what} takes a dict or pairs of variable and expression, got {item!r}")
+            )
+    return items
+
+
+def _update_nodes(pairs: list[tuple[Variable, Any]]) -> tuple[list[Node], list[Node]]:
+    targets: list[Node] = []
+    values: list[Node] = []
+    for target, value in pairs:
+        if target.node.op.name != "shared":
+            raise ArgumentError(
+                message(
+                    f"updates: {target!r} is not a shared variable",
+                    hint="only shared variables have a value that outlives a call: sg.shared(value)",
+                )
+            )
+        if target.node in targets:
+            raise ArgumentError(f"updates: {target.name or 'a shared variable'} is updated twice")
+        targets.append(target.node)
+        values.append(
+            _fitting(
+                asarray(value), target.type, f"the update of {target.name or 'a shared variable'}"
+            )
+        )
+    return targets, values
+
+
+def _fitting(value: Variable, wanted: TensorType, what: str) -> Node:
+    if value.weak or value.dtype == wanted.dtype:
+        value = cast(value, wanted.dtype)
+    if value.dtype != wanted.dtype:
+        raise DTypeError(
+            message(
+                f"{what} is {value.dtype}, not {wanted.dtype}",
+                {"value": value},
+                hint="cast it with sg.astype",
+            )
+        )
+    clash = any(
+        isinstance(a, int) and isinstance(b, int) and a != b
+        for a, b in zip(value.shape, wanted.shape, strict=False)
+    )
+    if value.ndim != wanted.ndim or clash:
+        raise ShapeError(
+            message(f"{what} has shape {value.shape}, not {wanted.shape}", {"value": value})
+        )
+    return value.node
+
+
+def _givens(pairs: list[tuple[Variable, Any]]) -> dict[Node, Node]:
+    found: dict[Node, Node] = {}
+    for target, value in pairs:
+        found[target.node] = _fitting(
+            asarray(value), target.type, f"givens: the value of {target.name or target!r}"
+        )
+    return found
+
+
+def _with_default_updates(
+    nodes: tuple[Node, ...], targets: list[Node]
+) -> tuple[tuple[Node, ...], list[Node]]:
+    """Streams advance at every call of a function that reads them."""
+    added, found = list(nodes), list(targets)
+    for node in toposort(nodes):
+        if (
+            node.op.name == "shared"
+            and node not in found
+            and node.attrs["cell"].default_update is not None
+        ):
+            found.append(node)
+            added.append(
+                _fitting(node.attrs["cell"].default_update, node.tensor, "a default update")
+            )
+    return tuple(added), found
+
+
+def _check_leaves(nodes: Sequence[Node], parameters: list[Parameter], on_unused: str) -> None:
+    used = {n for n in toposort(nodes) if n.op.name == "input"}
+    known = {p.variable.node for p in parameters}
+    named = {a for p in parameters for d in p.variable.shape for a in symbols(d)}
+    for node in used - known:
+        line = str(node.lines[0]) if node.lines else None
+        raise MissingInputError(
+            message(
+                f"the outputs depend on {node.name or 'an unnamed variable'}: {node.type}, which is not an input",
+                {"inputs": [p.name for p in parameters]},
+                line,
+                "list it in inputs=, replace it by givens=, or make it sg.shared",
+            )
+        )
+    if on_unused not in ("raise", "warn", "ignore"):
+        raise ArgumentError(f"on_unused_input is raise, warn or ignore, not {on_unused!r}")
+    sizes = {a for n in toposort(nodes) if n.op.name == "dim" for a in symbols(n.attrs["dim"])}
+    for p in parameters:
+        needed = any(symbols(d) & sizes & named for d in p.variable.shape)
+        if p.variable.node not in used and not needed and on_unused != "ignore":
+            _unused(p, on_unused)
+
+
+def _unused(parameter: Parameter, how: str) -> None:
+    made = parameter.variable.line
+    text = message(
+        f"no output depends on input {parameter.name or parameter.variable!r}",
+        {"type": parameter.variable.type},
+        str(made) if made else None,
+        "leave it out, or pass on_unused_input='ignore'",
+    )
+    if how == "raise":
+        raise UnusedInputError(text)
+    import warnings
+
+    warnings.warn(text, stacklevel=4)
+
+
+def _lengths(
+    nodes: Sequence[Node], parameters: list[Parameter], used: set[Node], mode: Mode
+) -> list[Length]:
+    """Dimensions computed from data get a small function each, called before the main one."""
+    found = []
+    for node in toposort(nodes):
+        if "defines dimension" not in node.op.properties:
+            continue
+        (atom,) = symbols(node.attrs["dim"])
+        below = {n for n in toposort([node.inputs[0]]) if n.op.name == "input"}
+        chosen = [k for k, p in enumerate(parameters) if p.variable.node in below]
+        length = Variable(node.inputs[0])
+        compute = function(
+            [parameters[k].variable for k in chosen], length, mode=mode, name="length"
+        )
+        found.append(Length(atom, tuple(chosen), compute))
+    return found
+
+
+def _prepare(outputs: Sequence[Node], cuts: Sequence[Node]) -> Sequence[Node]:
+    """Gradients are taken of the stabilized graph; what the user named survives as it is."""
+    return stabilize_for_grad(outputs, cuts)
+
+
+def _stable(transformation: Callable[..., Any]) -> Callable[..., Any]:
+    def apply(*args: Any, **options: Any) -> Any:
+        return transformation(*args, prepare=_prepare, **options)
+
+    apply.__name__ = apply.__qualname__ = transformation.__name__
+    apply.__doc__ = transformation.__doc__
+    return apply
+
+
+grad = _stable(transform.grad)
+vjp = _stable(transform.vjp)
+jvp = _stable(transform.jvp)
+jacobian = _stable(transform.jacobian)
+hessian = _stable(transform.hessian)
+hvp = _stable(transform.hvp)
+value_and_grad = _stable(transform.value_and_grad)
+
+
+def check_grad(fn: Callable[..., Any], *values: Any, **options: Any) -> Any:
+    """Compare the gradient of ``fn`` at values with central differences, on compiled functions."""
+    return check.check_grad(
+        fn, *values, compile=lambda i, o: function(i, o, on_unused_input="ignore"), **options
+    )
+
+
+def evaluate(variable: Variable, values: Mapping[Variable, Any] | None = None) -> Any:
+    """``x.eval({input: value})``: compile and call once."""
+    given = dict(values or {})
+    keys = list(given)
+    f = function(keys, variable, on_unused_input="ignore", name="eval")
+    return f(*[given[k] for k in keys])
+
+
+METHODS["eval"] = evaluate
+
+
+def clone(outputs: Any, replace: Pairs | None = None) -> Any:
+    """Outputs with variables replaced by expressions."""
+    leaves, tree = flatten(outputs)
+    mapping = _givens(_pairs(replace, "replace"))
+    found = substitute_nodes([asarray(x).node for x in leaves], mapping)
+    return unflatten(tree, [Variable(n) for n in found])
+
+
+def ancestors(*variables: Variable) -> list[Variable]:
+    """All expressions that these depend on, inputs first."""
+    nodes = toposort([v.node for v in variables])
+    return [Variable(n) for n in nodes if isinstance(n.type, TensorType)]
+
+
+def _inputs(rank: int, shape: Callable[[], tuple[DimLike | None, ...]]) -> Callable[..., Variable]:
+    def make(name: str | None = None, dtype: Any = None) -> Variable:
+        return tensor(name, shape=shape(), dtype=dtype)
+
+    make.__doc__ = f"An input of {rank} axes; dtype None means ``sg.config.floatX``."
+    return make
+
+
+def _plural(one: Callable[..., Variable]) -> Callable[..., list[Variable]]:
+    def make(*names: str | int, dtype: Any = None) -> list[Variable]:
+        if len(names) == 1 and isinstance(names[0], int):
+            return [one(dtype=dtype) for _ in range(names[0])]
+        return [one(n, dtype) for n in names]
+
+    make.__doc__ = "Several inputs at once: names, or how many."
+    return make
+
+
+scalar = _inputs(0, lambda: ())
+vector = _inputs(1, lambda: (None,))
+matrix = _inputs(2, lambda: (None, None))
+tensor3 = _inputs(3, lambda: (None,) * 3)
+tensor4 = _inputs(4, lambda: (None,) * 4)
+row = _inputs(2, lambda: (1, None))
+col = _inputs(2, lambda: (None, 1))
+scalars, vectors, matrices = _plural(scalar), _plural(vector), _plural(matrix)
+tensor3s, tensor4s, rows, cols = _plural(tensor3), _plural(tensor4), _plural(row), _plural(col)

@@ -1,0 +1,211 @@
+"""The compiler: START READING HERE. From a graph to an ``Executable``, stage by stage.
+
+    capture     the outputs and updates, with ``givens`` replaced            (api.function)
+    resolve     dims that meet become equal                                   ir.resolve
+    rewrite     canonicalize, stabilize, simplify products                     rewrite.pipeline
+    expand      composite ops written with simpler ones                        lower.expand
+    lower       loops over buffers, library calls, control flow               lower.program
+    plan        which temporaries share memory                                lower.memory
+    build       machine code, from the disk cache where it is there           codegen, runtime.cache
+
+``STAGES`` has the graph stages in order; each takes and gives outputs. A ``Compiler`` belongs to one
+function and makes its specialisations: the usual one, where all dims that meet are equal, and
+further ones when a call brings an axis of length 1 that broadcasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+
+from symgraph.codegen.backend import Compiled, backend
+from symgraph.config import config
+from symgraph.errors import ArgumentError, ParseError, message
+from symgraph.ir.dim import Atom, DimLike
+from symgraph.ir.graph import Graph, substitute_nodes, toposort
+from symgraph.ir.node import Node
+from symgraph.ir.resolve import Requirement, requirements, resolve
+from symgraph.loop.ir import Program
+from symgraph.loop.text import show
+from symgraph.lower.expand import expand
+from symgraph.lower.memory import plan
+from symgraph.lower.program import Lowered, is_leaf_argument, lower
+from symgraph.rewrite.engine import Application
+from symgraph.rewrite.loops import tidy_loops
+from symgraph.rewrite.pipeline import PIPELINE, Pass, optimize
+from symgraph.runtime import cache
+from symgraph.runtime.executable import Executable
+
+ACCURACIES = ("as-written", "rules", "default", "high")
+MODES = ("fast", "quick", "debug")
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """How to compile: code generator, rewrite passes, accuracy, and whether to check every call.
+
+    ``passes=None`` means the standard ones; a tuple of ``Pass`` replaces them.
+    """
+
+    backend: str | None = None
+    passes: tuple[Pass, ...] | None = None
+    accuracy: str = "default"
+    check: bool = False
+    name: str = "fast"
+
+    def __post_init__(self) -> None:
+        if self.accuracy not in ACCURACIES:
+            raise ArgumentError(
+                f"accuracy is one of {', '.join(ACCURACIES)}, not {self.accuracy!r}"
+            )
+
+    @property
+    def code_generator(self) -> str:
+        """The backend's name."""
+        return self.backend or config.text("backend")
+
+
+def as_mode(mode: Mode | str | None) -> Mode:
+    """A mode from its name, or the configured one."""
+    if isinstance(mode, Mode):
+        return mode
+    name = config.text("mode") if mode is None else mode
+    if name not in MODES:
+        raise ArgumentError(
+            message(
+                f"there is no mode {name!r}", hint=f"use one of {', '.join(MODES)}, or sg.Mode(...)"
+            )
+        )
+    passes = PIPELINE[:1] if name == "quick" else None
+    return Mode(name=name, passes=passes, check=name == "debug")
+
+
+@dataclass(slots=True)
+class Record:
+    """What compiling did: the graph after each stage, and every rewrite."""
+
+    stages: dict[str, tuple[Node, ...]] = field(default_factory=dict)
+    rewrites: list[Application] = field(default_factory=list)
+
+
+Stage = Callable[[tuple[Node, ...], Mode, Record], tuple[Node, ...]]
+
+
+def _tidy(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
+    return tidy_loops(outputs)
+
+
+def _rewrite(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
+    passes = PIPELINE if mode.passes is None else mode.passes
+    accuracy = "default" if mode.accuracy == "rules" else mode.accuracy
+    return optimize(outputs, accuracy, record.rewrites, passes)
+
+
+def _expand(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
+    return expand(outputs)
+
+
+def _clean(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
+    return optimize(outputs, mode.accuracy, None, PIPELINE[:1])
+
+
+STAGES: tuple[tuple[str, Stage], ...] = (
+    ("tidied", _tidy),
+    ("stable", _rewrite),
+    ("joined", _tidy),
+    ("expanded", _expand),
+    ("final", _clean),
+)
+
+
+@dataclass(slots=True)
+class Compiler:
+    """Compiles the outputs of one function, in as many specialisations as calls need."""
+
+    inputs: tuple[Node, ...]
+    outputs: tuple[Node, ...]
+    mode: Mode
+    required: list[Requirement] = field(init=False)
+    record: Record = field(default_factory=Record)
+
+    def __post_init__(self) -> None:
+        self.required = requirements(self.outputs)
+
+    def specialise(self, special: Mapping[Atom, DimLike]) -> Specialised:
+        """The program where some dimension symbols have given values."""
+        dims = resolve(self.required, special)
+        leaves = [n for n in toposort(self.outputs) if is_leaf_argument(n)]
+        everything = substitute_nodes((*self.outputs, *leaves), {}, dims)
+        built, moved = everything[: len(self.outputs)], everything[len(self.outputs) :]
+        record = self.record if not special else Record()
+        final = run_stages(built, self.mode, record)
+        origin = dict(zip(moved, leaves, strict=True))
+        return Specialised(build(final, self.mode), origin)
+
+
+@dataclass(frozen=True, slots=True)
+class Specialised:
+    """An executable, and the leaves of the user's graph that its arguments stand for."""
+
+    executable: Executable
+    origin: Mapping[Node, Node]
+
+    def argument_leaves(self) -> list[Node]:
+        """For every argument of the program, the leaf of the user's graph (or a new constant)."""
+        return [self.origin.get(n, n) for n in self.executable.lowered.inputs]
+
+
+def run_stages(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
+    """Outputs after all graph stages; the record keeps each stage."""
+    record.stages["built"] = outputs
+    for name, stage in STAGES:
+        outputs = stage(outputs, mode, record)
+        record.stages[name] = outputs
+    return outputs
+
+
+def build(outputs: Sequence[Node], mode: Mode) -> Executable:
+    """Lower, plan, and get machine code for graph outputs."""
+    leaves = [n for n in toposort(outputs) if is_leaf_argument(n)]
+    lowered = lower(leaves, outputs)
+    code = machine_code(lowered, mode)
+    return Executable(lowered, plan(lowered.program, lowered.temporaries), code, tuple(outputs))
+
+
+def machine_code(lowered: Lowered, mode: Mode) -> Compiled:
+    """The compiled program, from disk where an equal one was compiled before."""
+    generator = backend(mode.code_generator)
+    program = lowered.program
+    if not config.cache or generator.name == "interp":
+        return generator.compile(program)
+    name = cache.key(identity(program), generator.name, generator.target(), _version())
+    data = cache.read(name)
+    if data is not None:
+        try:
+            return generator.restore(program, data)
+        except ParseError as error:
+            cache.reject(name, str(error))
+    made = generator.compile(program)
+    content = made.to_bytes()
+    if content is not None:
+        cache.write(name, content)
+    return made
+
+
+def identity(program: Program) -> str:
+    """A text that is equal for equal programs, whoever built them and where."""
+    kernels = tuple(replace(k, origin=(), lines=()) for k in program.kernels)
+    return show(replace(program, kernels=kernels))
+
+
+def _version() -> str:
+    try:
+        return version("symgraph")
+    except PackageNotFoundError:  # used from a source tree
+        return "source"
+
+
+def graph_of(inputs: Iterable[Node], outputs: Sequence[Node]) -> Graph:
+    """Inputs and outputs as a graph."""
+    return Graph(tuple(inputs), tuple(outputs))

@@ -1,0 +1,92 @@
+"""Compiled code on disk, by content: one file per program, written aside and renamed.
+
+A file is a SHA-256 of the rest, then the rest. A bad one (torn, flipped, foreign) is a
+``CacheWarning`` and a recompilation, never served. The folder is private to its owner; the files
+used longest ago go first when it grows over ``config.cache_size`` MB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+from symgraph.config import config
+from symgraph.errors import CacheWarning
+
+SUFFIX = ".sgc"
+MEGABYTE = 1_000_000  # bytes
+
+
+def folder() -> Path:
+    """Where compiled code is kept."""
+    named = config.cache_dir
+    if isinstance(named, str):
+        return Path(named)
+    import platformdirs  # 5 ms, and not needed where the folder is named
+
+    return Path(platformdirs.user_cache_dir("symgraph"))
+
+
+def key(*parts: str) -> str:
+    """The name of an entry: a digest of everything that its content depends on."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def read(name: str) -> bytes | None:
+    """The content of an entry, or None if there is none that is whole."""
+    path = folder() / (name + SUFFIX)
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        return None
+    digest, data = raw[:32], raw[32:]
+    if hashlib.sha256(data).digest() != digest:
+        reject(name, "its checksum is wrong")
+        return None
+    os.utime(path)
+    return data
+
+
+def reject(name: str, why: str) -> None:
+    """Remove an entry that cannot be used, and say so."""
+    path = folder() / (name + SUFFIX)
+    warnings.warn(
+        f"cached code {path.name} was ignored: {why}; it is compiled again",
+        CacheWarning,
+        stacklevel=3,
+    )
+    path.unlink(missing_ok=True)
+
+
+def write(name: str, data: bytes) -> None:
+    """Keep an entry. A folder that cannot be written to is left alone."""
+    where = folder()
+    try:
+        where.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(dir=where, suffix=".tmp")
+        with os.fdopen(handle, "wb") as file:
+            file.write(hashlib.sha256(data).digest() + data)
+        Path(aside).replace(where / (name + SUFFIX))
+        trim(config.number("cache_size") * MEGABYTE)
+    except OSError as error:
+        warnings.warn(f"compiled code is not kept: {error}", CacheWarning, stacklevel=3)
+
+
+def trim(most: int) -> None:
+    """Delete the entries used longest ago until the folder holds at most ``most`` bytes."""
+    found = []
+    for path in folder().glob("*" + SUFFIX):
+        try:
+            status = path.stat()
+        except OSError:  # another process was faster
+            continue
+        found.append((status.st_mtime, status.st_size, path))
+    total = sum(size for _, size, _ in found)
+    for _, size, path in sorted(found, key=lambda row: row[0]):
+        if total <= most:
+            return
+        path.unlink(missing_ok=True)
+        total -= size

@@ -1,0 +1,93 @@
+"""A program ready to run: arrays in, arrays out, temporaries in an arena that is reused.
+
+An ``Executable`` is one specialisation of a function (see ``ir.resolve``). Calls are re-entrant:
+each takes an arena from a pool, and puts it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from symgraph.codegen.backend import Compiled
+from symgraph.errors import BoundsError, SymgraphError, message
+from symgraph.ir.dim import Atom, evaluate
+from symgraph.ir.node import Node
+from symgraph.lower.memory import ALIGNMENT, Plan
+from symgraph.lower.program import Lowered
+
+Array = np.ndarray[Any, Any]
+MOST_ARENAS = 8  # kept for reuse; more than that many concurrent calls allocate their own
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What depends on sizes alone: the program's size arguments, output shapes, arena offsets."""
+
+    sizes: tuple[int, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    offsets: tuple[int, ...]
+    nbytes: int
+
+
+@dataclass(slots=True)
+class Executable:
+    """A compiled program with its plan."""
+
+    lowered: Lowered
+    plan: Plan
+    code: Compiled
+    outputs: tuple[Node, ...]
+    _arenas: list[Array] = field(default_factory=list)
+
+    def layout(self, sizes: Mapping[Atom, int]) -> Layout:
+        """The layout for given sizes of dimension symbols."""
+        atoms = [self.lowered.sizes[name] for name in self.lowered.program.sizes]
+        offsets, nbytes = self.plan.offsets(sizes)
+        return Layout(
+            tuple(sizes[a] for a in atoms),
+            tuple(tuple(evaluate(d, sizes) for d in n.tensor.shape) for n in self.outputs),
+            tuple(offsets),
+            nbytes,
+        )
+
+    def run(self, arrays: Sequence[Array], results: Sequence[Array], layout: Layout) -> None:
+        """Run on C-contiguous arrays. Raises BoundsError for an index outside its axis."""
+        arena = self._take(layout.nbytes)
+        start = -(-arena.ctypes.data // ALIGNMENT) * ALIGNMENT
+        pointers = [a.ctypes.data for a in arrays]
+        pointers += [r.ctypes.data for r in results]
+        pointers += [start + o for o in layout.offsets]
+        code, facts = self.code.call(pointers, layout.sizes)
+        if len(self._arenas) < MOST_ARENAS:
+            self._arenas.append(arena)
+        if code:
+            raise self._failure(code, facts)
+
+    def _take(self, nbytes: int) -> Array:
+        try:
+            arena = self._arenas.pop()
+        except IndexError:
+            arena = np.empty(0, "uint8")
+        if arena.nbytes < nbytes + ALIGNMENT:
+            arena = np.empty(nbytes + ALIGNMENT, "uint8")
+        return arena
+
+    def _failure(self, code: int, facts: Sequence[int]) -> SymgraphError:
+        if not 0 < code <= len(self.lowered.failures):
+            return SymgraphError(f"compiled code stopped with code {code}")
+        failure = self.lowered.failures[code - 1]
+        node = failure.node
+        source = node.inputs[0]
+        line = str(node.lines[0]) if node.lines else None
+        return BoundsError(
+            message(
+                f"index {facts[0]} is outside axis {failure.axis}, which has length {facts[1]}",
+                {"op": node.op.name, "array": f"{source.name or source.op.name}: {source.type}"},
+                line,
+                "indices run from -length to length - 1",
+            )
+        )

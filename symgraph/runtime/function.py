@@ -1,0 +1,332 @@
+"""``Function``: what ``sg.function`` returns. Checks arguments, picks a specialisation, runs, publishes.
+
+All updates are computed from the old values and published together after the program has ended
+without an error; a call that fails changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from symgraph.codegen.backend import backend
+from symgraph.errors import ArgumentError, DTypeError, ShapeError, message
+from symgraph.ir.dim import Atom, DimLike, single_atom, substitute
+from symgraph.ir.graph import Graph
+from symgraph.ir.node import Node
+from symgraph.ir.origin import Line, user_line
+from symgraph.ir.resolve import Requirement, violations
+from symgraph.loop.ir import Kernel
+from symgraph.runtime.arguments import Parameter, bind_arguments, convert
+from symgraph.runtime.executable import Array, Executable, Layout
+from symgraph.runtime.shared import COMMIT, Cell, host_value
+
+
+class Specialisation(Protocol):
+    """An executable and the user's leaves that its arguments stand for."""
+
+    @property
+    def executable(self) -> Executable: ...
+
+    def argument_leaves(self) -> list[Node]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """A dimension that only data tells: a function computes it from the same inputs."""
+
+    atom: Atom
+    inputs: tuple[int, ...]
+    compute: Function
+
+
+@dataclass(slots=True)
+class Plumbing:
+    """What a function is made of; filled in by ``symgraph.api``."""
+
+    name: str
+    parameters: list[Parameter]
+    inputs: list[Node]
+    shared: list[Node]
+    n_outputs: int
+    updated: list[Node]
+    structure: Callable[[Sequence[Any]], Any]
+    required: list[Requirement]
+    specialise: Callable[[Mapping[Atom, DimLike]], Specialisation]
+    record: Any
+    graph: Graph
+    rebuild: tuple[Callable[..., Any], tuple[Any, ...]]
+    backend: str
+    lengths: list[Length] = field(default_factory=list)
+    observe: Callable[..., None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A specialisation prepared for one set of shapes."""
+
+    executable: Executable
+    leaves: tuple[Node, ...]
+    layout: Layout
+
+
+@dataclass(frozen=True, slots=True)
+class KernelView:
+    """A kernel for people: ``source`` runs as plain Python on NumPy arrays; ``lines`` are the user's."""
+
+    kernel: Kernel
+    executable: Executable
+    generator: str
+
+    @property
+    def name(self) -> str:
+        """Its name, from the ops in it."""
+        return self.kernel.name
+
+    @property
+    def source(self) -> str:
+        """Readable source."""
+        return backend(self.generator).source(self.kernel)
+
+    @property
+    def lines(self) -> list[Line]:
+        """The lines of the user's program that it computes."""
+        return [Line(file, number) for file, number in self.kernel.lines]
+
+    def _assembly(self) -> tuple[str, str]:
+        from symgraph.codegen.numba_cpu import assembly
+
+        return assembly(self.executable.lowered.program)
+
+    @property
+    def llvm(self) -> str:
+        """Optimized LLVM of the program that holds the kernel."""
+        return self._assembly()[0]
+
+    @property
+    def asm(self) -> str:
+        """Machine assembly of the program that holds the kernel."""
+        return self._assembly()[1]
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.name}>"
+
+
+class Function:
+    """A compiled graph. Call it with arrays, by position or by name; ``out=`` receives results."""
+
+    def __init__(self, plumbing: Plumbing) -> None:
+        self._p = plumbing
+        self._ready: dict[tuple[Any, ...], Ready] = {}
+        self._special: dict[frozenset[tuple[Atom, DimLike]], Specialisation] = {}
+        self._lock = threading.RLock()
+        self.name = plumbing.name
+
+    def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+        p = self._p
+        given = bind_arguments(p.parameters, args, kwargs, self.name)
+        arrays = [
+            convert(v, q, k) for k, (v, q) in enumerate(zip(given, p.parameters, strict=True))
+        ]
+        values: dict[Node, Array] = dict(zip(p.inputs, arrays, strict=True))
+        with COMMIT:
+            for node in p.shared:
+                values[node] = host_value(node.attrs["cell"])
+        ready = self._prepare(values, arrays)
+        results = self._results(ready, out, arrays)
+        leaves = [values[n] if n in values else n.attrs["value"] for n in ready.leaves]
+        if p.observe is not None:
+            p.observe(self, values)
+        ready.executable.run(leaves, results, ready.layout)
+        if p.observe is not None:
+            p.observe(self, values, results)
+        self._publish(results[p.n_outputs :])
+        return self._returned(results[: p.n_outputs], out)
+
+    def _prepare(self, values: Mapping[Node, Array], arrays: Sequence[Array]) -> Ready:
+        lengths = [
+            (x.atom, int(x.compute(*[arrays[i] for i in x.inputs]))) for x in self._p.lengths
+        ]
+        key = (*(a.shape for a in values.values()), *lengths)
+        ready = self._ready.get(key)
+        if ready is None:
+            with self._lock:
+                ready = self._make_ready(values, dict(lengths))
+                self._ready[key] = ready
+        return ready
+
+    def _make_ready(self, values: Mapping[Node, Array], lengths: dict[Atom, int]) -> Ready:
+        sizes = self._sizes(values) | lengths
+        for atom, number in lengths.items():
+            if number < 0:
+                raise ShapeError(f"a length computed from data is negative: {atom} = {number}")
+        special = violations(self._p.required, sizes)
+        found = self._specialised(special)
+        return Ready(
+            found.executable, tuple(found.argument_leaves()), found.executable.layout(sizes)
+        )
+
+    def _specialised(self, special: Mapping[Atom, DimLike]) -> Specialisation:
+        key = frozenset(special.items())
+        if key not in self._special:
+            self._special[key] = self._p.specialise(special)
+        return self._special[key]
+
+    def _sizes(self, values: Mapping[Node, Array]) -> dict[Atom, int]:
+        """Dimension symbols from shapes; dims given as numbers or expressions are compared."""
+        sizes: dict[Atom, int] = {}
+        pairs = [
+            (n, a, d, s)
+            for n, v in values.items()
+            for a, (d, s) in enumerate(zip(n.tensor.shape, v.shape, strict=True))
+        ]
+        for node, axis, dim, size in pairs:
+            atom = single_atom(dim)
+            if atom is not None and sizes.setdefault(atom, size) != size:
+                raise ShapeError(self._shape_text(node, axis, dim, sizes[atom], size, values))
+        for node, axis, dim, size in pairs:
+            wanted = substitute(dim, sizes)
+            if wanted != size and single_atom(dim) is None:
+                raise ShapeError(self._shape_text(node, axis, dim, wanted, size, values))
+        return sizes
+
+    def _shape_text(
+        self,
+        node: Node,
+        axis: int,
+        dim: DimLike,
+        wanted: DimLike,
+        size: int,
+        values: Mapping[Node, Array],
+    ) -> str:
+        name = node.name or node.op.name
+        line = user_line()
+        facts: dict[str, object] = {
+            n.name or n.op.name: f"{n.type}, got {v.shape}" for n, v in values.items()
+        }
+        if node.lines:
+            facts["declared"] = node.lines[0]
+        return message(
+            f"{self.name}: axis {axis} of {name} must be {dim}"
+            + (f" = {wanted}" if dim != wanted else "")
+            + f", got {size}",
+            facts,
+            str(line) if line else None,
+            "dims of one name must be equal in one call",
+        )
+
+    def _results(self, ready: Ready, out: Any, arrays: Sequence[Array]) -> list[Array]:
+        p = self._p
+        outputs = ready.executable.outputs
+        fresh: list[Array | None] = [None] * len(outputs)
+        if out is not None:
+            given = out if isinstance(out, list | tuple) else [out]
+            if len(given) != p.n_outputs:
+                raise ArgumentError(
+                    f"{self.name}: out= takes {p.n_outputs} arrays, got {len(given)}"
+                )
+            for k, array in enumerate(given):
+                self._check_out(array, outputs[k], ready.layout.shapes[k])
+                clash = any(np.may_share_memory(array, a) for a in arrays)
+                fresh[k] = array if array.flags.carray and not clash else None
+        made = zip(fresh, outputs, ready.layout.shapes, strict=True)
+        return [np.empty(s, n.tensor.dtype) if a is None else a for a, n, s in made]
+
+    def _check_out(self, array: Any, node: Node, shape: tuple[int, ...]) -> None:
+        if not isinstance(array, np.ndarray) or not array.flags.writeable:
+            raise ArgumentError(
+                f"{self.name}: out= takes writable NumPy arrays, got {type(array).__name__}"
+            )
+        if array.dtype != node.tensor.dtype:
+            raise DTypeError(
+                f"{self.name}: out= has dtype {array.dtype}, the result {node.tensor.dtype}"
+            )
+        if array.shape != shape:
+            raise ShapeError(f"{self.name}: out= has shape {array.shape}, the result {shape}")
+
+    def _publish(self, values: Sequence[Array]) -> None:
+        if not values:
+            return
+        with COMMIT:
+            for node, value in zip(self._p.updated, values, strict=True):
+                value.flags.writeable = False
+                cell: Cell = node.attrs["cell"]
+                cell.value, cell.device = value, None
+
+    def _returned(self, results: Sequence[Array], out: Any) -> Any:
+        if out is not None:
+            given = out if isinstance(out, list | tuple) else [out]
+            for target, made in zip(given, results, strict=True):
+                if target is not made:
+                    target[...] = made
+            return out
+        return self._p.structure([r[()] if r.ndim == 0 else r for r in results])
+
+    @property
+    def graph(self) -> Graph:
+        """The graph as built: parameters are the inputs, outputs are results, then new state."""
+        return self._p.graph
+
+    @property
+    def optimized(self) -> Graph:
+        """The graph after all rewriting, as it is lowered."""
+        self._specialised({})
+        return Graph(tuple(self._p.inputs), self._p.record.stages["final"])
+
+    def stage(self, name: str) -> tuple[Node, ...]:
+        """Outputs after a stage of the compiler: built, stable, expanded, final."""
+        self._specialised({})
+        stages = self._p.record.stages
+        if name not in stages:
+            raise ArgumentError(f"there is no stage {name!r}; stages: {', '.join(stages)}")
+        found: tuple[Node, ...] = stages[name]
+        return found
+
+    @property
+    def trace(self) -> list[Any]:
+        """Every rewrite, with rule, why, source, before, after, and the user's lines."""
+        self._specialised({})
+        found: list[Any] = self._p.record.rewrites
+        return found
+
+    @property
+    def kernels(self) -> list[KernelView]:
+        """The loops that run, in order."""
+        executable = self._specialised({}).executable
+        return [
+            KernelView(k, executable, self._p.backend) for k in executable.lowered.program.kernels
+        ]
+
+    def memory(self, **dims: int) -> int:
+        """Planned bytes of temporaries, for dimensions given by name."""
+        executable = self._specialised({}).executable
+        atoms = {
+            a
+            for size in executable.plan.sizes
+            for a in (size.atoms if hasattr(size, "atoms") else ())
+        }
+        sizes = {a: dims[a.label.strip("?")] for a in atoms if a.label.strip("?") in dims}
+        missing = sorted(a.label.strip("?") for a in atoms - set(sizes))
+        if missing:
+            raise ArgumentError(f"{self.name}.memory needs the dimensions {', '.join(missing)}")
+        return executable.plan.offsets(sizes)[1]
+
+    def compile(self) -> Function:
+        """Compile now, instead of at the first call; returns itself."""
+        self._specialised({})
+        return self
+
+    def copy(self) -> Function:
+        """The same function with its own arenas and specialisations; shared state stays shared."""
+        return Function(self._p)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._p.rebuild
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{q.name or '_'}: {q.variable.type}" for q in self._p.parameters)
+        return f"<function {self.name}({inputs})>"

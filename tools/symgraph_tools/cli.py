@@ -1,0 +1,195 @@
+"""The command ``symgraph``: print and show graphs of one's own programs, and a demo.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 a target that cannot be loaded; 5 an optional package
+that is not installed. Errors are one line on standard error. Everything but click is imported by
+the command that needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from symgraph.ir.graph import Graph
+
+    from .target import Stage, Target
+
+FAILURE, CANNOT_LOAD, MISSING_EXTRA = 1, 3, 5
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+TARGET_HELP = (
+    "TARGET is file.py[:attr], package.module:attr, or a .sg file. The attribute is a compiled "
+    "function, a variable, or several in a list or dict; without one, the only compiled function "
+    "of the file. A Python target is run."
+)
+FORMATS = ("svg", "dot", "txt", "json", "png", "pdf")
+
+
+class Failure(click.ClickException):
+    """An error for the user: one line, and the exit code of its kind."""
+
+    def __init__(self, message: str, exit_code: int = FAILURE) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+    def show(self, file: Any = None) -> None:  # Any: as click declares it
+        """Print the line."""
+        click.echo(f"symgraph: {self.message}", file=file, err=file is None)
+
+
+@click.group(context_settings=SETTINGS, epilog="Try first: symgraph demo")
+@click.version_option(package_name="symgraph", prog_name="symgraph")
+def main() -> None:
+    """Compile array formulas: naive formula in, accurate value and gradient out."""
+
+
+@main.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Folder for the pictures; made if it is not there.  [default: the current one]",
+)
+@click.option("--epochs", type=click.IntRange(min=1), default=30, show_default=True)
+@click.option("--svg", is_flag=True, help="Draw the graphs of a training step, before and after.")
+@click.option("--png", is_flag=True, help="Draw the loss curve (needs the extra viz).")
+def demo(out: Path, epochs: int, svg: bool, png: bool) -> None:
+    """Train two classifiers of handwritten digits and show what the compiler did.
+
+    Fails (exit code 1) unless held-out digits are read rightly: 95 % by the softmax classifier,
+    97 % by the network.
+    """
+    with _failures():
+        from .demo import Pictures, run_demo
+
+        if svg or png:
+            out.mkdir(parents=True, exist_ok=True)
+        if not run_demo(epochs, Pictures(out, svg, png)):
+            raise Failure("the demo missed the accuracy that it wants; see above")
+
+
+def _target_command(function: Callable[..., None]) -> Callable[..., None]:
+    """What print and show have in common: the target, and which graph of it."""
+    for decorate in (
+        click.option(
+            "--stage",
+            type=click.Choice(["built", "final"]),
+            default="final",
+            show_default=True,
+            help="The graph as the program wrote it, or as rewriting leaves it.",
+        ),
+        click.argument("target"),
+    ):
+        function = decorate(function)
+    function.__doc__ = f"{function.__doc__}\n\n    {TARGET_HELP}"
+    return function
+
+
+@main.command("print")
+@_target_command
+@click.option(
+    "--style",
+    type=click.Choice(["ssa", "tree", "math"]),
+    default="math",
+    show_default=True,
+    help="ssa: a line for each node, which can be read back; tree: inputs below; math: formulas.",
+)
+def print_(target: str, stage: Stage, style: str) -> None:
+    """Print a graph as text."""
+    with _failures():
+        _, graph = _load(target, stage)
+        click.echo(_as_text(graph, style), nl=False)
+
+
+@main.command()
+@_target_command
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"The file to write; its suffix says how: {', '.join(FORMATS)}.",
+)
+@click.option("--theme", type=click.Choice(["light", "dark", "print"]), default="light")
+@click.option("--direction", type=click.Choice(["down", "right"]), default="down")
+def show(target: str, stage: Stage, path: Path, theme: str, direction: Any) -> None:
+    """Draw a graph: SVG, DOT, JSON, PNG, PDF, or a tree as text."""
+    suffix = path.suffix.removeprefix(".")
+    if suffix not in FORMATS:
+        raise click.BadParameter(
+            f"{path.name}: the suffix is one of {', '.join(FORMATS)}", param_hint="'-o'"
+        )
+    with _failures():
+        loaded, graph = _load(target, stage)
+        if suffix == "txt":
+            path.write_text(_as_text(graph, "tree"), encoding="utf-8")
+            return
+        from .graph_drawing import graph_drawing, output_names
+
+        names = loaded.output_names or output_names(loaded.value)
+        drawing = graph_drawing(graph, title=f"{loaded.name}, {stage}", output_names=names)
+        _write(path, suffix, drawing, theme, direction)
+
+
+def _write(path: Path, suffix: str, drawing: Any, theme: str, direction: Any) -> None:
+    """Write a drawing in the format that a suffix names."""
+    if suffix == "json":
+        from .drawing_json import to_json
+
+        path.write_text(to_json(drawing), encoding="utf-8")
+    elif suffix == "dot":
+        from .dot import to_dot
+
+        path.write_text(to_dot(drawing, theme=theme, direction=direction), encoding="utf-8")
+    else:
+        from .layout import lay_out
+        from .raster import save_raster
+        from .svg import render_svg
+
+        layout = lay_out(drawing, direction=direction)
+        if suffix == "svg":
+            path.write_text(render_svg(layout, theme=theme), encoding="utf-8")
+        else:
+            save_raster(layout, path, theme=theme)
+
+
+def _load(text: str, stage: Stage) -> tuple[Target, Graph]:
+    """A target and its graph at a stage."""
+    from .target import load_target
+
+    target = load_target(text)
+    return target, target.graph(stage)
+
+
+def _as_text(graph: Graph, style: str) -> str:
+    """A graph in one of the styles of ``print``."""
+    from symgraph.ir.text import graph_text
+    from symgraph.ir.views import formula_text, tree_text
+
+    if style == "ssa":
+        return graph_text(graph)
+    return tree_text(graph) if style == "tree" else formula_text(graph)
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Errors of symgraph and of the file system as failures with their exit code."""
+    from symgraph.errors import SymgraphError
+
+    try:
+        yield
+    except (SymgraphError, OSError) as error:
+        from .raster import MissingExtraError
+        from .target import TargetError, one_line
+
+        code = FAILURE
+        if isinstance(error, TargetError):
+            code = CANNOT_LOAD
+        elif isinstance(error, MissingExtraError):
+            code = MISSING_EXTRA
+        raise Failure(one_line(error), code) from error
