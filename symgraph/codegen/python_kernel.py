@@ -80,10 +80,12 @@ def python_function(kernel: Kernel) -> Callable[..., int | None]:
 
 def kernel_function(kernel: Kernel, name: str) -> Source:
     """The kernel as one function of buffers, then sizes, then ``facts`` if it can fail."""
-    return _KernelWriter(kernel).write(name)
+    return KernelWriter(kernel).write(name)
 
 
-class _KernelWriter:
+class KernelWriter:
+    """Writes a kernel statement by statement; a backend that spreads loops extends it."""
+
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.names = Names(RESERVED)

@@ -123,6 +123,12 @@ def maximum(a: DimLike, b: DimLike) -> DimLike:
         return a
     if is_nonnegative(sub(b, a)):
         return b
+    for number, other in ((a, b), (b, a)):
+        if isinstance(number, int) and isinstance(other, Dim):
+            constant = other.terms.get((), 0)
+            symbol = sub(other, constant)
+            if single_atom(symbol) is not None:  # one form: the lengths of x[1:] and x[:1] add up
+                return add(symbol, sub(number, minimum(number - constant, symbol)))
     return atom_dim(Atom("max", args=tuple(sorted((a, b), key=order_key))))
 
 

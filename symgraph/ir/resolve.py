@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from symgraph.errors import ShapeError, message
 from symgraph.ir.dim import Atom, Dim, DimLike, evaluate, single_atom, substitute, symbols
-from symgraph.ir.graph import Graph, subgraphs, toposort
+from symgraph.ir.graph import Graph, subgraphs, substitute_nodes, toposort
 from symgraph.ir.node import Node
-from symgraph.ir.type import Check
+from symgraph.ir.type import Check, TensorType, TupleType
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ def resolve(required: Sequence[Requirement], given: Mapping[Atom, DimLike]) -> d
     found: dict[Atom, DimLike] = dict(given)
     for requirement in required:
         check = requirement.check
+        for a, b in _met(check.left) + _met(check.right):
+            _unify(substitute(a, found), substitute(b, found), found)
         left, right = substitute(check.left, found), substitute(check.right, found)
         if isinstance(left, int) and isinstance(right, int):
             if not _holds(check.kind, left, right):
@@ -57,11 +59,78 @@ def resolve(required: Sequence[Requirement], given: Mapping[Atom, DimLike]) -> d
             continue
         if left == right or check.kind == "at_least" or 1 in _may_be_one(check.kind, left, right):
             continue
-        chosen = _orient(left, right)
-        if chosen is not None:
-            atom, value = chosen
-            found = {a: substitute(v, {atom: value}) for a, v in found.items()}
-            found[atom] = value
+        _unify(left, right, found)
+    return found
+
+
+def _unify(left: DimLike, right: DimLike, found: dict[Atom, DimLike]) -> None:
+    """Replace a symbol of one side, so that both sides are the same, where that can be done."""
+    if left == right or 1 in (left, right):
+        return
+    chosen = _orient(left, right)
+    if chosen is not None:
+        atom, value = chosen
+        found.update({a: substitute(v, {atom: value}) for a, v in found.items()})
+        found[atom] = value
+
+
+def _met(dim: DimLike) -> list[tuple[DimLike, DimLike]]:
+    """Pairs of dims that broadcast against each other inside a dimension."""
+    return [pair for atom in broadcasts(dim) for pair in zip(atom.args, atom.args[1:], strict=False)]
+
+
+def broadcasts(dim: DimLike) -> list[Atom]:
+    """The `broadcast` atoms inside a dimension, innermost first."""
+    if not isinstance(dim, Dim):
+        return []
+    found: list[Atom] = []
+    for monomial in dim.terms:
+        for atom in monomial:
+            for arg in atom.args:
+                found += broadcasts(arg)
+            if atom.kind == "broadcast":
+                found.append(atom)
+    return found
+
+
+def settle(outputs: tuple[Node, ...]) -> tuple[Node, ...]:
+    """Outputs in which dims that still broadcast against each other are taken for equal.
+
+    These are expressions, such as the lengths of two slices, of which neither can replace the other.
+    """
+    for _ in range(MOST_NESTED):
+        left = {a: _simplest(a) for dim in _all_dims(outputs) for a in broadcasts(dim)}
+        if not left:
+            break
+        outputs = substitute_nodes(outputs, {}, left)
+    return outputs
+
+
+MOST_NESTED = 8  # broadcasts of broadcasts
+
+
+def _simplest(atom: Atom) -> DimLike:
+    numbers = [a for a in atom.args if isinstance(a, int)]
+    return numbers[0] if numbers else min(atom.args, key=lambda a: len(str(a)))
+
+
+def _all_dims(outputs: Iterable[Node]) -> set[Dim]:
+    found: set[Dim] = set()
+    pending = [tuple(outputs)]
+    while pending:
+        for node in toposort(pending.pop()):
+            pending += [g.outputs for g in subgraphs(node)]
+            stack: list[object] = [node.type, *node.attrs.values()]
+            while stack:
+                one = stack.pop()
+                if isinstance(one, Dim):
+                    found.add(one)
+                elif isinstance(one, tuple):
+                    stack.extend(one)
+                elif isinstance(one, TupleType):
+                    stack.extend(one.items)
+                elif isinstance(one, TensorType):
+                    stack.extend(one.shape)
     return found
 
 

@@ -18,33 +18,43 @@ from symgraph.rewrite.engine import Application
 
 SMALL = ("constant", "dim")
 LONGEST_FORMULA = 100  # characters; of a longer one only the reason is shown
-# Tables in the order of their interest: repairs of accuracy first, tidying last.
-INTEREST = ("stabilize", "linalg")
-TIDYING = "definition"  # the source of rules that only write the same in another way
 
 
 def change_lines(trace: Sequence[Application], most: int = 6) -> Iterator[str]:
-    """The most telling rules that were applied, with reason, source and line; then the count."""
+    """The rules that repair or save most, with reason, source and line; then the others' names."""
     times = Counter(one.rule for one in trace)
     first: dict[str, Application] = {}
     for one in trace:
         first.setdefault(one.rule, one)
-    shown = sorted((a for a in first.values() if a.source != TIDYING), key=_interest)[:most]
-    for one in shown:
+    telling = _telling_rules()
+    shown = sorted((a for a in first.values() if a.rule in telling), key=lambda a: telling[a.rule])
+    for one in shown[:most]:
         count = f" ({times[one.rule]} times)" if times[one.rule] > 1 else ""
         yield f"{one.rule}{count}"
-        formula = change_text(one.before, one.after)
-        if formula:
-            yield f"    {formula}"
-        yield f"    why: {one.why}"
-        if one.source != one.rule:
-            yield f"    source: {one.source}"
-        if one.lines and one.lines[0].text:
-            yield f"    from: {one.lines[0].text}"
-    rest = len(first) - len(shown)
-    if rest:
-        others = len(trace) - sum(times[one.rule] for one in shown)
-        yield f"and {others} applications of {rest} rules that tidy"
+        yield from (f"    {line}" for line in _reasons(one))
+    others = [f"{rule} ({times[rule]})" for rule in first if rule not in telling]
+    if others:
+        yield f"tidied by {', '.join(others)}"
+
+
+def _telling_rules() -> dict[str, int]:
+    """Names of the rules that stabilize or save work, and how telling they are: 0 most."""
+    from symgraph.rewrite.linalg import LINALG
+    from symgraph.rewrite.softmax import SOFTMAX
+    from symgraph.rewrite.stabilize import STABILIZE
+
+    tables = (SOFTMAX, STABILIZE, LINALG)
+    return {rule.name: rank for rank, table in enumerate(tables) for rule in table}
+
+
+def _reasons(one: Application) -> Iterator[str]:
+    formula = change_text(one.before, one.after)
+    if formula:
+        yield formula
+    yield f"why: {one.why}"
+    yield f"source: {one.source}"
+    if one.lines and one.lines[0].text:
+        yield f"from: {one.lines[0].text}"
 
 
 def change_text(before: Node, after: Node) -> str:
@@ -59,10 +69,6 @@ def change_text(before: Node, after: Node) -> str:
     ]
     text = " --> ".join(ends)
     return text if len(text) <= LONGEST_FORMULA else ""
-
-
-def _interest(one: Application) -> int:
-    return INTEREST.index(one.table) if one.table in INTEREST else len(INTEREST)
 
 
 def _shared_parts(before: Node, after: Node) -> list[Node]:

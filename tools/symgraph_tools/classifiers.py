@@ -30,12 +30,14 @@ class Classifier:
 
     ``step(images, labels)`` moves the parameters and gives the loss before; ``test(images,
     labels)`` gives the digits that are read in images, and the loss. Images (n, 64), labels (n,).
+    ``output_names``: what the outputs of the step's graph are, updates included.
     """
 
     name: str
     params: tuple[Any, ...]  # Any: shared variables, and compiled functions
     step: Any
     test: Any
+    output_names: tuple[str, ...]
 
     @property
     def values(self) -> list[Array]:
@@ -97,4 +99,5 @@ def _compiled(
     step = sg.function(list(inputs), loss, updates=updates, name=f"{name}_step")
     read = sg.argmax(logits, axis=1)
     test = sg.function(list(inputs), [read, loss], name=f"{name}_test")
-    return Classifier(name, params, step, test)
+    names = ("loss", *(f"new {state.name}" for state in updates))
+    return Classifier(name, params, step, test, names)

@@ -7,6 +7,7 @@ the command that needs it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +64,8 @@ def demo(out: Path, epochs: int, svg: bool, png: bool) -> None:
     Fails (exit code 1) unless held-out digits are read rightly: 95 % by the softmax classifier,
     97 % by the network.
     """
+    # Products this small gain nothing from threads, which only disturb the times.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with _failures():
         from .demo import Pictures, run_demo
 
@@ -129,9 +132,9 @@ def show(target: str, stage: Stage, path: Path, theme: str, direction: Any) -> N
         if suffix == "txt":
             path.write_text(_as_text(graph, "tree"), encoding="utf-8")
             return
-        from .graph_drawing import graph_drawing, output_names
+        from .graph_drawing import graph_drawing
 
-        names = loaded.output_names or output_names(loaded.value)
+        names = loaded.output_names
         drawing = graph_drawing(graph, title=f"{loaded.name}, {stage}", output_names=names)
         _write(path, suffix, drawing, theme, direction)
 

@@ -16,6 +16,8 @@ from typing import Any
 import click
 import numpy as np
 
+from symgraph.ir.graph import Graph, toposort
+
 from .changes import change_lines
 from .classifiers import (
     MOMENTUM,
@@ -108,7 +110,8 @@ def _teach(lesson: Lesson, digits: Digits, epochs: int) -> tuple[Classifier, His
     classifier = lesson.make()
     params = classifier.values
     twin = lesson.twin(params)
-    _first_calls(classifier, digits)
+    classifier.step.compile()
+    classifier.test.compile()
     click.echo(f"compiled in {perf_counter() - started:.2f} s: {_sizes(classifier.step)}")
     click.echo("What the compiler changed, and why:")
     for line in change_lines(classifier.step.trace):
@@ -117,28 +120,26 @@ def _teach(lesson: Lesson, digits: Digits, epochs: int) -> tuple[Classifier, His
         history = train(classifier.step, digits.train, epochs, report)
     beside = train(twin, digits.train, epochs)
     accuracy, loss = _test(classifier, digits.test)
-    click.echo(f"loss {history.losses[0]:.4f} in the first epoch, {history.losses[-1]:.4f} in the last")
+    click.echo(
+        f"loss {history.losses[0]:.4f} in the first epoch, {history.losses[-1]:.4f} in the last"
+    )
     click.echo(
         f"held out: {accuracy:.2%} read rightly, loss {loss:.4f}; wanted {lesson.wanted:.0%}: "
         + ("reached" if accuracy >= lesson.wanted else "MISSED")
     )
-    click.echo(f"time per epoch: {history.epoch_ms:.2f} ms; in NumPy {beside.epoch_ms:.2f} ms")
+    click.echo(
+        f"median epoch: {history.epoch_ms:.2f} ms; the same in NumPy: {beside.epoch_ms:.2f} ms"
+    )
     _compare_weights(classifier, params)
     _stress(classifier, digits.test)
     return classifier, history, accuracy
 
 
-def _first_calls(classifier: Classifier, digits: Digits) -> None:
-    """Call both functions on nothing, so that whatever a first call does is done and timed."""
-    none = digits.train.images[:0], digits.train.labels[:0]
-    classifier.test(*none)
-
-
 def _sizes(step: Any) -> str:  # Any: a compiled function
-    from symgraph.ir.graph import toposort
-
-    before, after = (len(toposort(g.outputs)) for g in (step.graph, step.optimized))
-    return f"a step of {before} nodes became {after}, run by {len(step.kernels)} kernels"
+    count = len(toposort(step.graph.outputs))
+    return (
+        f"a step of {count} nodes, gradient included, is {len(step.kernels)} loops and BLAS calls"
+    )
 
 
 def _test(classifier: Classifier, examples: Examples) -> tuple[float, float]:
@@ -187,14 +188,15 @@ def _progress(name: str, epochs: int) -> Iterator[Callable[[float], None] | None
 
 
 def _write_graphs(classifier: Classifier, folder: Path) -> None:
-    """Write the graph of a training step before and after rewriting."""
-    from .graph_drawing import graph_drawing, output_names
+    """Write the graph of a training step as it was built, and as rewriting leaves it."""
+    from .graph_drawing import graph_drawing
     from .svg import drawing_to_svg
 
-    step = classifier.step
-    for word, graph in (("before", step.graph), ("after", step.optimized)):
+    built = classifier.step.graph
+    stable = Graph(built.params, tuple(classifier.step.stage("stable")))
+    for word, graph in (("before", built), ("after", stable)):
         path = folder / f"{classifier.name}_{word}.svg"
         title = f"{classifier.name}: a training step {word} rewriting"
-        drawing = graph_drawing(graph, title=title, output_names=output_names(step))
+        drawing = graph_drawing(graph, title=title, output_names=classifier.output_names)
         path.write_text(drawing_to_svg(drawing), encoding="utf-8")
         click.echo(f"wrote {path}")

@@ -27,9 +27,7 @@ LEAVES: dict[str, Kind] = {
 }
 
 
-def graph_drawing(
-    graph: Graph, *, title: str = "", output_names: Sequence[str] = ()
-) -> Drawing:
+def graph_drawing(graph: Graph, *, title: str = "", output_names: Sequence[str] = ()) -> Drawing:
     """The drawing of a graph, with a box for each output; ``output_names`` in their order."""
     found = _Parts()
     pending: list[tuple[Graph, str | None, str | None]] = [(graph, None, None)]
@@ -99,17 +97,13 @@ class _Parts:
         commutes = "commutative" in node.op.properties
         drawn = [i for i in node.inputs if not _is_written_inside(i)]
         for port, source in enumerate(drawn):
-            self.edges.append(
-                DrawnEdge(self.box(source, cluster), own, None if commutes else port)
-            )
+            self.edges.append(DrawnEdge(self.box(source, cluster), own, None if commutes else port))
 
     def _head(self, node: Node, kind: Kind) -> str:
         """A leaf's name or value; an op's name, as a call if numbers are written inside."""
         if kind != "op":
             return leaf_text(node, self.writer)
-        parts = [
-            leaf_text(i, self.writer) if _is_written_inside(i) else HOLE for i in node.inputs
-        ]
+        parts = [leaf_text(i, self.writer) if _is_written_inside(i) else HOLE for i in node.inputs]
         if all(part == HOLE for part in parts):
             return node.op.name
         if node.op.name in INFIX and len(parts) == 2:
@@ -126,11 +120,3 @@ def _is_written_inside(node: Node) -> bool:
 
 def _type(node: Node) -> str:
     return str(node.type)
-
-
-def output_names(function: object) -> tuple[str, ...]:
-    """Names of what a compiled function computes: its outputs, then what updates set, as ``new w``.
-
-    Empty where the function does not tell.
-    """
-    return ()

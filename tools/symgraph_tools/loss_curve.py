@@ -13,9 +13,7 @@ def require_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401 - only whether it is there
     except ImportError:
-        raise MissingExtraError(
-            "a PNG needs matplotlib: pip install 'symgraph[viz]'"
-        ) from None
+        raise MissingExtraError("a PNG needs matplotlib: pip install 'symgraph[viz]'") from None
 
 
 def save_loss_curve(path: Path, curves: Mapping[str, Sequence[float]]) -> None:
