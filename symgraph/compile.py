@@ -25,7 +25,7 @@ from symgraph.errors import ArgumentError, ParseError, message
 from symgraph.ir.dim import Atom, DimLike
 from symgraph.ir.graph import Graph, substitute_nodes, toposort
 from symgraph.ir.node import Node
-from symgraph.ir.resolve import Requirement, requirements, resolve, settle
+from symgraph.ir.resolve import Requirement, requirements, resolve
 from symgraph.loop.ir import Program
 from symgraph.loop.text import show
 from symgraph.lower.expand import expand
@@ -136,7 +136,7 @@ class Compiler:
         """The program where some dimension symbols have given values."""
         dims = resolve(self.required, special)
         leaves = [n for n in toposort(self.outputs) if is_leaf_argument(n)]
-        everything = settle(substitute_nodes((*self.outputs, *leaves), {}, dims))
+        everything = substitute_nodes((*self.outputs, *leaves), {}, dims)
         built, moved = everything[: len(self.outputs)], everything[len(self.outputs) :]
         record = self.record if not special else Record()
         final = run_stages(built, self.mode, record)

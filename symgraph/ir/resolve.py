@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from symgraph.errors import ShapeError, message
 from symgraph.ir.dim import Atom, Dim, DimLike, evaluate, single_atom, substitute, symbols
-from symgraph.ir.graph import Graph, subgraphs, substitute_nodes, toposort
+from symgraph.ir.graph import Graph, subgraphs, toposort
 from symgraph.ir.node import Node
-from symgraph.ir.type import Check, TensorType, TupleType
+from symgraph.ir.type import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,47 +90,6 @@ def broadcasts(dim: DimLike) -> list[Atom]:
                 found += broadcasts(arg)
             if atom.kind == "broadcast":
                 found.append(atom)
-    return found
-
-
-def settle(outputs: tuple[Node, ...]) -> tuple[Node, ...]:
-    """Outputs in which dims that still broadcast against each other are taken for equal.
-
-    These are expressions, such as the lengths of two slices, of which neither can replace the other.
-    """
-    for _ in range(MOST_NESTED):
-        left = {a: _simplest(a) for dim in _all_dims(outputs) for a in broadcasts(dim)}
-        if not left:
-            break
-        outputs = substitute_nodes(outputs, {}, left)
-    return outputs
-
-
-MOST_NESTED = 8  # broadcasts of broadcasts
-
-
-def _simplest(atom: Atom) -> DimLike:
-    numbers = [a for a in atom.args if isinstance(a, int)]
-    return numbers[0] if numbers else min(atom.args, key=lambda a: len(str(a)))
-
-
-def _all_dims(outputs: Iterable[Node]) -> set[Dim]:
-    found: set[Dim] = set()
-    pending = [tuple(outputs)]
-    while pending:
-        for node in toposort(pending.pop()):
-            pending += [g.outputs for g in subgraphs(node)]
-            stack: list[object] = [node.type, *node.attrs.values()]
-            while stack:
-                one = stack.pop()
-                if isinstance(one, Dim):
-                    found.add(one)
-                elif isinstance(one, tuple):
-                    stack.extend(one)
-                elif isinstance(one, TupleType):
-                    stack.extend(one.items)
-                elif isinstance(one, TensorType):
-                    stack.extend(one.shape)
     return found
 
 

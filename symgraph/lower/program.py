@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from symgraph.ir.dim import DimLike
+from symgraph.ir.dim import Atom, DimLike
 from symgraph.ir.dtype import DType
 from symgraph.ir.graph import toposort
 from symgraph.ir.node import Node
@@ -202,7 +202,7 @@ class Lowered:
 
     program: Program
     inputs: tuple[Node, ...]
-    sizes: Mapping[str, object]
+    sizes: Mapping[str, Atom]
     failures: tuple[Failure, ...]
     temporaries: tuple[Storage, ...]
     sources: Mapping[str, Node]

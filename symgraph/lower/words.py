@@ -101,6 +101,8 @@ class WordBuilder:
     def _atom(self, atom: Atom) -> Expr:
         if atom.is_symbol:
             return self.var(self.sizes.name(atom))
+        if atom.kind == "broadcast":  # expressions that entry checks have found equal
+            return self.size(min(atom.args, key=lambda a: (isinstance(a, Dim), len(str(a)))))
         args = [self.size(a) for a in atom.args]
         word = {"min": "minimum", "max": "maximum", "floordiv": "floordiv", "mod": "mod"}[atom.kind]
         found = args[0]

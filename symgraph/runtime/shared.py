@@ -46,7 +46,7 @@ class Shared(Variable):
 
     @property
     def default_update(self) -> Variable | None:
-        """The value after every call of a function that reads it and does not update it otherwise."""
+        """The value after every call of a function that reads it and has no update for it."""
         return self.cell.default_update
 
     @default_update.setter

@@ -20,15 +20,23 @@ SMALL = ("constant", "dim")
 LONGEST_FORMULA = 100  # characters; of a longer one only the reason is shown
 
 
-def change_lines(trace: Sequence[Application], most: int = 6) -> Iterator[str]:
-    """The rules that repair or save most, with reason, source and line; then the others' names."""
+def change_lines(trace: Sequence[Application], told: set[str] | None = None) -> Iterator[str]:
+    """The rules that repair or save most, with reason, source and line; then the others' names.
+
+    Rules in ``told`` are only named; those that are explained here are added to it.
+    """
+    told = set() if told is None else told
     times = Counter(one.rule for one in trace)
     first: dict[str, Application] = {}
     for one in trace:
         first.setdefault(one.rule, one)
     telling = _telling_rules()
     shown = sorted((a for a in first.values() if a.rule in telling), key=lambda a: telling[a.rule])
-    for one in shown[:most]:
+    for one in shown:
+        if one.rule in told:
+            yield f"{one.rule}, as above"
+            continue
+        told.add(one.rule)
         count = f" ({times[one.rule]} times)" if times[one.rule] > 1 else ""
         yield f"{one.rule}{count}"
         yield from (f"    {line}" for line in _reasons(one))

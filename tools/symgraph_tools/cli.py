@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from .target import Stage, Target
 
-FAILURE, CANNOT_LOAD, MISSING_EXTRA = 1, 3, 5
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 TARGET_HELP = (
     "TARGET is file.py[:attr], package.module:attr, or a .sg file. The attribute is a compiled "
@@ -33,13 +32,23 @@ FORMATS = ("svg", "dot", "txt", "json", "png", "pdf")
 class Failure(click.ClickException):
     """An error for the user: one line, and the exit code of its kind."""
 
-    def __init__(self, message: str, exit_code: int = FAILURE) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+    exit_code = 1
 
     def show(self, file: Any = None) -> None:  # Any: as click declares it
         """Print the line."""
         click.echo(f"symgraph: {self.message}", file=file, err=file is None)
+
+
+class CannotLoad(Failure):
+    """A target that cannot be loaded."""
+
+    exit_code = 3
+
+
+class MissingExtra(Failure):
+    """An optional package that is not installed."""
+
+    exit_code = 5
 
 
 @click.group(context_settings=SETTINGS, epilog="Try first: symgraph demo")
@@ -190,9 +199,9 @@ def _failures() -> Iterator[None]:
         from .raster import MissingExtraError
         from .target import TargetError, one_line
 
-        code = FAILURE
+        kind = Failure
         if isinstance(error, TargetError):
-            code = CANNOT_LOAD
+            kind = CannotLoad
         elif isinstance(error, MissingExtraError):
-            code = MISSING_EXTRA
-        raise Failure(one_line(error), code) from error
+            kind = MissingExtra
+        raise kind(one_line(error)) from error

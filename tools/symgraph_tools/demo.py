@@ -1,4 +1,4 @@
-"""``symgraph demo``: trains a softmax classifier and a network on handwritten digits, and tells all.
+"""``symgraph demo``: trains a softmax classifier and a network to read handwritten digits.
 
 Read ``classifiers.py`` for the formulas, ``plain_numpy.py`` for what the times are measured beside.
 """
@@ -86,9 +86,10 @@ def run_demo(epochs: int, pictures: Pictures) -> bool:
         f"{len(digits.test.labels)} held out"
     )
     click.echo("Loss, written naively: p = exp(z) / sum(exp(z)); -mean(log(p[i, label[i]]))")
+    told: set[str] = set()
     reached, curves = [], {}
     for lesson in LESSONS:
-        classifier, history, accuracy = _teach(lesson, digits, epochs)
+        classifier, history, accuracy = _teach(lesson, digits, epochs, told)
         reached.append(accuracy >= lesson.wanted)
         curves[classifier.name] = history.losses
         if pictures.svg:
@@ -103,8 +104,10 @@ def run_demo(epochs: int, pictures: Pictures) -> bool:
     return all(reached)
 
 
-def _teach(lesson: Lesson, digits: Digits, epochs: int) -> tuple[Classifier, History, float]:
-    """Compile, train, test, and compare with NumPy; prints as it goes."""
+def _teach(
+    lesson: Lesson, digits: Digits, epochs: int, told: set[str]
+) -> tuple[Classifier, History, float]:
+    """Compile, train, test, and compare with NumPy; prints as it goes, and no rule twice."""
     click.echo(f"\n{lesson.title}\n{'-' * len(lesson.title)}")
     started = perf_counter()
     classifier = lesson.make()
@@ -114,7 +117,7 @@ def _teach(lesson: Lesson, digits: Digits, epochs: int) -> tuple[Classifier, His
     classifier.test.compile()
     click.echo(f"compiled in {perf_counter() - started:.2f} s: {_sizes(classifier.step)}")
     click.echo("What the compiler changed, and why:")
-    for line in change_lines(classifier.step.trace):
+    for line in change_lines(classifier.step.trace, told):
         click.echo(f"  {line}")
     with _progress(classifier.name, epochs) as report:
         history = train(classifier.step, digits.train, epochs, report)
@@ -137,9 +140,7 @@ def _teach(lesson: Lesson, digits: Digits, epochs: int) -> tuple[Classifier, His
 
 def _sizes(step: Any) -> str:  # Any: a compiled function
     count = len(toposort(step.graph.outputs))
-    return (
-        f"a step of {count} nodes, gradient included, is {len(step.kernels)} loops and BLAS calls"
-    )
+    return f"a step of {count} nodes, gradient included, runs as {len(step.kernels)} loops and BLAS"
 
 
 def _test(classifier: Classifier, examples: Examples) -> tuple[float, float]:
@@ -168,7 +169,8 @@ def _stress(classifier: Classifier, examples: Examples) -> None:
         p = powers / powers.sum(1, keepdims=True)
         naive = -np.mean(np.log(p[np.arange(len(p)), examples.labels]))
     click.echo(
-        f"images {BRIGHTER:,.0f} times as bright: loss {loss:.6g}; the same formula in NumPy: {naive}"
+        f"images {BRIGHTER:,.0f} times as bright: loss {loss:.6g}; "
+        f"the same formula in NumPy: {naive}"
     )
 
 
@@ -178,12 +180,13 @@ def _progress(name: str, epochs: int) -> Iterator[Callable[[float], None] | None
     if not sys.stderr.isatty():
         yield None
         return
-    with click.progressbar(
+    bar: click._termui_impl.ProgressBar[float] = click.progressbar(
         length=epochs,
         label=f"training: {name}",
         file=sys.stderr,
         item_show_func=lambda loss: "" if loss is None else f"loss {loss:.4f}",
-    ) as bar:
+    )
+    with bar:
         yield lambda loss: bar.update(1, loss)
 
 

@@ -1,7 +1,7 @@
 """A graph of the compiler as a drawing: what each node is called, and which nodes need no box.
 
-Numbers and dims are written inside the operations that read them, as in ``multiply(_, 2.0)``. Graphs
-inside nodes (bodies of loops) are drawn in a frame of their own, with arrows to the node.
+Numbers and dims are written inside the operations that read them, as in ``_ * 2.0``. Graphs inside
+nodes (bodies of loops) are drawn in a frame of their own, with arrows to the node.
 """
 
 from __future__ import annotations
