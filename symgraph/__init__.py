@@ -4,35 +4,14 @@ See ``symgraph.compile`` for how it works, and README.md for a first example. Al
 below; ``sg.special``, ``sg.nn``, ``sg.random``, ``sg.linalg``, ``sg.optim``, ``sg.init`` hold more.
 """
 
-from symgraph import init, linalg, nn, optim, random, special
-from symgraph.api import (
-    ancestors,
-    check_grad,
-    clone,
-    col,
-    cols,
-    function,
-    grad,
-    hessian,
-    hvp,
-    jacobian,
-    jvp,
-    matrices,
-    matrix,
-    row,
-    rows,
-    scalar,
-    scalars,
-    tensor3,
-    tensor3s,
-    tensor4,
-    tensor4s,
-    value_and_grad,
-    vector,
-    vectors,
-    vjp,
-)
-from symgraph.compile import Mode
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from symgraph import init as init
+from symgraph import linalg as linalg
+from symgraph import nn as nn
+from symgraph import random as random
+from symgraph import special as special
 from symgraph.config import config
 from symgraph.errors import (
     ArgumentError,
@@ -56,6 +35,7 @@ from symgraph.errors import (
 )
 from symgraph.ir.dim import Dim
 from symgraph.ir.graph import Graph
+from symgraph.ir.op import METHODS
 from symgraph.ir.variable import Variable
 from symgraph.ops.activation import (
     elu,
@@ -297,12 +277,43 @@ from symgraph.ops.statistics import LOGSUMEXP as logsumexp
 from symgraph.ops.statistics import MEAN as mean
 from symgraph.ops.statistics import VAR as var
 from symgraph.ops.statistics import average, count_nonzero, norm, ptp, std, vector_norm
-from symgraph.rewrite.pattern import holes
-from symgraph.rewrite.rule import rule
 from symgraph.runtime.arguments import In
-from symgraph.runtime.function import Function
 from symgraph.runtime.shared import Shared, shared
-from symgraph.saving import load, load_parameters, save, save_parameters
+
+if TYPE_CHECKING:
+    from symgraph import optim as optim
+    from symgraph.api import (
+        ancestors,
+        check_grad,
+        clone,
+        col,
+        cols,
+        function,
+        grad,
+        hessian,
+        hvp,
+        jacobian,
+        jvp,
+        matrices,
+        matrix,
+        row,
+        rows,
+        scalar,
+        scalars,
+        tensor3,
+        tensor3s,
+        tensor4,
+        tensor4s,
+        value_and_grad,
+        vector,
+        vectors,
+        vjp,
+    )
+    from symgraph.compile import Mode
+    from symgraph.rewrite.pattern import holes
+    from symgraph.rewrite.rule import rule
+    from symgraph.runtime.function import Function
+    from symgraph.saving import load, load_parameters, save, save_parameters
 
 # NumPy's other names for the same functions
 arccos = acos
@@ -320,6 +331,104 @@ mod = remainder
 invert = bitwise_invert
 newaxis = None
 
+_LATE = {
+    "Function": "symgraph.runtime.function",
+    "Mode": "symgraph.compile",
+    "ancestors": "symgraph.api",
+    "check_grad": "symgraph.api",
+    "clone": "symgraph.api",
+    "col": "symgraph.api",
+    "cols": "symgraph.api",
+    "function": "symgraph.api",
+    "grad": "symgraph.api",
+    "hessian": "symgraph.api",
+    "holes": "symgraph.rewrite.pattern",
+    "hvp": "symgraph.api",
+    "jacobian": "symgraph.api",
+    "jvp": "symgraph.api",
+    "load": "symgraph.saving",
+    "load_parameters": "symgraph.saving",
+    "matrices": "symgraph.api",
+    "matrix": "symgraph.api",
+    "row": "symgraph.api",
+    "rows": "symgraph.api",
+    "rule": "symgraph.rewrite.rule",
+    "save": "symgraph.saving",
+    "save_parameters": "symgraph.saving",
+    "scalar": "symgraph.api",
+    "scalars": "symgraph.api",
+    "tensor3": "symgraph.api",
+    "tensor3s": "symgraph.api",
+    "tensor4": "symgraph.api",
+    "tensor4s": "symgraph.api",
+    "value_and_grad": "symgraph.api",
+    "vector": "symgraph.api",
+    "vectors": "symgraph.api",
+    "vjp": "symgraph.api",
+}
+METHODS["eval"] = lambda x, values: import_module("symgraph.api").evaluate(x, values)
 __version__ = "0.1.0"
 
-__all__ = ["ArgumentError", "AxisError", "BoundsError", "CacheWarning", "ConfigError", "DTypeError", "DeviceError", "Dim", "DisconnectedError", "Function", "GradientError", "Graph", "In", "MissingInputError", "Mode", "NumericError", "ParseError", "ShapeError", "Shared", "SymbolicError", "SymgraphError", "UnsupportedError", "UnusedInputError", "Variable", "VerifyError", "abs", "absolute", "acos", "acosh", "add", "all", "ancestors", "angle", "any", "append", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "array_split", "asarray", "asin", "asinh", "assume", "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "average", "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "cbrt", "ceil", "check_grad", "checkpoint", "clip", "clip_gradient", "clone", "col", "cols", "column_stack", "complex", "compress", "concat", "concatenate", "cond", "config", "conj", "constant", "copysign", "cos", "cosh", "count_nonzero", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "custom_gradient", "deg2rad", "diag", "diagonal", "diff", "digamma", "divide", "divmod", "dot", "dstack", "dynamic_slice", "einsum", "elu", "empty", "empty_like", "equal", "erf", "erfc", "erfcx", "erfinv", "exp", "exp2", "expand_dims", "expm1", "eye", "fabs", "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fma", "fmax", "fmin", "fmod", "fold", "full", "full_like", "function", "gamma", "gammaln", "gelu", "grad", "greater", "greater_equal", "hard_sigmoid", "heaviside", "hessian", "holes", "hstack", "hvp", "hypot", "identity", "imag", "init", "inner", "invert", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "jacobian", "jvp", "kron", "leaky_relu", "less", "less_equal", "linalg", "linspace", "load", "load_parameters", "log", "log1mexp", "log1p", "log1pexp", "log2", "log10", "log_sigmoid", "log_softmax", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logsubexp", "logsumexp", "map", "matmul", "matrices", "matrix", "matrix_power", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum", "mod", "modf", "moveaxis", "multi_dot", "multiply", "nan_to_num", "negative", "newaxis", "nextafter", "nn", "norm", "not_equal", "one_hot", "ones", "ones_like", "optim", "outer", "pad", "permute_dims", "positive", "pow", "power", "prod", "ptp", "put_along_axis", "rad2deg", "random", "ravel", "real", "reciprocal", "relu", "remainder", "repeat", "reshape", "rint", "roll", "rollaxis", "rot90", "round", "row", "rows", "rule", "save", "save_parameters", "scalar", "scalars", "scan", "selu", "shared", "sigmoid", "sign", "signbit", "silu", "sin", "sinc", "sinh", "softmax", "softplus", "softsign", "sort", "special", "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensor", "tensor3", "tensor3s", "tensor4", "tensor4s", "tensordot", "tile", "trace", "transpose", "tri", "tril", "triu", "trunc", "unstack", "value_and_grad", "var", "vdot", "vecdot", "vector", "vector_norm", "vectors", "vjp", "vstack", "where", "while_loop", "xlog1py", "xlogy", "zeros", "zeros_like"]
+__all__ = [
+    "ArgumentError", "AxisError", "BoundsError", "CacheWarning", "ConfigError", "DTypeError",
+    "DeviceError", "Dim", "DisconnectedError", "Function", "GradientError", "Graph", "In",
+    "MissingInputError", "Mode", "NumericError", "ParseError", "ShapeError", "Shared",
+    "SymbolicError", "SymgraphError", "UnsupportedError", "UnusedInputError", "Variable",
+    "VerifyError", "abs", "absolute", "acos", "acosh", "add", "all", "ancestors", "angle",
+    "any", "append", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
+    "arctanh", "argmax", "argmin", "argsort", "array_split", "asarray", "asin", "asinh",
+    "assume", "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d",
+    "average", "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift",
+    "bitwise_or", "bitwise_right_shift", "bitwise_xor", "broadcast_arrays", "broadcast_shapes",
+    "broadcast_to", "cbrt", "ceil", "check_grad", "checkpoint", "clip", "clip_gradient",
+    "clone", "col", "cols", "column_stack", "complex", "compress", "concat", "concatenate",
+    "cond", "config", "conj", "constant", "copysign", "cos", "cosh", "count_nonzero", "cumprod",
+    "cumsum", "cumulative_prod", "cumulative_sum", "custom_gradient", "deg2rad", "diag",
+    "diagonal", "diff", "digamma", "divide", "divmod", "dot", "dstack", "dynamic_slice",
+    "einsum", "elu", "empty", "empty_like", "equal", "erf", "erfc", "erfcx", "erfinv", "exp",
+    "exp2", "expand_dims", "expm1", "eye", "fabs", "flip", "fliplr", "flipud", "float_power",
+    "floor", "floor_divide", "fma", "fmax", "fmin", "fmod", "fold", "full", "full_like",
+    "function", "gamma", "gammaln", "gelu", "grad", "greater", "greater_equal", "hard_sigmoid",
+    "heaviside", "hessian", "holes", "hstack", "hvp", "hypot", "identity", "imag", "init",
+    "inner", "invert", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf",
+    "jacobian", "jvp", "kron", "leaky_relu", "less", "less_equal", "linalg", "linspace", "load",
+    "load_parameters", "log", "log1mexp", "log1p", "log1pexp", "log2", "log10", "log_sigmoid",
+    "log_softmax", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "logit", "logsubexp", "logsumexp", "map", "matmul", "matrices", "matrix",
+    "matrix_power", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum",
+    "mod", "modf", "moveaxis", "multi_dot", "multiply", "nan_to_num", "negative", "newaxis",
+    "nextafter", "nn", "norm", "not_equal", "one_hot", "ones", "ones_like", "optim", "outer",
+    "pad", "permute_dims", "positive", "pow", "power", "prod", "ptp", "put_along_axis",
+    "rad2deg", "random", "ravel", "real", "reciprocal", "relu", "remainder", "repeat",
+    "reshape", "rint", "roll", "rollaxis", "rot90", "round", "row", "rows", "rule", "save",
+    "save_parameters", "scalar", "scalars", "scan", "selu", "shared", "sigmoid", "sign",
+    "signbit", "silu", "sin", "sinc", "sinh", "softmax", "softplus", "softsign", "sort",
+    "special", "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient",
+    "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensor",
+    "tensor3", "tensor3s", "tensor4", "tensor4s", "tensordot", "tile", "trace", "transpose",
+    "tri", "tril", "triu", "trunc", "unstack", "value_and_grad", "var", "vdot", "vecdot",
+    "vector", "vector_norm", "vectors", "vjp", "vstack", "where", "while_loop", "xlog1py",
+    "xlogy", "zeros", "zeros_like",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """The compiler and what stands on it, imported when first used."""
+    if name == "optim":
+        return import_module("symgraph.optim")
+    if name not in _LATE:
+        raise AttributeError(f"module 'symgraph' has no attribute {name!r}" + _guess(name))
+    found = getattr(import_module(_LATE[name]), name)
+    globals()[name] = found
+    return found
+
+
+def _guess(name: str) -> str:
+    from symgraph.errors import nearest
+
+    near = nearest(name, list(__all__))
+    return f"; did you mean {near!r}?" if near else ""
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

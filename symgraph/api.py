@@ -1,4 +1,4 @@
-"""The verbs of define-then-run: ``function``, ``grad`` and its kin, ``shared``, constructors of inputs.
+"""The verbs of define-then-run: ``function``, ``grad`` and its kin; constructors of inputs.
 
 This module ties the layers together and holds no compiler code: see ``symgraph.compile`` for that.
 """
@@ -24,7 +24,6 @@ from symgraph.errors import (
 from symgraph.ir.dim import DimLike, symbols
 from symgraph.ir.graph import Graph, substitute_nodes, toposort
 from symgraph.ir.node import Node
-from symgraph.ir.op import METHODS
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
 from symgraph.ops.convert import asarray, cast
@@ -51,11 +50,11 @@ def function(
 ) -> Function:
     """A compiled function of ``inputs``.
 
-    ``outputs``: a variable, a nested list, tuple or dict of them (calls return the same structure), or
-    None.    ``updates``: shared variable -> new value, all computed from old values and applied
+    ``outputs``: a variable, a nested list, tuple or dict of them (calls return the same structure),
+    or None.    ``updates``: shared variable -> new value, all computed from old values and applied
     together, or not at all if the call fails.    ``givens``: replacements in the graph.
-    ``on_unused_input``: "raise", "warn" or "ignore".    ``threads``: accepted; this code generator runs
-    on one.    Raises: MissingInputError for a variable that is neither input nor shared,
+    ``on_unused_input``: "raise", "warn" or "ignore".    ``threads``: accepted; this code generator
+    runs on one.    Raises: MissingInputError for a variable that is neither input nor shared,
     UnusedInputError, ArgumentError, and every error of the graph itself.
     """
     chosen = as_mode(mode)
@@ -143,7 +142,8 @@ def _check_device(device: str | None) -> None:
         raise DeviceError(
             message(
                 f"device {chosen!r} cannot run functions yet",
-                hint="CUDA code generation is there as a backend (symgraph.codegen); functions run on the CPU",
+                hint="CUDA code generation is there as a backend (symgraph.codegen);"
+                " functions run on the CPU",
             )
         )
 
@@ -204,7 +204,7 @@ def _update_nodes(pairs: list[tuple[Variable, Any]]) -> tuple[list[Node], list[N
             raise ArgumentError(
                 message(
                     f"updates: {target!r} is not a shared variable",
-                    hint="only shared variables have a value that outlives a call: sg.shared(value)",
+                    hint="only shared variables outlive a call: make it with sg.shared(value)",
                 )
             )
         if target.node in targets:
@@ -275,7 +275,8 @@ def _check_leaves(nodes: Sequence[Node], parameters: list[Parameter], on_unused:
         line = str(node.lines[0]) if node.lines else None
         raise MissingInputError(
             message(
-                f"the outputs depend on {node.name or 'an unnamed variable'}: {node.type}, which is not an input",
+                f"the outputs depend on {node.name or 'an unnamed variable'}: {node.type},"
+                " which is not an input",
                 {"inputs": [p.name for p in parameters]},
                 line,
                 "list it in inputs=, replace it by givens=, or make it sg.shared",
@@ -360,9 +361,6 @@ def evaluate(variable: Variable, values: Mapping[Variable, Any] | None = None) -
     keys = list(given)
     f = function(keys, variable, on_unused_input="ignore", name="eval")
     return f(*[given[k] for k in keys])
-
-
-METHODS["eval"] = evaluate
 
 
 def clone(outputs: Any, replace: Pairs | None = None) -> Any:

@@ -8,8 +8,8 @@
     plan        which temporaries share memory                                lower.memory
     build       machine code, from the disk cache where it is there           codegen, runtime.cache
 
-``STAGES`` has the graph stages in order; each takes and gives outputs. A ``Compiler`` belongs to one
-function and makes its specialisations: the usual one, where all dims that meet are equal, and
+``STAGES`` has the graph stages in order; each takes and gives outputs. A ``Compiler`` belongs to
+one function and makes its specialisations: the usual one, where all dims that meet are equal, and
 further ones when a call brings an axis of length 1 that broadcasts.
 """
 
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 
 from symgraph.codegen.backend import Compiled, backend
 from symgraph.config import config
@@ -200,6 +199,8 @@ def identity(program: Program) -> str:
 
 
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # 20 ms
+
     try:
         return version("symgraph")
     except PackageNotFoundError:  # used from a source tree

@@ -2,8 +2,8 @@
 
 Before the compiled program runs, the graph as built is evaluated node by node by its references: an
 index out of bounds, a false assumption, and the first NaN or infinity made from finite inputs are
-reported with the user's line. Afterwards each stage of the compiler must give the same values, within
-rounding, wherever the graph as written gives finite ones.
+reported with the user's line. Afterwards each stage of the compiler must give the same values,
+within rounding, wherever the graph as written gives finite ones.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from symgraph.ops.evaluate import evaluate
 
 Array = np.ndarray[Any, Any]
 ROUNDING = {"float32": 2e-3, "float64": 1e-6, "complex64": 2e-3, "complex128": 1e-6}
-"""Relative differences taken for rounding: naive formulas lose many digits where the stable ones do not."""
+"""Relative differences taken for rounding: naive formulas lose digits that stable ones keep."""
 
 
 class Debugger:
@@ -55,13 +55,17 @@ class Debugger:
     def _report(node: Node, value: Any) -> None:
         what = "NaN" if np.isnan(value).any() else "inf"
         bad = ~np.isfinite(value)
+        first = tuple(int(i) for i in np.argwhere(bad)[0])
         facts = {
             "op": f"{node.op.name}: {node.type}",
             "inputs": [i.name or i.op.name for i in node.inputs],
-            "elements": f"{int(bad.sum())} of {bad.size}, first at {tuple(int(i) for i in np.argwhere(bad)[0])}",
+            "elements": f"{int(bad.sum())} of {bad.size}, first at {first}",
         }
         line = str(node.lines[0]) if node.lines else None
-        hint = "the formula as written overflows or leaves its domain here; mode='fast' repairs many such formulas"
+        hint = (
+            "the formula as written overflows or leaves its domain here;"
+            " mode='fast' repairs many such formulas"
+        )
         raise NumericError(
             message(f"{what} made by {node.op.name} from finite inputs", facts, line, hint)
         )

@@ -52,6 +52,7 @@ class Backend(Protocol):
 BACKENDS: dict[str, str] = {
     "interp": "symgraph.codegen.interp",
     "numba": "symgraph.codegen.numba_cpu",
+    "cuda": "symgraph.codegen.numba_cuda",
 }
 
 

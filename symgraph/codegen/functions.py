@@ -47,7 +47,8 @@ def emit(builder: Any, word: str, kind: Any, *args: Any) -> Any:
     Raises: UnsupportedError for a word that neither the kernels nor the C library have.
     """
     if word in ROWS:
-        return builder.call(emit_function(builder.module, word, kind), args)
+        target = "cuda" if "nvptx" in str(builder.module.triple) else "cpu"
+        return builder.call(emit_function(builder.module, word, kind, target), args)
     if word not in _LIBM:
         raise UnsupportedError(f"compiled code has no function {word} yet")
     name = _LIBM[word] + ("f" if str(kind) == "float32" else "")

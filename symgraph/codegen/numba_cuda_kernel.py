@@ -215,8 +215,9 @@ class _PartWriter(KernelWriter):
         return self._text(Word(word, (Var(a, dtype), Var(b, dtype)), dtype))
 
     def _barrier(self) -> None:
-        if self.out.lines[-1].strip() != BARRIER:
-            self.out.line(BARRIER)
+        self.out.line(BARRIER)
+        if len(set(self.out.lines[-2:])) == 1:  # two in a row, at one depth
+            self.out.lines.pop()
 
     # ------------------------------------------------------------ statements
 

@@ -31,8 +31,8 @@ def at(typing_context, i):  # type: ignore[no-untyped-def]
 
 
 @cache
-def cast(dtype: DType) -> Any:
-    """The conversion of any number to ``dtype``."""
+def cast(dtype: DType, register: Any = intrinsic) -> Any:
+    """The conversion of any number to ``dtype``; ``register`` makes an intrinsic of a target."""
     to = numba_type(dtype)
 
     def typing(typing_context, x):  # type: ignore[no-untyped-def]
@@ -44,7 +44,7 @@ def cast(dtype: DType) -> Any:
         return to(x), generate
 
     typing.__name__ = str(to)
-    return intrinsic(typing)
+    return register(typing)
 
 
 def _convert(context: Any, b: Any, value: Any, source: Any, to: Any) -> Any:

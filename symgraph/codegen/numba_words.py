@@ -265,7 +265,8 @@ def _magnitude(e: Emitter, x: Any, operator: str) -> Any:
     return e.b.fcmp_ordered(operator, size, ir.Constant(x.type, float("inf")))
 
 
-def _bitcast(e: Emitter, args: Any) -> Any:
+def emit_bitcast(e: Emitter, args: Any) -> Any:
+    """The bits of the argument as the result's type."""
     return e.b.bitcast(args[0], e.context.get_value_type(e.result))
 
 
@@ -412,7 +413,8 @@ EMITTERS: dict[str, tuple[int, Emit]] = {
 }
 
 
-def _result_type(name: str, x: Any) -> Any:
+def result_type(name: str, x: Any) -> Any:
+    """numba's type of a word on an argument of type x."""
     if name in _TO_BOOL:
         return types.boolean
     if name in ("abs", "real", "imag") and isinstance(x, types.Complex):
@@ -422,8 +424,17 @@ def _result_type(name: str, x: Any) -> Any:
     return x
 
 
-def make(name: str, arity: int, emit: Emit, result: Callable[[Any], Any]) -> Any:
-    """A numba intrinsic of ``arity`` arguments of one type (the first of three is boolean)."""
+def make(
+    name: str,
+    arity: int,
+    emit: Emit,
+    result: Callable[[Any], Any],
+    register: Callable[[Any], Any] = intrinsic,
+) -> Any:
+    """A numba intrinsic of ``arity`` arguments of one type (``select``: boolean first).
+
+    ``register`` is the target's decorator for intrinsics.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return emit(Emitter(context, builder, signature), args)
@@ -441,7 +452,7 @@ def make(name: str, arity: int, emit: Emit, result: Callable[[Any], Any]) -> Any
     }
     function = shapes[arity]
     function.__name__ = function.__qualname__ = name
-    return intrinsic(function)
+    return register(function)
 
 
 @cache
@@ -458,13 +469,13 @@ def lookup(name: str) -> Any:
         return numba_memory.array(DTYPE_OF[rest])
     if head == "bitcast":
         to = numba_memory.numba_type(DTYPE_OF[rest])
-        return make(name, 1, _bitcast, lambda x: to)
+        return make(name, 1, emit_bitcast, lambda x: to)
     if head == "local":
         return numba_memory.local(*parse_local(rest))
     word = _WORD_OF.get(name, name)
     if word in EMITTERS:
         arity, emit = EMITTERS[word]
-        return make(name, arity, emit, lambda x: _result_type(word, x))
+        return make(name, arity, emit, lambda x: result_type(word, x))
     return make(
         name, WORDS[word].arity, lambda e, args: functions.emit(e.b, word, e.type, *args), _same
     )

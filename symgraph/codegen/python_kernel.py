@@ -97,6 +97,7 @@ class KernelWriter:
         self.kinds: list[str] = []  # of the loops around the statement being written
 
     def write(self, wanted: str) -> Source:
+        """The function, under the wanted name or one like it."""
         kernel, fails = self.kernel, can_fail(self.kernel)
         name = self.names.fresh(wanted)
         params = [self._name(b.name) for b in kernel.buffers]

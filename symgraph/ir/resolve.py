@@ -76,7 +76,9 @@ def _unify(left: DimLike, right: DimLike, found: dict[Atom, DimLike]) -> None:
 
 def _met(dim: DimLike) -> list[tuple[DimLike, DimLike]]:
     """Pairs of dims that broadcast against each other inside a dimension."""
-    return [pair for atom in broadcasts(dim) for pair in zip(atom.args, atom.args[1:], strict=False)]
+    return [
+        pair for atom in broadcasts(dim) for pair in zip(atom.args, atom.args[1:], strict=False)
+    ]
 
 
 def broadcasts(dim: DimLike) -> list[Atom]:

@@ -1,4 +1,4 @@
-"""``Function``: what ``sg.function`` returns. Checks arguments, picks a specialisation, runs, publishes.
+"""``Function``: what ``sg.function`` returns. It checks, picks a specialisation, runs, publishes.
 
 All updates are computed from the old values and published together after the program has ended
 without an error; a call that fails changes nothing.
@@ -30,9 +30,13 @@ class Specialisation(Protocol):
     """An executable and the user's leaves that its arguments stand for."""
 
     @property
-    def executable(self) -> Executable: ...
+    def executable(self) -> Executable:
+        """The program, ready to run."""
+        ...
 
-    def argument_leaves(self) -> list[Node]: ...
+    def argument_leaves(self) -> list[Node]:
+        """For every argument of the program, the leaf of the user's graph."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class KernelView:
-    """A kernel for people: ``source`` runs as plain Python on NumPy arrays; ``lines`` are the user's."""
+    """A kernel for people: ``source`` runs as plain Python on arrays; ``lines`` are the user's."""
 
     kernel: Kernel
     executable: Executable

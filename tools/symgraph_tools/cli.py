@@ -52,9 +52,24 @@ class MissingExtra(Failure):
 
 
 @click.group(context_settings=SETTINGS, epilog="Try first: symgraph demo")
-@click.version_option(package_name="symgraph", prog_name="symgraph")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, asked: _print_version(context) if asked else None,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """Compile array formulas: naive formula in, accurate value and gradient out."""
+
+
+def _print_version(context: click.Context) -> None:
+    """Print the version of the package that is imported, installed or not, and stop."""
+    from symgraph import __version__
+
+    click.echo(f"symgraph {__version__}")
+    context.exit()
 
 
 @main.command()
