@@ -14,12 +14,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from symgraph.ir.dim import DimLike
-from symgraph.loop.ir import Let, Stmt
+from symgraph.loop.ir import Let, Stmt, Word
+from symgraph.lower.demand import COSTLY
 from symgraph.lower.stage import Stage, loop_index
 from symgraph.lower.words import WordBuilder
 
 WINDOW = 48  # top-level entries looked back over: keeps the work linear in the graph
-LARGEST_BODY = 700  # statements in one loop nest; beyond it compile time and register pressure grow
+LARGEST_BODY = 300  # statements in one loop nest; beyond it compile time and register pressure grow
+MOST_FUNCTIONS = 48  # elementary functions in one: LLVM's time is quadratic in them (1000: 42 s)
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Nest:
     stages: set[int]
     closed: bool = False
     size: int = 0
+    functions: int = 0
 
 
 @dataclass(slots=True)
@@ -54,6 +57,12 @@ class Barrier:
 
 
 Entry = Text | Nest | Barrier
+
+
+def functions_in(stage: Stage) -> int:
+    """How many elementary functions a stage computes."""
+    words = (let.value for let in stage.lets)
+    return sum(1 for w in words if isinstance(w, Word) and w.name in COSTLY)
 
 
 @dataclass(slots=True)
@@ -121,6 +130,7 @@ class Clusters:
                 position += 1
         nest.stages.add(stage.number)
         nest.size += len(stage.lets) + len(stage.inside)
+        nest.functions += functions_in(stage)
         self._place(nest.block, stage, depth + 1, needs)
         if depth == stage.kept and stage.after:
             block.insert(position + 1, Text(list(stage.after), {stage.number}))
@@ -159,6 +169,8 @@ class Clusters:
 
     def _fits(self, nest: Nest, stage: Stage, depth: int) -> bool:
         size = nest.size + len(stage.lets)
+        if nest.functions and nest.functions + functions_in(stage) > MOST_FUNCTIONS:
+            return False
         return not nest.closed and nest.dim == stage.space[depth] and size <= LARGEST_BODY
 
     def _aligned(self, writer: int, stage: Stage, depth: int) -> bool:
