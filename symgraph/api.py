@@ -315,11 +315,20 @@ def _lengths(
         if "defines dimension" not in node.op.properties:
             continue
         (atom,) = symbols(node.attrs["dim"])
-        below = {n for n in toposort([node.inputs[0]]) if n.op.name == "input"}
-        chosen = [k for k, p in enumerate(parameters) if p.variable.node in below]
+        below = toposort([node.inputs[0]])
+        sizes = {a for n in below if n.op.name == "dim" for a in symbols(n.attrs["dim"])}
+        chosen = [
+            k
+            for k, p in enumerate(parameters)
+            if p.variable.node in below or any(symbols(d) & sizes for d in p.variable.shape)
+        ]
         length = Variable(node.inputs[0])
         compute = function(
-            [parameters[k].variable for k in chosen], length, mode=mode, name="length"
+            [parameters[k].variable for k in chosen],
+            length,
+            mode=mode,
+            name="length",
+            on_unused_input="ignore",
         )
         found.append(Length(atom, tuple(chosen), compute))
     return found

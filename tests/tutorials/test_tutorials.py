@@ -65,6 +65,9 @@ def write(notebook, path: Path) -> None:
         for output in cell.get("outputs", ()):
             if "text" in output:
                 output.text = CELL_FILE.sub("<this cell>", output.text)
+            picture = output.get("data", {}).get("image/svg+xml")
+            if picture is not None:
+                output.data["image/svg+xml"] = CELL_FILE.sub("this cell", picture)
     notebook.metadata.pop("language_info", None)
     nbformat.validate(notebook)
     nbformat.write(notebook, path)

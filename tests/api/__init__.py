@@ -1,0 +1,1 @@
+"""The public API: functions as a user writes and calls them."""

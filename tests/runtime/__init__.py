@@ -1,0 +1,1 @@
+"""Calls, shared state, the disk cache, debug mode."""
