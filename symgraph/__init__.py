@@ -23,6 +23,7 @@ from symgraph.errors import (
     DisconnectedError,
     DTypeError,
     GradientError,
+    MemberError,
     MissingInputError,
     NumericError,
     ParseError,
@@ -372,7 +373,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ArgumentError", "AxisError", "BoundsError", "CacheWarning", "ConfigError", "DTypeError",
     "DeviceError", "Dim", "DisconnectedError", "Function", "GradientError", "Graph", "In",
-    "MissingInputError", "Mode", "NumericError", "ParseError", "ShapeError", "Shared",
+    "MemberError", "MissingInputError", "Mode", "NumericError", "ParseError", "ShapeError", "Shared",
     "SymbolicError", "SymgraphError", "UnsupportedError", "UnusedInputError", "Variable",
     "VerifyError", "abs", "absolute", "acos", "acosh", "add", "all", "ancestors", "angle",
     "any", "append", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
@@ -417,7 +418,7 @@ def __getattr__(name: str) -> Any:
     if name == "optim":
         return import_module("symgraph.optim")
     if name not in _LATE:
-        raise AttributeError(f"module 'symgraph' has no attribute {name!r}" + _guess(name))
+        raise MemberError(f"module 'symgraph' has no attribute {name!r}" + _guess(name))
     found = getattr(import_module(_LATE[name]), name)
     globals()[name] = found
     return found

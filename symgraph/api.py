@@ -6,6 +6,7 @@ This module ties the layers together and holds no compiler code: see ``symgraph.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from symgraph.autodiff import check, transform
@@ -24,6 +25,7 @@ from symgraph.errors import (
 from symgraph.ir.dim import DimLike, symbols
 from symgraph.ir.graph import Graph, substitute_nodes, toposort
 from symgraph.ir.node import Node
+from symgraph.ir.origin import at_line
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
 from symgraph.ops.convert import asarray, cast
@@ -57,10 +59,9 @@ def function(
     runs on one.    Raises: MissingInputError for a variable that is neither input nor shared,
     UnusedInputError, ArgumentError, and every error of the graph itself.
     """
-    chosen = as_mode(mode)
-    _check_device(device)
+    chosen = _on_device(as_mode(mode), device)
     if threads is not None and threads < 0:
-        raise ArgumentError(f"threads must be 0 (all) or positive, got {threads}")
+        raise ArgumentError(at_line(f"threads must be 0 (all) or positive, got {threads}"))
     parameters = _parameters(inputs)
     leaves, tree = flatten(outputs)
     results = [_as_output(x) for x in leaves]
@@ -136,16 +137,17 @@ def _rebuild(
     )
 
 
-def _check_device(device: str | None) -> None:
+def _on_device(mode: Mode, device: str | None) -> Mode:
+    """The mode for a device; DeviceError where there is no such device."""
     chosen = device or config.text("device")
-    if chosen != "cpu":
-        raise DeviceError(
-            message(
-                f"device {chosen!r} cannot run functions yet",
-                hint="CUDA code generation is there as a backend (symgraph.codegen);"
-                " functions run on the CPU",
-            )
-        )
+    if chosen == "cpu":
+        return mode
+    if chosen != "cuda":
+        raise DeviceError(message(f"there is no device {chosen!r}", hint="use 'cpu' or 'cuda'"))
+    from symgraph.codegen.numba_cuda_api import require_device
+
+    require_device()
+    return replace(mode, backend="cuda")
 
 
 def _parameters(inputs: Any) -> list[Parameter]:
@@ -158,11 +160,11 @@ def _parameters(inputs: Any) -> list[Parameter]:
         if not isinstance(variable, Variable) or variable.node.op.name != "input":
             what = f"{variable!r}"
             hint = "inputs are made by sg.tensor and kin; use givens= to replace an intermediate"
-            raise ArgumentError(message(f"input {k} is not an input variable: {what}", hint=hint))
+            raise ArgumentError(at_line(f"input {k} is not an input variable: {what}", hint=hint))
         if variable.node in seen:
-            raise ArgumentError(
-                message(f"input {variable.name or k} is listed twice", hint="list every input once")
-            )
+            facts = {variable.name or f"input {k}": variable.type}
+            what = f"input {variable.name or k} is listed twice"
+            raise ArgumentError(at_line(what, facts, "list every input once"))
         seen.add(variable.node)
         found.append(
             Parameter(
@@ -179,7 +181,7 @@ def _parameters(inputs: Any) -> list[Parameter]:
 def _as_output(value: Any) -> Variable:
     if isinstance(value, Function):
         raise ArgumentError(
-            message("an output is a compiled function, not a variable", hint="pass the expression")
+            at_line("an output is a compiled function, not a variable", hint="pass the expression")
         )
     return asarray(value)
 
@@ -191,7 +193,7 @@ def _pairs(given: Pairs | None, what: str) -> list[tuple[Variable, Any]]:
     for item in items:
         if not isinstance(item, tuple) or len(item) != 2 or not isinstance(item[0], Variable):
             raise ArgumentError(
-                message(f"{what} takes a dict or pairs of variable and expression, got {item!r}")
+                at_line(f"{what} takes a dict or pairs of variable and expression, got {item!r}")
             )
     return items
 
@@ -202,13 +204,14 @@ def _update_nodes(pairs: list[tuple[Variable, Any]]) -> tuple[list[Node], list[N
     for target, value in pairs:
         if target.node.op.name != "shared":
             raise ArgumentError(
-                message(
+                at_line(
                     f"updates: {target!r} is not a shared variable",
                     hint="only shared variables outlive a call: make it with sg.shared(value)",
                 )
             )
         if target.node in targets:
-            raise ArgumentError(f"updates: {target.name or 'a shared variable'} is updated twice")
+            what = f"updates: {target.name or 'a shared variable'} is updated twice"
+            raise ArgumentError(at_line(what, {"type": target.type}, "give it one new value"))
         targets.append(target.node)
         values.append(
             _fitting(
@@ -223,7 +226,7 @@ def _fitting(value: Variable, wanted: TensorType, what: str) -> Node:
         value = cast(value, wanted.dtype)
     if value.dtype != wanted.dtype:
         raise DTypeError(
-            message(
+            at_line(
                 f"{what} is {value.dtype}, not {wanted.dtype}",
                 {"value": value},
                 hint="cast it with sg.astype",
@@ -235,7 +238,11 @@ def _fitting(value: Variable, wanted: TensorType, what: str) -> Node:
     )
     if value.ndim != wanted.ndim or clash:
         raise ShapeError(
-            message(f"{what} has shape {value.shape}, not {wanted.shape}", {"value": value})
+            at_line(
+                f"{what} has shape {value.shape}, not {wanted.shape}",
+                {"value": value},
+                "reduce, reshape or sg.broadcast_to it",
+            )
         )
     return value.node
 
@@ -270,7 +277,6 @@ def _with_default_updates(
 def _check_leaves(nodes: Sequence[Node], parameters: list[Parameter], on_unused: str) -> None:
     used = {n for n in toposort(nodes) if n.op.name == "input"}
     known = {p.variable.node for p in parameters}
-    named = {a for p in parameters for d in p.variable.shape for a in symbols(d)}
     for node in used - known:
         line = str(node.lines[0]) if node.lines else None
         raise MissingInputError(
@@ -283,10 +289,21 @@ def _check_leaves(nodes: Sequence[Node], parameters: list[Parameter], on_unused:
             )
         )
     if on_unused not in ("raise", "warn", "ignore"):
-        raise ArgumentError(f"on_unused_input is raise, warn or ignore, not {on_unused!r}")
-    sizes = {a for n in toposort(nodes) if n.op.name == "dim" for a in symbols(n.attrs["dim"])}
+        what = f"on_unused_input is raise, warn or ignore, not {on_unused!r}"
+        raise ArgumentError(at_line(what))
+    tensors = [n for n in toposort(nodes) if isinstance(n.type, TensorType)]
+    sizes = {
+        a for n in tensors for d in (*n.tensor.shape, n.attrs.get("dim", 1)) for a in symbols(d)
+    }
+    told = {
+        a
+        for n in tensors
+        if n.op.name in ("input", "shared")
+        for d in n.tensor.shape
+        for a in symbols(d)
+    }
     for p in parameters:
-        needed = any(symbols(d) & sizes & named for d in p.variable.shape)
+        needed = any(symbols(d) & (sizes - told) for d in p.variable.shape)
         if p.variable.node not in used and not needed and on_unused != "ignore":
             _unused(p, on_unused)
 

@@ -18,12 +18,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from symgraph.codegen.backend import Compiled, backend
+from symgraph.codegen.backend import BACKENDS, Compiled, backend
 from symgraph.config import config
-from symgraph.errors import ArgumentError, ParseError, message
+from symgraph.errors import ArgumentError, ParseError, nearest
 from symgraph.ir.dim import Atom, DimLike
 from symgraph.ir.graph import Graph, substitute_nodes, toposort
 from symgraph.ir.node import Node
+from symgraph.ir.origin import at_line
 from symgraph.ir.resolve import Requirement, requirements, resolve
 from symgraph.loop.ir import Program
 from symgraph.loop.text import show
@@ -54,10 +55,9 @@ class Mode:
     name: str = "fast"
 
     def __post_init__(self) -> None:
-        if self.accuracy not in ACCURACIES:
-            raise ArgumentError(
-                f"accuracy is one of {', '.join(ACCURACIES)}, not {self.accuracy!r}"
-            )
+        _check_choice("accuracy", self.accuracy, ACCURACIES)
+        if self.backend is not None:
+            _check_choice("backend", self.backend, tuple(BACKENDS))
 
     @property
     def code_generator(self) -> str:
@@ -65,17 +65,22 @@ class Mode:
         return self.backend or config.text("backend")
 
 
+def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
+    """ArgumentError, with the nearest right value, for one that is not there."""
+    if value not in choices:
+        near = nearest(str(value), choices)
+        guess = f"did you mean {near!r}? " if near else ""
+        hint = f"{guess}use one of {', '.join(choices)}"
+        raise ArgumentError(at_line(f"there is no {what} {value!r}", hint=hint))
+
+
 def as_mode(mode: Mode | str | None) -> Mode:
     """A mode from its name, or the configured one."""
+    _check_choice("backend", config.text("backend"), tuple(BACKENDS))
     if isinstance(mode, Mode):
         return mode
     name = config.text("mode") if mode is None else mode
-    if name not in MODES:
-        raise ArgumentError(
-            message(
-                f"there is no mode {name!r}", hint=f"use one of {', '.join(MODES)}, or sg.Mode(...)"
-            )
-        )
+    _check_choice("mode", name, MODES)
     passes = PIPELINE[:1] if name == "quick" else None
     return Mode(name=name, passes=passes, check=name == "debug")
 

@@ -35,6 +35,10 @@ class SymbolicError(SymgraphError, TypeError):
     """A symbolic variable used where Python needs a value (`if x > 0`, `float(x)`, ...)."""
 
 
+class MemberError(SymgraphError, AttributeError):
+    """A name that a variable or module does not have."""
+
+
 class ArgumentError(SymgraphError, TypeError, ValueError):
     """Missing, surplus, repeated or malformed arguments."""
 

@@ -239,8 +239,11 @@ class Words:
         return Value(self.builder, self.builder.call(function, [fast.ir, x.ir]))
 
 
-class _DeviceBuilder(ir.IRBuilder):  # type: ignore[misc]  # llvmlite is untyped
-    """Products that NVVM leaves alone: it fuses mul and add by default, which undoes pairs."""
+class DeviceBuilder(ir.IRBuilder):  # type: ignore[misc]  # llvmlite is untyped
+    """Products that NVVM leaves alone: it fuses mul and add by default, which undoes pairs.
+
+    And what its LLVM lacks: negation and fabs on the bits, rint from NVIDIA's libdevice.
+    """
 
     def fmul(
         self, lhs: ir.Value, rhs: ir.Value, name: str = "", flags: tuple[str, ...] = ()
@@ -251,9 +254,29 @@ class _DeviceBuilder(ir.IRBuilder):  # type: ignore[misc]  # llvmlite is untyped
         product = self.module.declare_intrinsic(f"llvm.nvvm.mul.rn.{suffix}", (), ftype)
         return self.call(product, [lhs, rhs], name)
 
+    def fneg(self, arg: ir.Value, name: str = "", flags: tuple[str, ...] = ()) -> Any:
+        """-arg: the sign bit turned."""
+        bits = self._integer(arg)
+        sign = ir.Constant(bits.type, 1 << (bits.type.width - 1))
+        return self.bitcast(self.xor(bits, sign), arg.type, name)
+
+    def call(self, fn: Any, args: Any, name: str = "", **options: Any) -> Any:
+        """The call, or what stands for it."""
+        if fn.name.startswith("llvm.fabs."):
+            bits = self._integer(args[0])
+            rest = ir.Constant(bits.type, (1 << (bits.type.width - 1)) - 1)
+            return self.bitcast(self.and_(bits, rest), args[0].type, name)
+        if fn.name.startswith("llvm.rint."):
+            full = "__nv_rint" if args[0].type == DOUBLE else "__nv_rintf"
+            fn = self.module.globals.get(full) or ir.Function(self.module, fn.function_type, full)
+        return super().call(fn, args, name, **options)
+
+    def _integer(self, x: ir.Value) -> Any:
+        return self.bitcast(x, ir.IntType(64 if x.type == DOUBLE else 32))
+
 
 def _builder(function: ir.Function, target: str) -> ir.IRBuilder:
-    kind = _DeviceBuilder if target == "cuda" else ir.IRBuilder
+    kind = DeviceBuilder if target == "cuda" else ir.IRBuilder
     return kind(function.append_basic_block("entry"))
 
 

@@ -11,12 +11,11 @@ from symgraph.errors import (
     DTypeError,
     GradientError,
     ShapeError,
-    message,
 )
 from symgraph.ir.dtype import is_inexact
 from symgraph.ir.graph import toposort
 from symgraph.ir.node import Node
-from symgraph.ir.origin import user_line
+from symgraph.ir.origin import at_line
 from symgraph.ir.type import ShapeContext
 from symgraph.ir.variable import Variable
 from symgraph.ops.capture import zeros_like
@@ -24,12 +23,6 @@ from symgraph.ops.convert import asarray, cast
 from symgraph.ops.tree import Tree, flatten, flatten_like
 
 DISCONNECTED = ("raise", "zero", "none")
-
-
-def at_line(what: str, facts: Mapping[str, object] | None = None, hint: str | None = None) -> str:
-    """An error text with the user's line."""
-    line = user_line()
-    return message(what, facts, str(line) if line else None, hint)
 
 
 def variables_of(value: Any, what: str, most: int | None = None) -> tuple[list[Variable], Tree]:

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 
 from symgraph.autodiff.arguments import (
-    at_line,
     check_connected,
     check_mode,
     fitting_all,
@@ -37,6 +36,7 @@ from symgraph.ir.dtype import is_inexact
 from symgraph.ir.graph import substitute_nodes
 from symgraph.ir.node import Node
 from symgraph.ir.op import find_op
+from symgraph.ir.origin import at_line
 from symgraph.ir.variable import Variable
 from symgraph.ops.capture import placeholder, zeros_like
 from symgraph.ops.control import map as map_op

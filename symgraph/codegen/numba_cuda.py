@@ -41,13 +41,11 @@ class CudaProgram:
         self._kernels = {k.name: launches(k) for k in program.kernels}
         self._library: dict[str, Launches] = {}
 
-    def run(
-        self, inputs: Sequence[Any], outputs: list[Any], sizes: Sequence[int]
-    ) -> Outcome:
+    def run(self, inputs: Sequence[Any], outputs: list[Any], sizes: Sequence[int]) -> Outcome:
         """Runs it: (0 or the code of the failure, its facts).
 
-        inputs: NumPy or device arrays in the program's order. outputs: NumPy arrays, which are
-        written; device arrays, which are written in place; or None, replaced in the list by a new
+        inputs: NumPy or device arrays in the program's order. outputs: NumPy arrays, copied to the
+        device and back; device arrays, written in place; or None, replaced in the list by a new
         device array. All are C-contiguous, of the declared dtypes; their sizes are checked.
         """
         program = self._program
@@ -57,9 +55,8 @@ class CudaProgram:
             memory[spec.name] = _input(spec, given, _shape(spec, scope))
         for spec, given in zip(program.outputs, outputs, strict=True):
             shape = _shape(spec, scope)
-            on_device = given is not None and not isinstance(given, np.ndarray)
             memory[spec.name] = (
-                _input(spec, given, shape) if on_device else allocate(shape, spec.dtype)
+                allocate(shape, spec.dtype) if given is None else _input(spec, given, shape)
             )
         for spec in program.temporaries:
             memory[spec.name] = allocate(_shape(spec, scope), spec.dtype)

@@ -24,7 +24,6 @@ from symgraph.loop.ir import (
     Expr,
     Fail,
     For,
-    If,
     Kernel,
     Let,
     Local,
@@ -32,7 +31,6 @@ from symgraph.loop.ir import (
     Store,
     Update,
     Var,
-    While,
     Word,
 )
 from symgraph.loop.traverse import statements
@@ -62,7 +60,9 @@ def identity(word: str, dtype: DType) -> Const:
     if word == "mul":
         return Const(1, dtype)
     if word in ("and", "or"):
-        return Const(0 if word == "or" else np.iinfo(dtype.name).max if dtype.kind == "u" else -1, dtype)
+        return Const(
+            0 if word == "or" else np.iinfo(dtype.name).max if dtype.kind == "u" else -1, dtype
+        )
     if word in ("fmin", "fmax") and dtype.kind == "f":
         return Const(float("nan"), dtype)
     least = word in ("maximum", "fmax")

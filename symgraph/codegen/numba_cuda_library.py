@@ -61,7 +61,9 @@ def product(dtype: np.dtype[Any], trans_a: bool, trans_b: bool, with_old: bool) 
     return cuda.jit(gemm)
 
 
-def multiply(a: Any, b: Any, c: Any, sizes: tuple[int, int, int, int], attrs: dict[str, Any]) -> None:
+def multiply(
+    a: Any, b: Any, c: Any, sizes: tuple[int, int, int, int], attrs: dict[str, Any]
+) -> None:
     """Launches the product for flat device arrays; sizes are (batch, m, n, k)."""
     batch, m, n, k = sizes
     if batch <= 0 or m <= 0 or n <= 0:

@@ -21,6 +21,7 @@ from symgraph.codegen.numba_words import EMITTERS, Emit, Emitter
 from symgraph.codegen.plain import DTYPE_OF
 from symgraph.codegen.spelling import SPELLED
 from symgraph.loop.words import WORDS
+from symgraph_kernels.llvm import DeviceBuilder
 from symgraph_kernels.table import ROWS
 
 _WORD_OF = {spelled: name for name, spelled in SPELLED.items()}
@@ -51,9 +52,8 @@ def _device(name: str) -> Any:
         return numba_words.make(name, 1, emit, lambda x: to, register)
     word = _WORD_OF.get(name, name)
     arity, emit = _emitter(word)
-    return numba_words.make(
-        name, arity, emit, lambda x: numba_words.result_type(word, x), register
-    )
+    emit = _for_nvvm(emit)
+    return numba_words.make(name, arity, emit, lambda x: numba_words.result_type(word, x), register)
 
 
 def _index(register: Any) -> Any:
@@ -74,6 +74,18 @@ def _emitter(word: str) -> tuple[int, Emit]:
     if word in _LIBDEVICE and word not in ROWS:
         return WORDS[word].arity, lambda e, args: _libdevice(e, _LIBDEVICE[word], args)
     return WORDS[word].arity, lambda e, args: functions.emit(e.b, word, e.type, *args)
+
+
+def _for_nvvm(emit: Emit) -> Emit:
+    """The emitter with a builder that writes what NVVM understands."""
+
+    def emit_for_nvvm(e: Emitter, args: Any) -> Any:
+        outer, e.b = e.b, DeviceBuilder(e.b.block)
+        found = emit(e, args)
+        outer.position_at_end(e.b.block)
+        return found
+
+    return emit_for_nvvm
 
 
 def _libdevice(e: Emitter, name: str, args: Any) -> Any:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
-from symgraph.errors import DTypeError, message
+from symgraph.errors import DTypeError, nearest
+from symgraph.ir.origin import at_line
 
 DType = np.dtype[np.generic]
 Scalar = bool | int | float | complex
@@ -31,10 +32,12 @@ def as_dtype(dtype: DTypeLike) -> DType:
     try:
         asked = np.dtype(dtype).newbyteorder("=")
     except TypeError as error:
-        raise DTypeError(message(f"{dtype!r} is not a dtype", hint=_hint())) from error
+        near = nearest(str(dtype), [str(d) for d in ALL])
+        hint = f"did you mean {near!r}?" if near else _hint()
+        raise DTypeError(at_line(f"{dtype!r} is not a dtype", hint=hint)) from error
     found = _CANONICAL.get(asked)
     if found is None:
-        raise DTypeError(message(f"dtype {asked} is not supported", hint=_hint()))
+        raise DTypeError(at_line(f"dtype {asked} is not supported", hint=_hint()))
     return found
 
 

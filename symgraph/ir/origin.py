@@ -9,8 +9,11 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from symgraph.errors import message
 
 _FOLDER = Path(__file__).parents[2]  # a checkout, or where packages are installed
 _PACKAGES = tuple(
@@ -56,7 +59,15 @@ def user_line() -> Line | None:
     frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if not is_ours(file):
+        # The methods that dataclasses write have no file; those of our classes are ours.
+        made = file == "<string>" and frame.f_globals.get("__name__", "").startswith("symgraph.")
+        if not made and not is_ours(file):
             return Line(file, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
     return None
+
+
+def at_line(what: str, facts: Mapping[str, object] | None = None, hint: str | None = None) -> str:
+    """An error text with the user's line."""
+    line = user_line()
+    return message(what, facts, str(line) if line else None, hint)

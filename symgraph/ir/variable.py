@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 
-from symgraph.errors import ArgumentError, ShapeError, SymbolicError, message, nearest
+from symgraph.errors import ArgumentError, MemberError, ShapeError, SymbolicError, message, nearest
 from symgraph.ir.dim import Dim, product
 from symgraph.ir.dtype import DType
 from symgraph.ir.node import Node, add_name
@@ -190,9 +190,8 @@ class Variable(Operators):
         if name.startswith("__"):
             raise AttributeError(name)
         near = nearest(name, list(METHODS))
-        raise AttributeError(
-            f"a variable has no attribute {name!r}" + (f"; did you mean {near!r}?" if near else "")
-        )
+        hint = f"did you mean {near!r}?" if near else "sg.* has all functions"
+        raise MemberError(_about(self, f"a variable has no attribute {name!r}", hint))
 
     def __bool__(self) -> bool:
         raise SymbolicError(

@@ -27,7 +27,7 @@ from symgraph.ir.dtype import (
 )
 from symgraph.ir.node import Node, constant_node, make_node
 from symgraph.ir.op import find_op
-from symgraph.ir.origin import user_line
+from symgraph.ir.origin import at_line, user_line
 from symgraph.ir.variable import Variable
 
 INT8 = INTS[0]
@@ -80,12 +80,12 @@ def _holds_symbols(value: Sequence[Any]) -> bool:
 def _to_numpy(value: Any, dtype: Any) -> np.ndarray[Any, Any]:
     if isinstance(value, np.ma.MaskedArray):
         raise DTypeError(
-            message(
+            at_line(
                 "a masked array would lose its mask", hint="pass .filled(value), or data and mask"
             )
         )
     if type(value) is int and not -(2**63) <= value < 2**64:
-        raise DTypeError(message(f"the Python integer {value} fits no dtype", hint="use a float"))
+        raise DTypeError(at_line(f"the Python integer {value} fits no dtype", hint="use a float"))
     try:
         if hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray | np.generic):
             array = np.from_dlpack(value)
@@ -93,8 +93,11 @@ def _to_numpy(value: Any, dtype: Any) -> np.ndarray[Any, Any]:
             array = np.asarray(value)
     except (ValueError, TypeError, BufferError) as error:
         raise DTypeError(
-            message(f"cannot make an array of {type(value).__name__}: {error}")
+            at_line(f"cannot make an array of {type(value).__name__}: {error}")
         ) from error
+    if array.dtype.kind not in "biufc":
+        what = f"a {type(value).__name__} of dtype {array.dtype} holds no numbers"
+        raise DTypeError(at_line(what, hint="convert it to numbers or bools first"))
     target = as_dtype(array.dtype if dtype is None else dtype)
     return convert_values(array, target)
 

@@ -118,6 +118,8 @@ def _selector(x: Variable, piece: Any) -> Iterator[Part]:
         return
     if isinstance(piece, list | tuple) and not piece:
         piece = np.zeros(0, np.int64)
+    if isinstance(piece, str):
+        raise DTypeError(describe(x, f"an index cannot be a str: {piece!r}", "axes have no names"))
     array = asarray(piece)
     if array.dtype.kind == "b":
         yield from _mask(x, array)

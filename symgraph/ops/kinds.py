@@ -318,13 +318,11 @@ def normal_axes(axis: int | Sequence[int] | None, rank: int) -> tuple[int, ...]:
 
 def normal_axis(axis: Any, rank: int) -> int:
     """One axis in 0 .. rank-1, counted from the end where negative."""
-    from symgraph.errors import AxisError, message
-    from symgraph.ir.origin import user_line
+    from symgraph.errors import AxisError
+    from symgraph.ir.origin import at_line
 
     number = int(axis.__index__())
     if not -rank <= number < rank:
-        line = user_line()
-        raise AxisError(
-            message(f"axis {number} of an array with {rank} axes", line=str(line) if line else None)
-        )
+        hint = f"axes run from {-rank} to {rank - 1}" if rank else "a scalar has no axes"
+        raise AxisError(at_line(f"axis {number} of an array with {rank} axes", hint=hint))
     return number % rank

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from symgraph.errors import ArgumentError, message
+from symgraph.errors import ArgumentError
+from symgraph.ir.origin import at_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def flatten_like(tree: Tree, value: Any, what: str) -> list[Any]:
     found: list[Any] = []
     if not _collect(tree, value, found):
         raise ArgumentError(
-            message(
+            at_line(
                 f"{what} has another structure than expected",
                 {"expected": tree, "got": flatten(value)[1]},
                 hint="return the same nesting of tuples, lists and dicts (* stands for a value)",

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from symgraph.errors import ArgumentError, DTypeError, ShapeError, message, nearest
-from symgraph.ir.origin import user_line
+from symgraph.errors import ArgumentError, DTypeError, ShapeError, nearest
+from symgraph.ir.origin import at_line
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
 
@@ -67,7 +67,7 @@ def convert(value: Any, parameter: Parameter, position: int) -> Array:
 def _converted(value: Any, wanted: TensorType, parameter: Parameter, position: int) -> Array:
     if isinstance(value, Variable):
         raise ArgumentError(
-            message(
+            at_line(
                 f"argument {_label(parameter, position)} is a symbolic variable",
                 {"got": value, "needs": f"a value of {wanted}"},
                 hint="call it with arrays; to compose graphs use givens= or sg.clone",
@@ -83,11 +83,13 @@ def _converted(value: Any, wanted: TensorType, parameter: Parameter, position: i
 
 
 def _as_numpy(value: Any, parameter: Parameter, position: int) -> Array:
+    wanted = parameter.variable.type
     if isinstance(value, np.ma.MaskedArray):
         raise DTypeError(
-            message(
+            at_line(
                 f"argument {_label(parameter, position)} is a masked array: its mask would be lost",
-                hint="pass .filled(value), or the data and the mask as two inputs",
+                {"needs": wanted},
+                "pass .filled(value), or the data and the mask as two inputs",
             )
         )
     try:
@@ -96,14 +98,21 @@ def _as_numpy(value: Any, parameter: Parameter, position: int) -> Array:
         array = np.asarray(value)
     except (ValueError, TypeError, BufferError, RuntimeError) as error:
         raise ArgumentError(
-            message(
+            at_line(
                 f"argument {_label(parameter, position)} cannot become an array: {error}",
-                {"got": type(value).__name__},
+                {"got": type(value).__name__, "needs": wanted},
+                "nested lists must have one shape",
             )
         ) from error
     if array.dtype.kind not in "biufc":
         raise DTypeError(
-            _about(parameter, position, array, f"has dtype {array.dtype}, which holds no numbers")
+            _about(
+                parameter,
+                position,
+                array,
+                f"has dtype {array.dtype}, which holds no numbers",
+                "pass numbers or bools",
+            )
         )
     return array
 
@@ -117,10 +126,7 @@ def _refuse_loss(
         return
     if weak and array.dtype.kind == "f" and target.kind in "fc":
         return
-    with np.errstate(all="ignore"):
-        back = array.astype(target).astype(array.dtype)
-    kinds_fit = not (array.dtype.kind == "c" and target.kind != "c")
-    if not kinds_fit or not np.array_equal(back, array, equal_nan=array.dtype.kind in "fc"):
+    if not exact(array, target):
         raise DTypeError(
             _about(
                 parameter,
@@ -133,6 +139,15 @@ def _refuse_loss(
         )
 
 
+def exact(array: Array, dtype: Any) -> bool:
+    """Does converting to a dtype keep every value? (A complex array is never taken for a real one.)"""
+    if array.dtype.kind == "c" and np.dtype(dtype).kind != "c":
+        return False
+    with np.errstate(all="ignore"):
+        back = array.astype(dtype).astype(array.dtype)
+    return bool(np.array_equal(back, array, equal_nan=array.dtype.kind in "fc"))
+
+
 def _label(parameter: Parameter, position: int) -> str:
     return repr(parameter.name) if parameter.name else f"number {position}"
 
@@ -143,10 +158,7 @@ def _about(
     wanted = parameter.variable.type
     made = parameter.variable.line
     facts = {"got": f"{array.dtype}{list(array.shape)}", "needs": wanted, "declared": made or "?"}
-    line = user_line()
-    return message(
-        f"argument {_label(parameter, position)} {what}", facts, str(line) if line else None, hint
-    )
+    return at_line(f"argument {_label(parameter, position)} {what}", facts, hint)
 
 
 def bind_arguments(
@@ -155,7 +167,7 @@ def bind_arguments(
     """Positional and keyword arguments in the order of the parameters, defaults filled in."""
     if len(args) > len(parameters):
         raise ArgumentError(
-            message(
+            at_line(
                 f"{function} takes {len(parameters)} arguments, got {len(args)}",
                 {"inputs": _names(parameters)},
             )
@@ -167,7 +179,10 @@ def bind_arguments(
         if k < len(args):
             if named:
                 raise ArgumentError(
-                    f"{function} got input {parameter.name!r} twice, by position and by name"
+                    at_line(
+                        f"{function} got input {parameter.name!r} twice, by position and by name",
+                        {"inputs": _names(parameters)},
+                    )
                 )
             continue
         if named:
@@ -177,7 +192,7 @@ def bind_arguments(
             found.append(parameter.default)
         else:
             raise ArgumentError(
-                message(
+                at_line(
                     f"{function} misses its input {_label(parameter, k)}",
                     {"inputs": _names(parameters)},
                 )
@@ -187,7 +202,7 @@ def bind_arguments(
         near = nearest(name, [p.name for p in parameters if p.name])
         hint = f"did you mean {near!r}?" if near else None
         raise ArgumentError(
-            message(
+            at_line(
                 f"{function} has no input named {name!r}", {"inputs": _names(parameters)}, hint=hint
             )
         )

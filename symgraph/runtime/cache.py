@@ -1,15 +1,17 @@
 """Compiled code on disk, by content: one file per program, written aside and renamed.
 
-A file is a SHA-256 of the rest, then the rest. A bad one (torn, flipped, foreign) is a
+A file is a SHA-256 of its name and the rest, then the rest. A bad one (torn, flipped, foreign) is a
 ``CacheWarning`` and a recompilation, never served. The folder is private to its owner; the files
 used longest ago go first when it grows over ``config.cache_size`` MB.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
+import time
 import warnings
 from pathlib import Path
 
@@ -17,7 +19,9 @@ from symgraph.config import config
 from symgraph.errors import CacheWarning
 
 SUFFIX = ".sgc"
+ASIDE = ".tmp"
 MEGABYTE = 1_000_000  # bytes
+ABANDONED = 3_600  # seconds after which the scratch file of a killed process is removed
 
 
 def folder() -> Path:
@@ -35,6 +39,11 @@ def key(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
+def _digest(name: str, data: bytes) -> bytes:
+    """Of the name too, so that a file under another's name is not served."""
+    return hashlib.sha256(name.encode() + b"\0" + data).digest()
+
+
 def read(name: str) -> bytes | None:
     """The content of an entry, or None if there is none that is whole."""
     path = folder() / (name + SUFFIX)
@@ -43,10 +52,11 @@ def read(name: str) -> bytes | None:
     except OSError:
         return None
     digest, data = raw[:32], raw[32:]
-    if hashlib.sha256(data).digest() != digest:
+    if _digest(name, data) != digest:
         reject(name, "its checksum is wrong")
         return None
-    os.utime(path)
+    with contextlib.suppress(OSError):  # another process removed it
+        os.utime(path)
     return data
 
 
@@ -66,9 +76,9 @@ def write(name: str, data: bytes) -> None:
     where = folder()
     try:
         where.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=where, suffix=".tmp")
+        handle, aside = tempfile.mkstemp(dir=where, suffix=ASIDE)
         with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(data).digest() + data)
+            file.write(_digest(name, data) + data)
         Path(aside).replace(where / (name + SUFFIX))
         trim(config.number("cache_size") * MEGABYTE)
     except OSError as error:
@@ -76,7 +86,11 @@ def write(name: str, data: bytes) -> None:
 
 
 def trim(most: int) -> None:
-    """Delete the entries used longest ago until the folder holds at most ``most`` bytes."""
+    """Delete the entries used longest ago until the folder holds at most ``most`` bytes, and abandoned files."""
+    for path in folder().glob("*" + ASIDE):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > ABANDONED:
+                path.unlink()
     found = []
     for path in folder().glob("*" + SUFFIX):
         try:

@@ -6,6 +6,7 @@ each takes an arena from a pool, and puts it back.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,19 @@ class Layout:
     shapes: tuple[tuple[int, ...], ...]
     offsets: tuple[int, ...]
     nbytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceArray:
+    """Memory on a device, with the shape it has for the graph."""
+
+    memory: Any  # an array of the device's own library
+    shape: tuple[int, ...]
+
+    def copy_to_host(self) -> Array:
+        """The values as a NumPy array."""
+        host: Array = np.asarray(self.memory.copy_to_host())
+        return host.reshape(-1)[: math.prod(self.shape)].reshape(self.shape)
 
 
 @dataclass(slots=True)
@@ -66,6 +80,19 @@ class Executable:
             self._arenas.append(arena)
         if code:
             raise self._failure(code, facts)
+
+    def run_on_device(
+        self, arrays: Sequence[Any], results: Sequence[Array], layout: Layout
+    ) -> list[DeviceArray]:
+        """Run on a device: ``results`` are fetched, all further outputs stay there and are returned."""
+        given = [a.memory if isinstance(a, DeviceArray) else a for a in arrays]
+        further = self.outputs[len(results) :]
+        filled: list[Any] = [*results, *[None] * len(further)]
+        code, facts = self.code.run(given, filled, layout.sizes)  # type: ignore[attr-defined]
+        if code:
+            raise self._failure(code, facts)
+        shapes = layout.shapes[len(results) :]
+        return [DeviceArray(m, s) for m, s in zip(filled[len(results) :], shapes, strict=True)]
 
     def _take(self, nbytes: int) -> Array:
         try:

@@ -18,12 +18,12 @@ from symgraph.errors import ArgumentError, DTypeError, ShapeError, message
 from symgraph.ir.dim import Atom, DimLike, single_atom, substitute
 from symgraph.ir.graph import Graph
 from symgraph.ir.node import Node
-from symgraph.ir.origin import Line, user_line
+from symgraph.ir.origin import Line, at_line, user_line
 from symgraph.ir.resolve import Requirement, violations
 from symgraph.loop.ir import Kernel
 from symgraph.runtime.arguments import Parameter, bind_arguments, convert
 from symgraph.runtime.executable import Array, Executable, Layout
-from symgraph.runtime.shared import COMMIT, Cell, host_value
+from symgraph.runtime.shared import COMMIT, Cell, device_value, host_value, publish
 
 
 class Specialisation(Protocol):
@@ -137,15 +137,22 @@ class Function:
             convert(v, q, k) for k, (v, q) in enumerate(zip(given, p.parameters, strict=True))
         ]
         values: dict[Node, Array] = dict(zip(p.inputs, arrays, strict=True))
+        on_device = p.backend == "cuda"
         with COMMIT:
             for node in p.shared:
-                values[node] = host_value(node.attrs["cell"])
+                cell: Cell = node.attrs["cell"]
+                values[node] = device_value(cell) if on_device else host_value(cell)
         ready = self._prepare(values, arrays)
         results = self._results(ready, out, arrays)
         leaves = [values[n] if n in values else n.attrs["value"] for n in ready.leaves]
         if p.observe is not None:
             p.observe(self, values)
-        ready.executable.run(leaves, results, ready.layout)
+        if on_device:
+            results[p.n_outputs :] = ready.executable.run_on_device(
+                leaves, results[: p.n_outputs], ready.layout
+            )
+        else:
+            ready.executable.run(leaves, results, ready.layout)
         if p.observe is not None:
             p.observe(self, values, results)
         self._publish(results[p.n_outputs :])
@@ -167,7 +174,8 @@ class Function:
         sizes = self._sizes(values) | lengths
         for atom, number in lengths.items():
             if number < 0:
-                raise ShapeError(f"a length computed from data is negative: {atom} = {number}")
+                what = f"{self.name}: a length computed from data is negative: {atom} = {number}"
+                raise ShapeError(at_line(what))
         special = violations(self._p.required, sizes)
         found = self._specialised(special)
         return Ready(
@@ -231,8 +239,10 @@ class Function:
             given = out if isinstance(out, list | tuple) else [out]
             if len(given) != p.n_outputs:
                 raise ArgumentError(
-                    f"{self.name}: out= takes {p.n_outputs} arrays, got {len(given)}"
+                    at_line(f"{self.name}: out= takes {p.n_outputs} arrays, got {len(given)}")
                 )
+            if any(np.may_share_memory(a, b) for k, a in enumerate(given) for b in given[:k]):
+                raise ArgumentError(f"{self.name}: two arrays of out= overlap")
             for k, array in enumerate(given):
                 self._check_out(array, outputs[k], ready.layout.shapes[k])
                 clash = any(np.may_share_memory(array, a) for a in arrays)
@@ -243,23 +253,27 @@ class Function:
     def _check_out(self, array: Any, node: Node, shape: tuple[int, ...]) -> None:
         if not isinstance(array, np.ndarray) or not array.flags.writeable:
             raise ArgumentError(
-                f"{self.name}: out= takes writable NumPy arrays, got {type(array).__name__}"
+                at_line(
+                    f"{self.name}: out= takes writable NumPy arrays, got {type(array).__name__}"
+                )
             )
         if array.dtype != node.tensor.dtype:
             raise DTypeError(
-                f"{self.name}: out= has dtype {array.dtype}, the result {node.tensor.dtype}"
+                at_line(
+                    f"{self.name}: out= has dtype {array.dtype}, the result {node.tensor.dtype}",
+                    {"result": node.tensor},
+                )
             )
         if array.shape != shape:
-            raise ShapeError(f"{self.name}: out= has shape {array.shape}, the result {shape}")
+            what = f"{self.name}: out= has shape {array.shape}, the result {shape}"
+            raise ShapeError(at_line(what, {"result": node.tensor}))
 
     def _publish(self, values: Sequence[Array]) -> None:
         if not values:
             return
         with COMMIT:
             for node, value in zip(self._p.updated, values, strict=True):
-                value.flags.writeable = False
-                cell: Cell = node.attrs["cell"]
-                cell.value, cell.device = value, None
+                publish(node.attrs["cell"], value)
 
     def _returned(self, results: Sequence[Array], out: Any) -> Any:
         if out is not None:

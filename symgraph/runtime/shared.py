@@ -12,15 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from symgraph.errors import DTypeError, ShapeError, message
+from symgraph.errors import DTypeError, ShapeError
 from symgraph.ir.dim import as_dim
 from symgraph.ir.dtype import as_dtype
 from symgraph.ir.literal import State, register_state
 from symgraph.ir.node import make_node
 from symgraph.ir.op import find_op
-from symgraph.ir.origin import user_line
+from symgraph.ir.origin import at_line, user_line
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import HANDLES, Variable
+from symgraph.runtime.executable import DeviceArray
+from symgraph.runtime.arguments import exact
 
 Array = np.ndarray[Any, Any]
 COMMIT = threading.RLock()
@@ -66,15 +68,15 @@ class Shared(Variable):
         return value if borrow else value.copy()
 
     def set_value(self, value: Any, borrow: bool = False) -> None:
-        """Replace the value. Copies unless ``borrow`` and the array fits as it is.
+        """Replace the value. Copies, unless ``borrow`` and the array fits as it is: then it must not change.
 
         Raises: DTypeError if the dtype would lose values, ShapeError if the shape differs.
         """
         array = np.asarray(value)
         check_fits(array, self.type, self.name or "shared variable")
-        own = np.ascontiguousarray(array, self.dtype).reshape(array.shape)
-        if not borrow or own.base is not None:
-            own = own.copy() if own is array or own.base is not None else own
+        layout = array.flags
+        fits = array.dtype == self.dtype and layout.c_contiguous and layout.aligned
+        own = array.view() if borrow and fits else np.array(array, self.dtype, order="C")
         own.flags.writeable = False
         with COMMIT:
             self.cell.value, self.cell.device = own, None
@@ -91,6 +93,24 @@ def host_value(cell: Cell) -> Array:
     return cell.value
 
 
+def device_value(cell: Cell) -> Any:
+    """The value on the device, copied there once; it stays until the value changes."""
+    if cell.device is None:
+        from symgraph.codegen.numba_cuda import to_device
+
+        cell.device = DeviceArray(to_device(cell.value), cell.value.shape)
+    return cell.device
+
+
+def publish(cell: Cell, value: Any) -> None:
+    """Make a new value, on the host or on a device, the value of a cell."""
+    if isinstance(value, DeviceArray):
+        cell.device, cell.value = value, None  # type: ignore[assignment]
+    else:
+        value.flags.writeable = False
+        cell.value, cell.device = value, None
+
+
 def _restored(node: Any, name: str | None) -> Shared:
     return Shared(node, name)
 
@@ -102,24 +122,21 @@ HANDLES["shared"] = Shared
 
 def check_fits(array: Array, wanted: TensorType, name: str) -> None:
     """DTypeError or ShapeError unless an array may become the value of a type without loss."""
-    if not np.can_cast(array.dtype, wanted.dtype, "same_kind") and not _exact(array, wanted.dtype):
+    if not np.can_cast(array.dtype, wanted.dtype, "same_kind") and not exact(array, wanted.dtype):
         raise DTypeError(
-            message(f"{name} is {wanted.dtype}; a value of {array.dtype} would lose information")
+            at_line(
+                f"{name} is {wanted.dtype}; a value of {array.dtype} would lose information",
+                {name: wanted},
+                f"convert it yourself: value.astype({wanted.dtype.name!r})",
+            )
         )
     known = all(
         not isinstance(d, int) or d == n for d, n in zip(wanted.shape, array.shape, strict=False)
     )
     if array.ndim != wanted.ndim or not known:
-        raise ShapeError(message(f"{name} has shape {wanted.shape}; the value has {array.shape}"))
-
-
-def _exact(array: Array, dtype: Any) -> bool:
-    with np.errstate(all="ignore"):
-        return bool(
-            np.array_equal(
-                array.astype(dtype).astype(array.dtype), array, equal_nan=array.dtype.kind in "fc"
-            )
-        )
+        what = f"{name} has shape {wanted.shape}; the value has {array.shape}"
+        hint = "dims that may change are declared: sg.shared(value, shape=(None, ...))"
+        raise ShapeError(at_line(what, {name: wanted}, hint))
 
 
 def shared(
@@ -132,7 +149,7 @@ def shared(
     """
     if isinstance(value, Variable):
         raise DTypeError(
-            message(
+            at_line(
                 "sg.shared takes a value, not a symbolic variable",
                 hint="pass an array, or x.eval()",
             )
@@ -147,6 +164,7 @@ def shared(
         else tuple(as_dim(d, f"{name or 'shared'}.{k}") for k, d in enumerate(shape))
     )
     if len(dims) != array.ndim:
-        raise ShapeError(f"shape {shape} has {len(dims)} axes, the value has {array.ndim}")
+        what = f"shape {shape} has {len(dims)} axes, the value has {array.ndim}"
+        raise ShapeError(at_line(what))
     node = make_node(find_op("shared"), (), {"cell": Cell(array), "type": TensorType(found, dims)})
     return Shared(node, name, line=user_line())

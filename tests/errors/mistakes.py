@@ -1,4 +1,4 @@
-"""A mistake that users make, as a row of the catalogue: the code, the exceptions, what the text says."""
+"""A mistake that users make, as a row: the code, its exceptions, what the text says."""
 
 from __future__ import annotations
 

@@ -180,14 +180,14 @@ def _progress(name: str, epochs: int) -> Iterator[Callable[[float], None] | None
     if not sys.stderr.isatty():
         yield None
         return
-    bar: click._termui_impl.ProgressBar[float] = click.progressbar(
-        length=epochs,
-        label=f"training: {name}",
-        file=sys.stderr,
-        item_show_func=lambda loss: "" if loss is None else f"loss {loss:.4f}",
-    )
-    with bar:
+    with click.progressbar(
+        length=epochs, label=f"training: {name}", file=sys.stderr, item_show_func=_loss_text
+    ) as bar:
         yield lambda loss: bar.update(1, loss)
+
+
+def _loss_text(loss: float | None) -> str:
+    return "" if loss is None else f"loss {loss:.4f}"
 
 
 def _write_graphs(classifier: Classifier, folder: Path) -> None:

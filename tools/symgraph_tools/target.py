@@ -86,7 +86,9 @@ def _made(name: str, value: Any, text: str) -> Target:
     found = list(_named_nodes(value))
     if not found:
         kind = type(value).__name__
-        raise TargetError(f"{text} is a {kind}, not a compiled function, a variable or a graph")
+        raise TargetError(
+            f"{text} is of type {kind}, not a compiled function, a variable or a graph"
+        )
     return Target(name, value, tuple(label for label, _ in found))
 
 
