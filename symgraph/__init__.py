@@ -373,8 +373,8 @@ __version__ = "0.1.0"
 __all__ = [
     "ArgumentError", "AxisError", "BoundsError", "CacheWarning", "ConfigError", "DTypeError",
     "DeviceError", "Dim", "DisconnectedError", "Function", "GradientError", "Graph", "In",
-    "MemberError", "MissingInputError", "Mode", "NumericError", "ParseError", "ShapeError", "Shared",
-    "SymbolicError", "SymgraphError", "UnsupportedError", "UnusedInputError", "Variable",
+    "MemberError", "MissingInputError", "Mode", "NumericError", "ParseError", "ShapeError",
+    "Shared", "SymbolicError", "SymgraphError", "UnsupportedError", "UnusedInputError", "Variable",
     "VerifyError", "abs", "absolute", "acos", "acosh", "add", "all", "ancestors", "angle",
     "any", "append", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
     "arctanh", "argmax", "argmin", "argsort", "array_split", "asarray", "asin", "asinh",

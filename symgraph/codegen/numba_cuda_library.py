@@ -11,10 +11,10 @@ from typing import Any  # kernels and arrays of numba's
 
 import numpy as np
 
-from symgraph.codegen.numba_cuda_api import require_device, simulated
+from symgraph.codegen.numba_cuda_api import module, simulated
 from symgraph.codegen.numba_memory import numba_type
 
-cuda: Any = require_device()  # a global, which the simulator replaces while a kernel runs
+cuda: Any = module()  # a global, which the simulator replaces while a kernel runs
 
 
 def tile() -> int:
@@ -53,7 +53,9 @@ def product(dtype: np.dtype[Any], trans_a: bool, trans_b: bool, with_old: bool) 
             cuda.syncthreads()
         if i < m and j < n:
             at = item * m * n + i * n + j
-            if with_old:
+            if is_bool:
+                c[at] = total
+            elif with_old:
                 c[at] = alpha * total + beta * c[at]
             else:
                 c[at] = alpha * total

@@ -109,9 +109,7 @@ def test_program_answers_as_numpy(example: ex.Example) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "int64", "uint32", "float32", "complex64"])
-def test_nested_loops_give_a_thread_to_each_element(
-    dtype: str, rng: np.random.Generator
-) -> None:
+def test_nested_loops_give_a_thread_to_each_element(dtype: str, rng: np.random.Generator) -> None:
     x, y = buffer("x", dtype, "n", "m"), buffer("y", dtype, "n", "m")
     square = add(load(x, I, J), mul(load(x, I, J), load(x, I, J)))
     inner = For("j", M, (Store("y", (I, J), square),), "vector")
@@ -432,4 +430,3 @@ def test_kernels_become_ptx() -> None:
     if done.stdout.startswith("none"):
         pytest.skip(f"no NVVM here: {done.stdout.splitlines()[0]}")
     assert done.stdout.split() == ["ptx", "True", "2", "True"]
-

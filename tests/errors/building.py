@@ -1,4 +1,4 @@
-"""Mistakes made while a graph is built: shapes, dtypes, values asked of symbols, loops, gradients."""
+"""Mistakes made while a graph is built: shapes, dtypes, values, loops, gradients."""
 
 from __future__ import annotations
 
