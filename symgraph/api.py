@@ -143,7 +143,7 @@ def _on_device(mode: Mode, device: str | None) -> Mode:
     if chosen == "cpu":
         return mode
     if chosen != "cuda":
-        raise DeviceError(message(f"there is no device {chosen!r}", hint="use 'cpu' or 'cuda'"))
+        raise DeviceError(at_line(f"there is no device {chosen!r}", hint="use 'cpu' or 'cuda'"))
     from symgraph.codegen.numba_cuda_api import require_device
 
     require_device()

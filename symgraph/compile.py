@@ -15,6 +15,7 @@ further ones when a call brings an axis of length 1 that broadcasts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -198,9 +199,16 @@ def machine_code(lowered: Lowered, mode: Mode) -> Compiled:
 
 
 def identity(program: Program) -> str:
-    """A text that is equal for equal programs, whoever built them and where."""
+    """A text that is equal for equal programs, whoever built them, where, and under which names.
+
+    Inputs and sizes carry the user's names; here they are ``x0``, ``n0``, ..., which the lowering
+    gives to nothing else.
+    """
     kernels = tuple(replace(k, origin=(), lines=()) for k in program.kernels)
-    return show(replace(program, kernels=kernels))
+    plain = {b.name: f"x{k}" for k, b in enumerate(program.inputs)}
+    plain |= {name: f"n{k}" for k, name in enumerate(program.sizes)}
+    text = show(replace(program, kernels=kernels))
+    return re.sub(r"\b[^\W\d]\w*", lambda word: plain.get(word[0], word[0]), text)
 
 
 def _version() -> str:

@@ -8,6 +8,8 @@ arrays, to be inputs of the next call. ``call`` is the interface of all backends
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
+from threading import Lock
 from typing import Any  # NumPy or device arrays
 
 import numpy as np
@@ -21,6 +23,8 @@ from symgraph.codegen.numba_cuda_run import Memory, Run, allocate, fetch
 from symgraph.errors import ArgumentError, message
 from symgraph.loop.interp import Failed, Scope, integer
 from symgraph.loop.ir import MAX_FACTS, Buffer, Kernel, Library, Program
+
+_SIMULATOR = Lock()  # it runs one kernel at a time and refuses another
 
 __all__ = ["BACKEND", "CudaProgram", "ptx", "to_device"]
 
@@ -68,7 +72,8 @@ class CudaProgram:
     def _steps(self, memory: dict[str, Memory], sizes: dict[str, int]) -> Outcome:
         run = Run.start(self._kernels, self._of_library, memory, sizes)
         try:
-            run.steps(self._program.steps)
+            with _SIMULATOR if api.simulated() else nullcontext():
+                run.steps(self._program.steps)
         except Failed as stop:
             return stop.code, (*stop.facts, *[0] * (MAX_FACTS - len(stop.facts)))
         return 0, (0,) * MAX_FACTS

@@ -18,6 +18,14 @@ from symgraph.codegen.python_kernel import Source
 from symgraph.errors import DeviceError, message
 from symgraph.loop.ir import Buffer, Expr, Kernel
 
+# The simulator's threads are Python's, in which NumPy would warn of overflow.
+_QUIET = """
+inner = {name}
+def {name}(*args):
+    with errstate(all="ignore"):
+        inner(*args)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Launch:
@@ -57,6 +65,9 @@ def _function(source: Source, cuda: Any) -> Callable[..., None]:
     file = f"<cuda kernel {source.name}>"
     linecache.cache[file] = len(source.text), None, source.text.splitlines(keepends=True), file
     exec(compile(source.text, file, "exec"), space)
+    if api.simulated():
+        space["errstate"] = np.errstate
+        exec(_QUIET.format(name=source.name), space)
     found: Callable[..., None] = space[source.name]
     return found
 

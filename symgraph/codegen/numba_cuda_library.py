@@ -6,6 +6,7 @@ tile of c; each thread one element of it, in order of the inner index. Tuning is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any  # kernels and arrays of numba's
 
@@ -24,6 +25,27 @@ def tile() -> int:
 
 @cache
 def product(dtype: np.dtype[Any], trans_a: bool, trans_b: bool, with_old: bool) -> Any:
+    """The kernel, compiled when it is first launched."""
+    return cuda.jit(_product(dtype, trans_a, trans_b, with_old))
+
+
+def product_ptx(dtype: np.dtype[Any], cc: tuple[int, int] = (9, 0)) -> str:
+    """PTX of c = alpha * a @ b + beta * c; needs NVVM but no GPU."""
+    function = _product(dtype, False, True, True)
+    text: str = cuda.compile_ptx(function, _signature(dtype), cc=cc)[0]
+    return text
+
+
+def _signature(dtype: np.dtype[Any]) -> tuple[Any, ...]:
+    from symgraph.codegen.numba_api import types
+
+    flat, scalar = types.Array(numba_type(dtype), 1, "C"), numba_type(dtype)
+    return (flat, flat, flat, *[types.int64] * 5, scalar, scalar)
+
+
+def _product(
+    dtype: np.dtype[Any], trans_a: bool, trans_b: bool, with_old: bool
+) -> Callable[..., None]:
     """The kernel for flat operands: (a, b, c, m, n, k, step_a, step_b, alpha, beta)."""
     size, kind = tile(), numba_type(dtype)
     is_bool = dtype.kind == "b"
@@ -60,7 +82,7 @@ def product(dtype: np.dtype[Any], trans_a: bool, trans_b: bool, with_old: bool) 
             else:
                 c[at] = alpha * total
 
-    return cuda.jit(gemm)
+    return gemm
 
 
 def multiply(

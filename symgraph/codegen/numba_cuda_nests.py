@@ -2,7 +2,8 @@
 
 A ``Nest`` is perfectly nested loops whose turns may run in any order, and a body. Turns of a
 "vector" loop may still meet in an element ``b[i] = b[i] op e``: then the loops that the index does
-not contain stay serial inside (each thread owns elements), or the update becomes atomic.
+not contain stay serial inside (each thread owns elements), or the update becomes atomic. Of
+"serial" loops only a scatter is a nest.
 """
 
 from __future__ import annotations
@@ -48,10 +49,13 @@ class Nest:
     atomic: frozenset[int]  # ids of the Updates in the body that several turns may run on one place
 
 
-def spread(loop: For) -> Nest | None:
-    """The loop as a nest, if its turns may run at once; None if they may not."""
+def spread(loop: For, over_grid: bool = False) -> Nest | None:
+    """The loop as a nest, if its turns may run at once; None if they may not.
+
+    ``over_grid``: it stands at the top of a kernel, where an ordered scatter is worth it.
+    """
     if loop.kind == "serial":
-        return None
+        return _scatter(loop) if over_grid else None
     sums = _sums(loop)
     if sums is None:
         return None
@@ -231,6 +235,36 @@ def _owners(loop: For) -> Nest | None:
     for f in reversed(inner):
         body = (For(f.var, f.extent, body),)
     return Nest(tuple(kept), body, {}, frozenset())
+
+
+def _scatter(loop: For) -> Nest | None:
+    """Ordered loops around one update of memory that they do not read: its turns commute.
+
+    With an atomic operation all turns run at once (floats are then added in any order). Without,
+    each turn of the loops that the index contains owns its elements, and the order stays.
+    """
+    chain, lets = [loop], list[Stmt]()
+    while True:
+        *head, last = chain[-1].body or (loop,)
+        if not all(isinstance(s, Let) for s in head):
+            return None
+        lets += head
+        if not isinstance(last, For) or last in chain:
+            break
+        chain.append(last)
+    names = {f.var for f in chain} | {s.name for s in lets if isinstance(s, Let)}
+    extents = [f.extent for f in chain]
+    if not isinstance(last, Update) or variables(*extents) & names or not fixed(extents):
+        return None
+    if last.buffer in _loaded([loop]):
+        return None
+    body = (*lets, last)
+    if _has_atomic(last):
+        return Nest(tuple(chain), body, {}, frozenset([id(last)]))
+    kept = [f for f in chain if f.var in _direct(last.index)]
+    for f in reversed([f for f in chain if f not in kept]):
+        body = (For(f.var, f.extent, body),)
+    return Nest(tuple(kept), body, {}, frozenset()) if kept else None
 
 
 def _loaded(body: Iterable[Stmt]) -> set[str]:

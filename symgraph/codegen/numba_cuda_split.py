@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -46,6 +47,7 @@ from symgraph.loop.ir import (
 from symgraph.loop.traverse import rebuild, statements, substitute
 
 DType = np.dtype[np.generic]
+MAX_SHARED = 32 * 1024  # bytes of scratch arrays that a block may hold; 48 KiB with its folds
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,10 @@ def can_spread_rows(nest: Nest) -> bool:
     """Is there work inside for the threads of a block, and nothing that would part them?"""
     inner = [s for s in nest.body if isinstance(s, For) and spread(s) is not None]
     loose = any(isinstance(s, While) for s in nest.body)
-    return bool(inner) and not loose and not _can_fail(nest.body)
+    shared = sum(
+        s.dtype.itemsize * prod(s.shape) for s in statements(nest.body) if isinstance(s, Local)
+    )
+    return bool(inner) and not loose and shared <= MAX_SHARED and not _can_fail(nest.body)
 
 
 def _can_fail(body: tuple[Stmt, ...]) -> bool:
@@ -126,7 +131,7 @@ class _Splitter:
         return groups
 
     def _spreads(self, s: For) -> bool:
-        nest = spread(s)
+        nest = spread(s, over_grid=True)
         if nest is None or (nest.sums and _can_fail((s,))):
             return False
         extents = [substitute(f.extent, self.values) for f in nest.loops]
@@ -153,11 +158,11 @@ class _Splitter:
             return
         (loop,) = group
         assert isinstance(loop, For)
-        nest = spread(loop)
+        nest = spread(loop, over_grid=True)
         assert nest is not None
         (loop,) = _Rewrite(self, frozenset(nest.sums)).block([loop])
         assert isinstance(loop, For)
-        nest = spread(loop)
+        nest = spread(loop, over_grid=True)
         assert nest is not None, self.kernel.name
         if nest.sums:
             self._reduce(loop, nest)
@@ -178,7 +183,8 @@ class _Splitter:
         self.parts.append(Part(kind, part, nest, folds))
 
     def _reduce(self, loop: For, nest: Nest) -> None:
-        folds, body = [], []
+        folds: list[Fold] = []
+        body: list[Stmt] = []
         for name, word in nest.sums.items():
             dtype = self.scratch[name].dtype
             partial = f"{name}_partial{len(self.parts)}"

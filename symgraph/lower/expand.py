@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from symgraph.ir.graph import Graph, toposort
@@ -13,12 +13,19 @@ from symgraph.ir.variable import Variable
 MOST_ROUNDS = 32  # an expansion may use composites again; none of ours nests deeper than five
 
 
+DIRECT: dict[str, Callable[[Node], bool]] = {
+    "matmul": lambda node: node.tensor.dtype.kind not in "biu",
+    "argsort": lambda node: bool(node.attrs["axis"] == node.tensor.ndim - 1),
+    "sort": lambda node: False,
+}
+"""Library ops with an expansion: where the routine does the node as it is."""
+
+
 def needs_expansion(node: Node) -> bool:
     """Is it written with other ops before lowering?"""
-    if node.op.kind == "composite":
-        return True
-    dtype = node.type.dtype if isinstance(node.type, TensorType) else None
-    return node.op.name == "matmul" and dtype is not None and dtype.kind in "biu"
+    if node.op.name in DIRECT:
+        return not DIRECT[node.op.name](node)
+    return node.op.kind == "composite"
 
 
 def expand(outputs: Sequence[Node]) -> tuple[Node, ...]:

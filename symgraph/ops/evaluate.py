@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from symgraph.errors import MissingInputError, ShapeError, VerifyError, message
+from symgraph.errors import (
+    BoundsError,
+    MissingInputError,
+    ShapeError,
+    SymgraphError,
+    VerifyError,
+    message,
+)
 from symgraph.ir.dim import Atom, Dim, single_atom, symbols
 from symgraph.ir.dim import evaluate as dim_number
 from symgraph.ir.graph import Graph, substitute_attrs, toposort
@@ -62,8 +69,11 @@ class _Evaluation:
         attrs = substitute_attrs(node, self.sizes) if self.sizes else node.attrs
         if node.op.kind == "control":
             attrs = {**attrs, "evaluate": evaluate_graph}
-        with np.errstate(all="ignore"):
-            found = node.op.reference(*inputs, **attrs)
+        try:
+            with np.errstate(all="ignore"):
+                found = node.op.reference(*inputs, **attrs)
+        except IndexError as error:
+            raise _outside(node, error) from error
         if isinstance(node.type, TensorType) and not isinstance(found, tuple):
             found = np.asarray(found)
             self._bind(node.type, found, node)
@@ -86,6 +96,16 @@ class _Evaluation:
             atom = single_atom(node.attrs["dim"])
             assert atom is not None
             self.sizes[atom] = int(value)
+
+
+def _outside(node: Node, error: IndexError) -> IndexError:
+    """A BoundsError with op, array and the user's line for an index that NumPy refused."""
+    if isinstance(error, SymgraphError):
+        return error
+    line = str(node.lines[0]) if node.lines else None
+    facts = {f"input {k}": f"{i.name or i.op.name}: {i.type}" for k, i in enumerate(node.inputs)}
+    hint = "indices run from -length to length - 1"
+    return BoundsError(message(f"{node.op.name}: {error}", facts, line, hint))
 
 
 def _as_given(node: Node, value: Any) -> Array | tuple[Any, ...]:

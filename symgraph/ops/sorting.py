@@ -14,6 +14,7 @@ from symgraph.ir.variable import Variable, describe
 from symgraph.ops.convert import asarray, make, require
 from symgraph.ops.index import flip, take_along_axis
 from symgraph.ops.kinds import normal_axis
+from symgraph.ops.shape import moveaxis
 
 
 def _infer_sort(types: tuple[Type, ...], attrs: Attrs, context: ShapeContext) -> Type:
@@ -66,6 +67,16 @@ def _sort_grad(g: Variable, y: Variable, x: Variable, axis: int) -> list[Variabl
     return [take_along_axis(g, places, axis=axis)]
 
 
+def _sort_expand(x: Variable, axis: int) -> Variable:
+    return take_along_axis(x, make("argsort", [x], axis=axis), axis=axis)
+
+
+def _argsort_expand(x: Variable, axis: int) -> Variable:
+    """Routines sort the last axis."""
+    last = moveaxis(x, axis, -1)
+    return moveaxis(make("argsort", [last], axis=x.ndim - 1), -1, axis)
+
+
 sort = register(
     Op(
         "sort",
@@ -79,6 +90,7 @@ sort = register(
         front=_sort_front,
         reference=lambda x, axis: np.sort(x, axis=axis, kind="stable"),
         vjp=_sort_grad,
+        expand=_sort_expand,
         names={"numpy": "sort"},
     )
 )
@@ -95,6 +107,7 @@ argsort = register(
         infer=_infer_argsort,
         front=_argsort_front,
         reference=lambda x, axis: np.argsort(x, axis=axis, kind="stable").astype("int64"),
+        expand=_argsort_expand,
         names={"numpy": "argsort"},
     )
 )

@@ -140,7 +140,9 @@ def _refuse_loss(
 
 
 def exact(array: Array, dtype: Any) -> bool:
-    """Does converting to a dtype keep every value? (A complex array is never taken for a real one.)"""
+    """Does converting to a dtype keep every value? (A complex array is never a real one.)"""
+    if array.dtype.kind not in "biufc":
+        return False
     if array.dtype.kind == "c" and np.dtype(dtype).kind != "c":
         return False
     with np.errstate(all="ignore"):

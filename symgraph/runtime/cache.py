@@ -86,7 +86,7 @@ def write(name: str, data: bytes) -> None:
 
 
 def trim(most: int) -> None:
-    """Delete the entries used longest ago until the folder holds at most ``most`` bytes, and abandoned files."""
+    """Delete abandoned files, then entries used longest ago, down to ``most`` bytes."""
     for path in folder().glob("*" + ASIDE):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > ABANDONED:

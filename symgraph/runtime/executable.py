@@ -84,7 +84,7 @@ class Executable:
     def run_on_device(
         self, arrays: Sequence[Any], results: Sequence[Array], layout: Layout
     ) -> list[DeviceArray]:
-        """Run on a device: ``results`` are fetched, all further outputs stay there and are returned."""
+        """Run on a device: ``results`` are fetched; further outputs stay there, returned."""
         given = [a.memory if isinstance(a, DeviceArray) else a for a in arrays]
         further = self.outputs[len(results) :]
         filled: list[Any] = [*results, *[None] * len(further)]

@@ -143,7 +143,7 @@ class Function:
                 cell: Cell = node.attrs["cell"]
                 values[node] = device_value(cell) if on_device else host_value(cell)
         ready = self._prepare(values, arrays)
-        results = self._results(ready, out, arrays)
+        results: list[Any] = [*self._results(ready, out, arrays)]
         leaves = [values[n] if n in values else n.attrs["value"] for n in ready.leaves]
         if p.observe is not None:
             p.observe(self, values)

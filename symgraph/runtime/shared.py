@@ -21,8 +21,8 @@ from symgraph.ir.op import find_op
 from symgraph.ir.origin import at_line, user_line
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import HANDLES, Variable
-from symgraph.runtime.executable import DeviceArray
 from symgraph.runtime.arguments import exact
+from symgraph.runtime.executable import DeviceArray
 
 Array = np.ndarray[Any, Any]
 COMMIT = threading.RLock()
@@ -68,7 +68,7 @@ class Shared(Variable):
         return value if borrow else value.copy()
 
     def set_value(self, value: Any, borrow: bool = False) -> None:
-        """Replace the value. Copies, unless ``borrow`` and the array fits as it is: then it must not change.
+        """Replace the value. Copies, unless ``borrow`` and the array fits: then it must not change.
 
         Raises: DTypeError if the dtype would lose values, ShapeError if the shape differs.
         """

@@ -1,4 +1,4 @@
-"""Dims known only at run time: broadcasting a 1, names that must be equal, slices, with gradients."""
+"""Dims known only at run time: broadcasting a 1, names that must be equal, slices, gradients."""
 
 from __future__ import annotations
 

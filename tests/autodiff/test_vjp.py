@@ -166,6 +166,7 @@ def test_chain_of_3000_ops_and_its_gradient():
     np.testing.assert_allclose(found, [v, slope], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_chain_of_100000_nodes_is_differentiated_without_recursion():
     x = tensor("x", ())
     y = x

@@ -53,7 +53,7 @@ from symgraph.loop.verify import verify_program
 from tests.loop import examples as ex
 
 pytestmark = pytest.mark.cuda
-N, M, I, J = i64("n"), i64("m"), i64("i"), i64("j")
+N, M, ROW, COL = i64("n"), i64("m"), i64("i"), i64("j")
 BLOCKS = 2
 
 
@@ -111,8 +111,8 @@ def test_program_answers_as_numpy(example: ex.Example) -> None:
 @pytest.mark.parametrize("dtype", ["bool", "int8", "int64", "uint32", "float32", "complex64"])
 def test_nested_loops_give_a_thread_to_each_element(dtype: str, rng: np.random.Generator) -> None:
     x, y = buffer("x", dtype, "n", "m"), buffer("y", dtype, "n", "m")
-    square = add(load(x, I, J), mul(load(x, I, J), load(x, I, J)))
-    inner = For("j", M, (Store("y", (I, J), square),), "vector")
+    square = add(load(x, ROW, COL), mul(load(x, ROW, COL), load(x, ROW, COL)))
+    inner = For("j", M, (Store("y", (ROW, COL), square),), "vector")
     values = rng.integers(0, 5, (3, 5)).astype(dtype)
     check(kernel_of([x, y], "y", [For("i", N, (inner,), "parallel")]), ["map"], [values], 3, 5)
 
@@ -121,8 +121,8 @@ def test_nested_loops_give_a_thread_to_each_element(dtype: str, rng: np.random.G
 def test_words_are_those_of_the_interpreter(name: str, rng: np.random.Generator) -> None:
     arity = words.WORDS[name].arity
     x, y = buffer("x", "float64", "n"), buffer("y", "float64", "n")
-    args = [load(x, I), const(0.25, "float64")][:arity]
-    body = [For("i", N, (Store("y", (I,), word(name, *args)),), "vector")]
+    args = [load(x, ROW), const(0.25, "float64")][:arity]
+    body = [For("i", N, (Store("y", (ROW,), word(name, *args)),), "vector")]
     values = np.append(rng.normal(size=5) ** 2, np.nan)
     check(kernel_of([x, y], "y", body), ["map"], [values], 6, 0)
 
@@ -165,20 +165,40 @@ def test_gather_fails_with_the_facts_of_the_first_failure(kind: str, places: lis
 def test_scatter_is_atomic_where_it_can_be(dtype: str, op: str, expected: list[str]) -> None:
     at, x, y = buffer("at", "int64", "n"), buffer("x", dtype, "n"), buffer("y", dtype, "m")
     body = [
-        For("j", M, (Store("y", (J,), const(1, dtype)),), "vector"),
-        For("i", N, (Update("y", (load(at, I),), op, load(x, I)),), "vector"),
+        For("j", M, (Store("y", (COL,), const(1, dtype)),), "vector"),
+        For("i", N, (Update("y", (load(at, ROW),), op, load(x, ROW)),), "vector"),
     ]
     inputs = np.array([0, 2, 2, 1, 0]), np.array([3, -4, 5, 1, 2]).astype(dtype)
     check(kernel_of([at, x, y], "y", body), expected, inputs, 5, 3)
 
 
-def test_ordered_scatter_runs_in_one_thread() -> None:
-    at, x, y = buffer("at", "int64", "n"), buffer("x", "float64", "n"), buffer("y", "float64", "m")
+@pytest.mark.parametrize(
+    ("dtype", "expected"), [("float64", "map"), ("int64", "map"), ("int8", "single")]
+)
+def test_ordered_scatter_is_atomic_too(dtype: str, expected: str) -> None:
+    at, x, y = buffer("at", "int64", "n"), buffer("x", dtype, "n"), buffer("y", dtype, "m")
     body = [
-        For("j", M, (Store("y", (J,), const(0.0, "float64")),), "vector"),
-        For("i", N, (Update("y", (load(at, I),), "add", load(x, I)),), "serial"),
+        For("j", M, (Store("y", (COL,), const(0, dtype)),), "vector"),
+        For("i", N, (Update("y", (load(at, ROW),), "add", load(x, ROW)),), "serial"),
     ]
-    check(kernel_of([at, x, y], "y", body), ["map", "single"], [[1, 1, 0], [1.0, 1e300, 2.0]], 3, 2)
+    check(kernel_of([at, x, y], "y", body), ["map", expected], [[1, 1, 0], [1, 7, 2]], 3, 2)
+
+
+def test_scatter_without_atomics_gives_a_thread_to_each_column_in_order() -> None:
+    at, x = buffer("at", "int64", "n"), buffer("x", "float64", "n")
+    y = buffer("y", "float64", 2, "m")
+    product = Update("y", (var("k", "int64"), COL), "mul", load(x, ROW))
+    inner = For("j", M, (product,), "serial")
+    fill = For("j", M, (Store("y", (ROW, COL), const(3.0, "float64")),), "vector")
+    body = [
+        For("i", const(2), (fill,), "parallel"),
+        For("i", N, (Let("k", load(at, ROW)), inner), "serial"),
+    ]
+    kernel = kernel_of([at, x, y], "y", body)
+    check(kernel, ["map", "map"], [[1, 1, 0], [1e300, 1e10, 1e-200]], 3, 4)
+    nest = split(kernel, BLOCKS).parts[1].nest
+    assert nest is not None
+    assert [f.var for f in nest.loops] == ["j"]
 
 
 # ---------------------------------------------------------------- reductions
@@ -187,7 +207,7 @@ def test_ordered_scatter_runs_in_one_thread() -> None:
 def fold(op: str, dtype: str, start: Any) -> Kernel:
     """y = fold of all of x, from a start."""
     x, y, s = buffer("x", dtype, "n", "m"), buffer("y", dtype), var("s", dtype)
-    inner = For("j", M, (Assign("s", word(op, s, load(x, I, J))),), "vector")
+    inner = For("j", M, (Assign("s", word(op, s, load(x, ROW, COL))),), "vector")
     body = [Let("s", const(start, dtype)), For("i", N, (inner,), "vector"), Store("y", (), s)]
     return kernel_of([x, y], "y", body)
 
@@ -230,8 +250,8 @@ def test_sum_of_each_row_takes_a_block() -> None:
     x, y, s = buffer("x", "float64", "n", "m"), buffer("y", "float64", "n"), var("s", "float64")
     inner = (
         Let("s", const(0.0, "float64")),
-        For("j", M, (Assign("s", add(s, load(x, I, J))),), "vector"),
-        Store("y", (I,), s),
+        For("j", M, (Assign("s", add(s, load(x, ROW, COL))),), "vector"),
+        Store("y", (ROW,), s),
     )
     values = np.arange(21.0).reshape(3, 7)
     body = [For("i", N, inner, "parallel")]
@@ -241,11 +261,11 @@ def test_sum_of_each_row_takes_a_block() -> None:
 @pytest.mark.parametrize("as_store", [True, False])
 def test_sum_over_the_leading_axis_takes_a_thread_for_each_kept_element(as_store: bool) -> None:
     x, y = buffer("x", "float64", "n", "m"), buffer("y", "float64", "m")
-    step: Stmt = Update("y", (J,), "add", load(x, I, J))
+    step: Stmt = Update("y", (COL,), "add", load(x, ROW, COL))
     if as_store:
-        step = Store("y", (J,), add(load(y, J), load(x, I, J)))
+        step = Store("y", (COL,), add(load(y, COL), load(x, ROW, COL)))
     body = [
-        For("j", M, (Store("y", (J,), const(0.0, "float64")),), "vector"),
+        For("j", M, (Store("y", (COL,), const(0.0, "float64")),), "vector"),
         For("i", N, (For("j", M, (step,), "vector"),), "vector"),
     ]
     kernel = kernel_of([x, y], "y", body)
@@ -264,8 +284,8 @@ def test_locals_outlive_a_launch_in_memory() -> None:
         Local("box", np.dtype("float64"), (2,)),
         Store("box", (const(1),), const(0.5, "float64")),
         Let("s", load(scratch, 1)),
-        For("i", N, (Assign("s", add(s, load(x, I))),), "vector"),
-        For("i", N, (Store("y", (I,), mul(add(load(x, I), s), load(scratch, 1))),), "vector"),
+        For("i", N, (Assign("s", add(s, load(x, ROW))),), "vector"),
+        For("i", N, (Store("y", (ROW,), mul(add(load(x, ROW), s), load(scratch, 1))),), "vector"),
     ]
     expected = ["single", "reduce", "rows", "map"]
     check(kernel_of([x, y], "y", body), expected, [np.arange(9.0)], 9, 0)
@@ -286,7 +306,7 @@ def test_empty_arrays_run(n: int, m: int) -> None:
 
 def test_running_sum_runs_in_one_thread_for_each_row() -> None:
     x, y, s = buffer("x", "float64", "n", "m"), buffer("y", "float64", "n", "m"), var("s", "f8")
-    step = (Assign("s", add(s, load(x, I, J))), Store("y", (I, J), s))
+    step = (Assign("s", add(s, load(x, ROW, COL))), Store("y", (ROW, COL), s))
     inner = (Let("s", const(0.0, "float64")), For("j", M, step, "serial"))
     body = [For("i", N, inner, "parallel")]
     values = np.arange(12.0).reshape(3, 4)
@@ -296,13 +316,13 @@ def test_running_sum_runs_in_one_thread_for_each_row() -> None:
 def test_random_bits_are_ordinary_words() -> None:
     """One round of a counter-based generator: a product's two halves and a key."""
     y, z = buffer("y", "uint32", "n"), buffer("z", "float32", "n")
-    count, key = cast(I, "uint32"), const(0x9E3779B9, "uint32")
+    count, key = cast(ROW, "uint32"), const(0x9E3779B9, "uint32")
     bits: Expr = word("xor", word("mulhi", word("xor", count, key), key), mul(count, key))
     mantissa = word("or", word("shr", bits, const(9, "uint32")), const(0x3F800000, "uint32"))
     body = (
         Let("random", bits),
-        Store("y", (I,), var("random", "uint32")),
-        Store("z", (I,), bitcast(mantissa, "float32")),
+        Store("y", (ROW,), var("random", "uint32")),
+        Store("z", (ROW,), bitcast(mantissa, "float32")),
     )
     check(kernel_of([y, z], "yz", [For("i", N, body, "vector")]), ["map"], [], 9, 0)
 
@@ -383,10 +403,12 @@ def test_source_shows_the_launches() -> None:
 
 def test_condition_of_a_row_is_the_same_in_all_threads() -> None:
     x, y = buffer("x", "float64", "n", "m"), buffer("y", "float64", "n", "m")
-    fill = For("j", M, (Store("y", (I, J), load(x, I, J)),), "vector")
-    zero = For("j", M, (Store("y", (I, J), const(0.0, "float64")),), "vector")
-    negative = lt(load(x, I, const(0)), const(0.0, "float64"))
-    last = For("j", M, (Store("y", (I, J), mul(load(y, I, J), load(y, I, J))),), "vector")
+    fill = For("j", M, (Store("y", (ROW, COL), load(x, ROW, COL)),), "vector")
+    zero = For("j", M, (Store("y", (ROW, COL), const(0.0, "float64")),), "vector")
+    negative = lt(load(x, ROW, const(0)), const(0.0, "float64"))
+    last = For(
+        "j", M, (Store("y", (ROW, COL), mul(load(y, ROW, COL), load(y, ROW, COL))),), "vector"
+    )
     body = [For("i", N, (If(negative, (zero,), (fill,)), last), "parallel")]
     check(kernel_of([x, y], "y", body), ["rows"], [[[-1.0, 2, 3], [4, 5, 6]]], 2, 3)
 
@@ -411,11 +433,15 @@ def test_the_simulator_has_no_ptx() -> None:
 
 
 _PTX = """
+import numpy as np
 from symgraph.codegen.numba_cuda import ptx
+from symgraph.codegen.numba_cuda_library import product_ptx
 from symgraph.errors import DeviceError
 from tests.loop import examples as ex
 try:
     text = ptx(ex.row_softmax(), cc=(9, 0)) + ptx(ex.gather_kernel(), cc=(9, 0))
+    for dtype in ("bool", "int32", "float32", "complex128"):
+        text += product_ptx(np.dtype(dtype), cc=(9, 0))
 except DeviceError as problem:
     print("none", problem)
 else:
@@ -429,4 +455,4 @@ def test_kernels_become_ptx() -> None:
     done = subprocess.run(command, env=space, capture_output=True, text=True, check=True)
     if done.stdout.startswith("none"):
         pytest.skip(f"no NVVM here: {done.stdout.splitlines()[0]}")
-    assert done.stdout.split() == ["ptx", "True", "2", "True"]
+    assert done.stdout.split() == ["ptx", "True", "6", "True"]

@@ -114,6 +114,7 @@ def program_of(body: list[Stmt], kind: str) -> Program:
     return Program((X, K), (Y, Z), (), ("n", "m"), (call,), (kernel,))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(st.lists(statements(), min_size=1, max_size=4), st.integers(0, 3), st.integers(1, 11))
 def test_compiled_equals_interpreted(body: list[Stmt], n: int, m: int) -> None:

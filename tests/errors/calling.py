@@ -257,6 +257,12 @@ def index_before_the_start():
     sg.function([x, k], x[k] * 2)(np.zeros(3), [0, -4])
 
 
+@calling(sg.BoundsError, IndexError, "gather", "index 3", "size 3", "x: float64[", "help")
+def index_past_the_end_in_debug_mode():
+    x, k = sg.vector("x"), sg.scalar("k", dtype="int64")
+    sg.function([x, k], x[k], mode="debug")(np.zeros(3), 3)
+
+
 @calling(sg.NumericError, FloatingPointError, "NaN", "log: float64[", "1 of 2", "(1,)")
 def logarithm_of_a_negative_number():
     x = sg.vector("x")
@@ -311,7 +317,7 @@ def negative_threads():
     return sg.function([x], x + 1, threads=-1)
 
 
-@calling(sg.DeviceError, RuntimeError, "'cuda'", "CPU")
-def device_that_is_not_there():
+@calling(sg.DeviceError, RuntimeError, "no device 'gpu'", "use 'cpu' or 'cuda'")
+def unknown_device():
     x = sg.vector("x")
-    return sg.function([x], x + 1, device="cuda")
+    return sg.function([x], x + 1, device="gpu")

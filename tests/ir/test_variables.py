@@ -119,7 +119,7 @@ def test_comparison_gives_a_graph_and_hashing_goes_by_node():
 
 def test_a_misspelled_method_names_the_nearest():
     x = tensor("x", ("n",))
-    with pytest.raises(AttributeError, match="no attribute 'summ'; did you mean 'sum'"):
+    with pytest.raises(AttributeError, match=r"no attribute 'summ'[\s\S]*did you mean 'sum'"):
         _ = x.summ
     assert not hasattr(x, "__dlpack__")
     assert not hasattr(x, "nonsense")

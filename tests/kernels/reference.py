@@ -103,10 +103,17 @@ def trigamma(x: Any) -> Any:
     return (mp.pi / mp.sinpi(x)) ** 2 - trigamma(-x) + 1 / (x * x)
 
 
+def erfc(x: Any) -> Any:
+    """Complementary error function; its first asymptotic term where that is far below any float."""
+    if x > 1e4:  # mpmath converts x**2 to a float on the way, which overflows
+        return mp.exp(-x * x) / (x * mp.sqrt(mp.pi))
+    return mp.erfc(x) if x > -1e4 else mp.mpf(2)
+
+
 NAMES = {name: getattr(mp, name) for name in dir(mp) if not name.startswith("_")} | {
     f.__name__: f
     for f in (
-        logaddexp, log1mexp, erfcx, erfinv, ndtri, gamma, gammaln, digamma, trigamma,
+        logaddexp, log1mexp, erfc, erfcx, erfinv, ndtri, gamma, gammaln, digamma, trigamma,
     )
 }  # fmt: skip
 

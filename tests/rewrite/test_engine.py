@@ -209,6 +209,7 @@ def test_long_sums_and_products_cost_no_more_per_node(op):
     assert tried(2_000) < 1.05 * tried(200)
 
 
+@pytest.mark.slow
 def test_a_chain_of_100_000_nodes_is_rewritten():
     v = tensor("v", shape=(), dtype="float64")
     made = v

@@ -1,4 +1,4 @@
-"""What may be passed to a function: any layout, lists, scalars, DLPack, ``out=``; nothing is written to."""
+"""What may be passed: any layout, lists, scalars, DLPack, ``out=``; nothing is written to."""
 
 from __future__ import annotations
 
@@ -185,7 +185,9 @@ def test_out_receives_the_results():
     assert b == 6.0
 
 
-@pytest.mark.parametrize("layout", ["strided", "reversed", "misaligned", "byte order of the machine"])
+@pytest.mark.parametrize(
+    "layout", ["strided", "reversed", "misaligned", "byte order of the machine"]
+)
 def test_out_of_any_layout(layout):
     x = sg.vector("x")
     target = {

@@ -1,4 +1,4 @@
-"""Compiled code on disk: equal graphs share an entry; a bad entry is a warning and a right result."""
+"""Compiled code on disk: equal graphs share an entry; a bad one is a warning, the result right."""
 
 from __future__ import annotations
 

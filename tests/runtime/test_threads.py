@@ -31,9 +31,7 @@ def test_eight_threads_give_the_results_of_one(rng):
         for k in range(1_250):
             which = (k * 7 + seed) % len(inputs)
             got = f(inputs[which])
-            wrong += not all(
-                np.array_equal(a, b) for a, b in zip(got, wanted[which], strict=True)
-            )
+            wrong += not all(np.array_equal(a, b) for a, b in zip(got, wanted[which], strict=True))
         return wrong
 
     with ThreadPoolExecutor(8) as pool:

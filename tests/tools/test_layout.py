@@ -166,6 +166,7 @@ def test_unknown_direction_is_refused():
         lay_out(Drawing(), direction="up")
 
 
+@pytest.mark.slow
 def test_crossings_are_at_most_1_3_times_those_of_graphviz():
     """dot may attach edges anywhere; ours arrive in the order of the arguments all the same."""
     ours = {name: crossings_of(drawing) for name, drawing in GRAPHS.items()}
