@@ -90,7 +90,7 @@ def _whole_operands(node: Node) -> list[Node]:
     """Inputs that must be arrays in memory for this node."""
     kind = node.op.kind
     if kind in ("library", "control"):
-        return [transposed_base(i) if kind == "library" else i for i in node.inputs]
+        return [transposed_base(i) if node.op.name == "matmul" else i for i in node.inputs]
     if is_reinterpretation(node):
         return [node.inputs[0]]
     return []

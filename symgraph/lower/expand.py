@@ -7,7 +7,6 @@ from typing import Any
 
 from symgraph.ir.graph import Graph, toposort
 from symgraph.ir.node import Node, rebuild
-from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
 
 MOST_ROUNDS = 32  # an expansion may use composites again; none of ours nests deeper than five

@@ -1,4 +1,4 @@
-"""Graphs made by hypothesis, compiled with and without rewriting, against the references of their ops."""
+"""Graphs made by hypothesis, compiled with and without rewriting, against their references."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ Words are those that are exact or correctly rounded, so that no tolerance is nee
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import Phase, given, note, settings
 from hypothesis import strategies as st
 

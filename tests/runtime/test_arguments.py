@@ -217,7 +217,7 @@ def test_out_may_overlap_an_input():
     np.testing.assert_array_equal(buffer, [0.0, 0.0, 2.0, 4.0, 6.0])
 
 
-def test_out_may_be_the_borrowed_value_of_nothing_else():
+def test_out_that_does_not_fit_is_refused():
     x = sg.vector("x")
     f = sg.function([x], x * 2)
     for target, error in [
