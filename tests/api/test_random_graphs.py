@@ -1,4 +1,4 @@
-"""Graphs made by hypothesis, compiled with and without rewriting, against their references."""
+"""Graphs made by hypothesis, compiled with and without rewriting, against references of ops."""
 
 from __future__ import annotations
 
