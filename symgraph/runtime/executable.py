@@ -19,6 +19,7 @@ from symgraph.ir.dim import Atom, evaluate
 from symgraph.ir.node import Node
 from symgraph.lower.memory import ALIGNMENT, Plan
 from symgraph.lower.program import Lowered
+from symgraph.runtime.profile import Profile, profile
 
 Array = np.ndarray[Any, Any]
 MOST_ARENAS = 8  # kept for reuse; more than that many concurrent calls allocate their own
@@ -71,15 +72,24 @@ class Executable:
     def run(self, arrays: Sequence[Array], results: Sequence[Array], layout: Layout) -> None:
         """Run on C-contiguous arrays. Raises BoundsError for an index outside its axis."""
         arena = self._take(layout.nbytes)
-        start = -(-arena.ctypes.data // ALIGNMENT) * ALIGNMENT
-        pointers = [a.ctypes.data for a in arrays]
-        pointers += [r.ctypes.data for r in results]
-        pointers += [start + o for o in layout.offsets]
-        code, facts = self.code.call(pointers, layout.sizes)
+        code, facts = self.code.call(_pointers(arrays, results, arena, layout), layout.sizes)
         if len(self._arenas) < MOST_ARENAS:
             self._arenas.append(arena)
         if code:
             raise self._failure(code, facts)
+
+    def profile(
+        self,
+        arrays: Sequence[Array],
+        results: Sequence[Array],
+        layout: Layout,
+        how: str,
+        turns: int,
+    ) -> Profile:
+        """Time every step of the program on given arrays, with the backend named ``how``."""
+        arena = np.empty(layout.nbytes + ALIGNMENT, "uint8")
+        pointers = _pointers(arrays, results, arena, layout)
+        return profile(self.lowered.program, how, pointers, layout.sizes, turns)
 
     def run_on_device(
         self, arrays: Sequence[Any], results: Sequence[Array], layout: Layout
@@ -118,3 +128,12 @@ class Executable:
                 "indices run from -length to length - 1",
             )
         )
+
+
+def _pointers(
+    arrays: Sequence[Array], results: Sequence[Array], arena: Array, layout: Layout
+) -> list[int]:
+    """Addresses in the order of the program's buffers; temporaries lie in the arena."""
+    start = -(-arena.ctypes.data // ALIGNMENT) * ALIGNMENT
+    own = [a.ctypes.data for a in (*arrays, *results)]
+    return own + [start + o for o in layout.offsets]

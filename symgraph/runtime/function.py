@@ -23,6 +23,7 @@ from symgraph.ir.resolve import Requirement, violations
 from symgraph.loop.ir import Kernel
 from symgraph.runtime.arguments import Parameter, bind_arguments, convert
 from symgraph.runtime.executable import Array, Executable, Layout
+from symgraph.runtime.profile import Profile
 from symgraph.runtime.shared import COMMIT, Cell, device_value, host_value, publish
 
 
@@ -132,16 +133,8 @@ class Function:
 
     def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         p = self._p
-        given = bind_arguments(p.parameters, args, kwargs, self.name)
-        arrays = [
-            convert(v, q, k) for k, (v, q) in enumerate(zip(given, p.parameters, strict=True))
-        ]
-        values: dict[Node, Array] = dict(zip(p.inputs, arrays, strict=True))
         on_device = p.backend == "cuda"
-        with COMMIT:
-            for node in p.shared:
-                cell: Cell = node.attrs["cell"]
-                values[node] = device_value(cell) if on_device else host_value(cell)
+        values, arrays = self._values(args, kwargs, on_device)
         ready = self._prepare(values, arrays)
         results: list[Any] = [*self._results(ready, out, arrays)]
         leaves = [values[n] if n in values else n.attrs["value"] for n in ready.leaves]
@@ -157,6 +150,38 @@ class Function:
             p.observe(self, values, results)
         self._publish(results[p.n_outputs :])
         return self._returned(results[: p.n_outputs], out)
+
+    def _values(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], on_device: bool
+    ) -> tuple[dict[Node, Array], list[Array]]:
+        """The values of inputs and shared variables in this call, and the arguments alone."""
+        p = self._p
+        given = bind_arguments(p.parameters, args, kwargs, self.name)
+        arrays = [
+            convert(v, q, k) for k, (v, q) in enumerate(zip(given, p.parameters, strict=True))
+        ]
+        values: dict[Node, Array] = dict(zip(p.inputs, arrays, strict=True))
+        with COMMIT:
+            for node in p.shared:
+                cell: Cell = node.attrs["cell"]
+                values[node] = device_value(cell) if on_device else host_value(cell)
+        return values, arrays
+
+    def profile(self, *args: Any, repeat: int = 5, **kwargs: Any) -> Profile:
+        """Time per kernel and per user line for a call with these arguments; changes no state.
+
+        Every step is compiled by itself and run ``repeat`` times; the least time counts.
+        """
+        if self._p.backend not in ("numba", "interp"):
+            raise ArgumentError(
+                f"{self.name}: profiles are made on the CPU, not on {self._p.backend}"
+            )
+        values, arrays = self._values(args, kwargs, on_device=False)
+        ready = self._prepare(values, arrays)
+        leaves = [values[n] if n in values else n.attrs["value"] for n in ready.leaves]
+        results = self._results(ready, None, arrays)
+        how = self._p.backend
+        return ready.executable.profile(leaves, results, ready.layout, how, repeat)
 
     def _prepare(self, values: Mapping[Node, Array], arrays: Sequence[Array]) -> Ready:
         lengths = [

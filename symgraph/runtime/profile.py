@@ -1,0 +1,109 @@
+"""Where the time of a call goes: each step of the program compiled and timed by itself.
+
+A profile runs on the caller's own arguments, several times, and keeps the least time of each step.
+Loops and branches count as one step. The sum of the steps is the time of compiled code; checking
+arguments and allocating results is not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter_ns
+
+from symgraph.codegen.backend import Compiled, backend
+from symgraph.errors import SymgraphError
+from symgraph.ir.origin import Line
+from symgraph.loop.ir import Branch, Call, Kernel, Library, Loop, Program, Repeat, Step
+
+KINDS = {Repeat: "loop", Loop: "while", Branch: "branch"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One step: its name, least time in nanoseconds, share of all, and the user's lines."""
+
+    name: str
+    elapsed_ns: int
+    share: float
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Steps in the order in which they run. ``by_line`` adds up what came from each user line."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def elapsed_ns(self) -> int:
+        """Nanoseconds in all steps."""
+        return sum(r.elapsed_ns for r in self.rows)
+
+    def by_line(self) -> dict[Line, int]:
+        """Nanoseconds per user line; the time of a step is shared evenly among its lines."""
+        found: dict[Line, int] = {}
+        for row in self.rows:
+            for line in row.lines:
+                found[line] = found.get(line, 0) + row.elapsed_ns // len(row.lines)
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    def __str__(self) -> str:
+        lines = [f"{r.elapsed_ns / 1e3:12.1f} us {r.share:6.1%}  {r.name}" for r in self.rows]
+        return "\n".join([*lines, f"{self.elapsed_ns / 1e3:12.1f} us in all"])
+
+
+def profile(
+    program: Program, generator: str, pointers: Sequence[int], sizes: Sequence[int], repeat: int
+) -> Profile:
+    """Time every step of a program ``repeat`` times on given buffers."""
+    steps = [(s, _alone(program, s, generator)) for s in program.steps]
+    best: list[int] = [0] * len(steps)
+    for turn in range(repeat):
+        for k, (_, code) in enumerate(steps):
+            start = perf_counter_ns()
+            failure, _ = code.call(pointers, sizes)
+            elapsed = perf_counter_ns() - start
+            if failure:
+                raise SymgraphError("a call that fails cannot be profiled")
+            best[k] = elapsed if turn == 0 else min(best[k], elapsed)
+    for _, code in steps:
+        code.close()
+    total = max(1, sum(best))
+    made = zip((s for s, _ in steps), best, strict=True)
+    return Profile(tuple(Row(_name(s), ns, ns / total, _lines(s, program)) for s, ns in made))
+
+
+def _alone(program: Program, step: Step, generator: str) -> Compiled:
+    return backend(generator).compile(replace(program, steps=(step,), kernels=_used(step, program)))
+
+
+def _inner(step: Step) -> list[Step]:
+    """A step and all steps inside it."""
+    found, stack = [], [step]
+    while stack:
+        one = stack.pop()
+        found.append(one)
+        if isinstance(one, Repeat | Loop):
+            stack.extend(one.steps)
+        elif isinstance(one, Branch):
+            stack.extend((*one.then, *one.orelse))
+    return found
+
+
+def _used(step: Step, program: Program) -> tuple[Kernel, ...]:
+    names = {s.kernel for s in _inner(step) if isinstance(s, Call)}
+    return tuple(k for k in program.kernels if k.name in names)
+
+
+def _name(step: Step) -> str:
+    if isinstance(step, Call):
+        return step.kernel
+    if isinstance(step, Library):
+        return step.name
+    return KINDS.get(type(step), type(step).__name__.lower())
+
+
+def _lines(step: Step, program: Program) -> tuple[Line, ...]:
+    pairs = dict.fromkeys(pair for k in _used(step, program) for pair in k.lines)
+    return tuple(Line(file, number) for file, number in pairs)
