@@ -79,3 +79,9 @@ def test_changes_say_why_once():
     again = "\n".join(change_lines(f.trace, told))
     assert "as above" in again
     assert "why: " not in again
+
+
+def test_a_number_named_elsewhere_is_still_written_inside():
+    sg.constant(0.25, name="quarter")  # equal constants are one node, whoever named it
+    drawing = graph_drawing(graph_of(sg.maximum(sg.vector("x"), 0.25)))
+    assert "maximum(_, 0.25)" in {node.lines[0] for node in drawing.nodes}

@@ -115,7 +115,7 @@ def _is_written_inside(node: Node) -> bool:
     """Numbers and dims, which are read at many places and would draw arrows across the picture."""
     if node.op.name == "dim":
         return True
-    return node.op.name == "constant" and node.tensor.shape == () and not node.names
+    return node.op.name == "constant" and node.tensor.shape == ()
 
 
 def _type(node: Node) -> str:
