@@ -16,14 +16,14 @@ further ones when a call brings an axis of length 1 that broadcasts.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from symgraph.codegen.backend import BACKENDS, Compiled, backend
 from symgraph.config import config
 from symgraph.errors import ArgumentError, ParseError, nearest
 from symgraph.ir.dim import Atom, DimLike
-from symgraph.ir.graph import Graph, substitute_nodes, toposort
+from symgraph.ir.graph import substitute_nodes, toposort
 from symgraph.ir.node import Node
 from symgraph.ir.origin import at_line
 from symgraph.ir.resolve import Requirement, requirements, resolve
@@ -218,8 +218,3 @@ def _version() -> str:
         return version("symgraph")
     except PackageNotFoundError:  # used from a source tree
         return "source"
-
-
-def graph_of(inputs: Iterable[Node], outputs: Sequence[Node]) -> Graph:
-    """Inputs and outputs as a graph."""
-    return Graph(tuple(inputs), tuple(outputs))

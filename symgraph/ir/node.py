@@ -19,10 +19,9 @@ from typing import Any
 import numpy as np
 
 from symgraph.errors import ShapeError, message
-from symgraph.ir.dim import Dim
 from symgraph.ir.op import Attrs, Op, find_op
 from symgraph.ir.origin import Line, user_line
-from symgraph.ir.type import Check, ShapeContext, TensorType, TupleType, Type
+from symgraph.ir.type import Check, ShapeContext, TensorType, Type
 
 _serial = itertools.count()
 _lock = threading.RLock()
@@ -193,17 +192,6 @@ def constant_node(value: np.ndarray[Any, Any]) -> Node:
         value = np.array(value, order="C", copy=True)
         value.flags.writeable = False
     return make_node(find_op("constant"), (), {"value": value})
-
-
-def dim_symbols(found: Type) -> set[Any]:
-    """The symbols in a type."""
-    if isinstance(found, TupleType):
-        return set().union(*[dim_symbols(t) for t in found.items])
-    out: set[Any] = set()
-    for dim in found.shape:
-        if isinstance(dim, Dim):
-            out |= dim.atoms
-    return out
 
 
 def interned(node: Node) -> bool:

@@ -52,8 +52,6 @@ class Barrier:
 
     step: object
     stages: set[int]
-    reads: tuple[str, ...] = ()
-    writes: tuple[str, ...] = ()
 
 
 Entry = Text | Nest | Barrier
@@ -83,12 +81,9 @@ class Clusters:
         if stage.target is not None:
             self.writers.setdefault(stage.target.name, []).append(stage.number)
 
-    def barrier(
-        self, step: object, number: int, reads: Iterable[str], writes: Iterable[str]
-    ) -> None:
-        """Append a step that nothing moves across unless it is independent of it."""
-        reads, writes = tuple(reads), tuple(writes)
-        self.entries.append(Barrier(step, {number}, reads, writes))
+    def barrier(self, step: object, number: int, writes: Iterable[str]) -> None:
+        """Append a step that is no loop nest; stages that read what it writes come after it."""
+        self.entries.append(Barrier(step, {number}))
         for name in writes:
             self.writers.setdefault(self.base(name), []).append(number)
 

@@ -193,7 +193,7 @@ class Segment:
         """Append a step that is no kernel."""
         base = self.clusters.base
         self.lowering.persistent.update(base(r) for r in (*reads, *writes))
-        self.clusters.barrier(step, self.lowering.namer.next(), reads, writes)
+        self.clusters.barrier(step, self.lowering.namer.next(), writes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,11 +195,6 @@ def common(values: Sequence[Any], rule: str = "same") -> list[Variable]:
     return [cast(x, dtype) for x in xs]
 
 
-def all_weak(values: Sequence[Any]) -> bool:
-    """Do all operands come from Python numbers or dims?"""
-    return all(v.weak if isinstance(v, Variable) else is_number(v) for v in values)
-
-
 def is_number(value: object) -> bool:
     """Is it a Python number or a dim? (NumPy's scalars are not: they have a dtype of their own.)"""
     return type(value) in (bool, int, float, complex) or isinstance(value, Dim)
