@@ -1,7 +1,8 @@
 """symgraph: write the naive formula, get the accurate value and gradient, compiled.
 
 See ``symgraph.compile`` for how it works, and README.md for a first example. All public names are
-below; ``sg.special``, ``sg.nn``, ``sg.random``, ``sg.linalg``, ``sg.optim``, ``sg.init`` hold more.
+below; ``sg.special``, ``sg.nn``, ``sg.random``, ``sg.linalg``, ``sg.optim``, ``sg.init`` hold more,
+``sg.printing`` writes graphs for people.
 """
 
 from importlib import import_module
@@ -283,6 +284,7 @@ from symgraph.runtime.shared import Shared, shared
 
 if TYPE_CHECKING:
     from symgraph import optim as optim
+    from symgraph import printing as printing
     from symgraph.api import (
         ancestors,
         check_grad,
@@ -399,7 +401,7 @@ __all__ = [
     "matrix_power", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum",
     "mod", "modf", "moveaxis", "multi_dot", "multiply", "nan_to_num", "negative", "newaxis",
     "nextafter", "nn", "norm", "not_equal", "one_hot", "ones", "ones_like", "optim", "outer",
-    "pad", "permute_dims", "positive", "pow", "power", "prod", "ptp", "put_along_axis",
+    "pad", "permute_dims", "positive", "pow", "power", "printing", "prod", "ptp", "put_along_axis",
     "rad2deg", "random", "ravel", "real", "reciprocal", "relu", "remainder", "repeat",
     "reshape", "rint", "roll", "rollaxis", "rot90", "round", "row", "rows", "rule", "save",
     "save_parameters", "scalar", "scalars", "scan", "selu", "shared", "sigmoid", "sign",
@@ -415,8 +417,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """The compiler and what stands on it, imported when first used."""
-    if name == "optim":
-        return import_module("symgraph.optim")
+    if name in ("optim", "printing"):
+        return import_module(f"symgraph.{name}")
     if name not in _LATE:
         raise MemberError(f"module 'symgraph' has no attribute {name!r}" + _guess(name))
     found = getattr(import_module(_LATE[name]), name)

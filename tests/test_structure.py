@@ -36,6 +36,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "ops": (*LEAVES, "ir"),
     "autodiff": (*LEAVES, "ir", "ops"),
     "rewrite": (*LEAVES, "ir", "ops"),
+    "printing": ("errors", "ir"),
     "init": (*LEAVES, "ir"),
     "linalg": ("ops",),
     "nn": ("ops",),

@@ -7,7 +7,7 @@ person would write. Neither can be read back: for that see ``ir/text.py``. Both 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from symgraph.ir.graph import Graph, subgraphs, toposort
 from symgraph.ir.literal import Writer, word
@@ -45,8 +45,24 @@ _PREFIX = {"negative": "-", "bitwise_invert": "~", "logical_not": "~"}
 _ATOM, _UNARY = 10, 8
 
 
-def tree_text(what: Graph | Node | Iterable[Node], *, depth: int = DEEPEST) -> str:
+Note = Callable[[Node, Writer], str]
+
+
+def _type_note(node: Node, writer: Writer) -> str:
+    return writer.type(node.type)
+
+
+def tree_text(
+    what: Graph | Node | Iterable[Node],
+    *,
+    depth: int = DEEPEST,
+    note: Note = _type_note,
+    max_nodes: int | None = None,
+) -> str:
     """Every output with its inputs below it, indented; a node shown before is cut short.
+
+    ``note``: what stands beside a node, its type if nothing else is asked for; ``max_nodes``: how
+    many are shown.
 
     multiply: float64[n] {}  [2]
     |-- x: float64[n]
@@ -66,11 +82,13 @@ def tree_text(what: Graph | Node | Iterable[Node], *, depth: int = DEEPEST) -> s
             if inner not in writer.graphs:
                 writer.graphs[inner] = len(writer.graphs)
                 pending.append(inner)
-        found += _tree_lines(graph.outputs, writer, depth)
+        found += _tree_lines(graph.outputs, writer, depth, note)
+        if max_nodes is not None and len(found) > max_nodes:
+            return "\n".join([*found[:max_nodes], f"... cut here, after {max_nodes} lines"]) + "\n"
     return "\n".join(found) + "\n"
 
 
-def _tree_lines(outputs: Iterable[Node], writer: Writer, depth: int) -> list[str]:
+def _tree_lines(outputs: Iterable[Node], writer: Writer, depth: int, note: Note) -> list[str]:
     found: list[str] = []
     shown: dict[Node, int] = {}
     # A stack of what is to be printed: node, indentation, whether it is the last of its siblings.
@@ -78,7 +96,7 @@ def _tree_lines(outputs: Iterable[Node], writer: Writer, depth: int) -> list[str
     while stack:
         node, indent, is_last, level = stack.pop()
         branch = "" if level == 0 else "`-- " if is_last else "|-- "
-        text = f"{indent}{branch}{_label(node, writer)}"
+        text = f"{indent}{branch}{_label(node, writer, note)}"
         if node in shown:
             found.append(f"{text}  [{shown[node]}, above]")
             continue
@@ -95,14 +113,16 @@ def _tree_lines(outputs: Iterable[Node], writer: Writer, depth: int) -> list[str
     return found
 
 
-def _label(node: Node, writer: Writer) -> str:
+def _label(node: Node, writer: Writer, note: Note) -> str:
     shown = [f"{k}={v}" for k, v in attribute_texts(node, writer)]
     own = leaf_text(node, writer) if node.op.name in _LEAVES else word(node.op.name)
     if node.op.name in _LEAVES:
         shown = []
     elif node.name is not None:
         own += f" {word(node.name)}"
-    return f"{own}: {writer.type(node.type)}" + (f" {{{', '.join(shown)}}}" if shown else "")
+    beside = note(node, writer)
+    braces = f" {{{', '.join(shown)}}}" if shown else ""
+    return f"{own}: {beside}{braces}" if beside else own + braces
 
 
 def leaf_text(node: Node, writer: Writer) -> str:

@@ -120,16 +120,24 @@ def _target_command(function: Callable[..., None]) -> Callable[..., None]:
 @_target_command
 @click.option(
     "--style",
-    type=click.Choice(["ssa", "tree", "math"]),
+    type=click.Choice(["math", "tree", "ssa", "latex"]),
     default="math",
     show_default=True,
-    help="ssa: a line for each node, which can be read back; tree: inputs below; math: formulas.",
+    help="math: formulas; tree: inputs below; ssa: a line for each node, which can be read back.",
 )
-def print_(target: str, stage: Stage, style: str) -> None:
+@click.option("--types", is_flag=True, help="With the dtype of each value.")
+@click.option("--shapes", is_flag=True, help="With the shape of each value.")
+@click.option("--memory", is_flag=True, help="With the bytes of each value.")
+@click.option("--lines", is_flag=True, help="With the line of the program that made each value.")
+@click.option("--depth", type=click.IntRange(min=0), default=60, help="How deep a tree goes.")
+@click.option("--max-nodes", type=click.IntRange(min=1), help="How much to print at most.")
+def print_(target: str, stage: Stage, style: str, **options: Any) -> None:
     """Print a graph as text."""
     with _failures():
+        from symgraph.printing import render
+
         _, graph = _load(target, stage)
-        click.echo(_as_text(graph, style), nl=False)
+        click.echo(render(graph, style, **options), nl=False)
 
 
 @main.command()
@@ -154,7 +162,9 @@ def show(target: str, stage: Stage, path: Path, theme: str, direction: Any) -> N
     with _failures():
         loaded, graph = _load(target, stage)
         if suffix == "txt":
-            path.write_text(_as_text(graph, "tree"), encoding="utf-8")
+            from symgraph.printing import tree
+
+            path.write_text(tree(graph), encoding="utf-8")
             return
         from .graph_drawing import graph_drawing
 
@@ -191,16 +201,6 @@ def _load(text: str, stage: Stage) -> tuple[Target, Graph]:
 
     target = load_target(text)
     return target, target.graph(stage)
-
-
-def _as_text(graph: Graph, style: str) -> str:
-    """A graph in one of the styles of ``print``."""
-    from symgraph.ir.text import graph_text
-    from symgraph.ir.views import formula_text, tree_text
-
-    if style == "ssa":
-        return graph_text(graph)
-    return tree_text(graph) if style == "tree" else formula_text(graph)
 
 
 @contextmanager
