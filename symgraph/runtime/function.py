@@ -26,6 +26,8 @@ from symgraph.runtime.executable import Array, Executable, Layout
 from symgraph.runtime.profile import Profile
 from symgraph.runtime.shared import COMMIT, Cell, device_value, host_value, publish
 
+SHORTEST_FIXED = 2  # lengths 0 and 1 stay symbols: code for them would be code for nothing else
+
 
 class Specialisation(Protocol):
     """An executable and the user's leaves that its arguments stand for."""
@@ -128,6 +130,8 @@ class Function:
         self._p = plumbing
         self._ready: dict[tuple[Any, ...], Ready] = {}
         self._special: dict[frozenset[tuple[Atom, DimLike]], Specialisation] = {}
+        self._seen: dict[Atom, int] = {}
+        self._varying: set[Atom] = set()
         self._lock = threading.RLock()
         self.name = plumbing.name
 
@@ -201,11 +205,22 @@ class Function:
             if number < 0:
                 what = f"{self.name}: a length computed from data is negative: {atom} = {number}"
                 raise ShapeError(at_line(what))
-        special = violations(self._p.required, sizes)
+        special = self._fixed(sizes) | violations(self._p.required, sizes)
         found = self._specialised(special)
         return Ready(
             found.executable, tuple(found.argument_leaves()), found.executable.layout(sizes)
         )
+
+    def _fixed(self, sizes: Mapping[Atom, int]) -> dict[Atom, int]:
+        """Lengths that are numbers in the code: those that have been the same in all calls.
+
+        Code for known lengths is tiled and unrolled for them. A length that changes once is a
+        symbol from then on, so that a function of k dimensions is compiled k + 1 times at most.
+        """
+        for atom, size in sizes.items():
+            if self._seen.setdefault(atom, size) != size or size < SHORTEST_FIXED:
+                self._varying.add(atom)
+        return {a: n for a, n in sizes.items() if a not in self._varying and a.kind != "data"}
 
     def _specialised(self, special: Mapping[Atom, DimLike]) -> Specialisation:
         key = frozenset(special.items())
