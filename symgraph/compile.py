@@ -34,7 +34,7 @@ from symgraph.lower.memory import plan
 from symgraph.lower.program import Lowered, is_leaf_argument, lower
 from symgraph.rewrite.engine import Application
 from symgraph.rewrite.loops import tidy_loops
-from symgraph.rewrite.pipeline import PIPELINE, Pass, optimize
+from symgraph.rewrite.pipeline import PIPELINE, Pass, keep_in_range, optimize
 from symgraph.runtime import cache
 from symgraph.runtime.executable import Executable
 
@@ -103,8 +103,12 @@ def _tidy(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, 
 
 def _rewrite(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
     passes = PIPELINE if mode.passes is None else mode.passes
-    accuracy = "default" if mode.accuracy == "rules" else mode.accuracy
-    return optimize(outputs, accuracy, record.rewrites, passes)
+    return optimize(outputs, mode.accuracy, record.rewrites, passes)
+
+
+def _range(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
+    whole = mode.passes is None
+    return keep_in_range(outputs, mode.accuracy, record.rewrites) if whole else outputs
 
 
 def _expand(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
@@ -119,6 +123,7 @@ STAGES: tuple[tuple[str, Stage], ...] = (
     ("tidied", _tidy),
     ("stable", _rewrite),
     ("joined", _tidy),
+    ("ranged", _range),
     ("expanded", _expand),
     ("final", _clean),
 )

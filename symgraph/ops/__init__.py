@@ -12,6 +12,7 @@ MODULES = (
     "activation",
     "special",
     "polynomial",
+    "scaled",
     "shape",
     "broadcast",
     "reduce",

@@ -2,6 +2,7 @@
 
     stabilize_for_grad(outputs, keep)      before differentiating; ``keep`` are cut points
     optimize(outputs, accuracy)            before lowering
+    keep_in_range(outputs, accuracy)       after that, once: products that may overflow on the way
 
 ``accuracy="as-written"`` runs only rows that are exact: no value changes in a bit.
 """
@@ -16,6 +17,7 @@ from symgraph.rewrite.algebra import ALGEBRA
 from symgraph.rewrite.canonicalize import CANONICALIZE
 from symgraph.rewrite.engine import Application, Counts, Table, rewrite
 from symgraph.rewrite.linalg import LINALG
+from symgraph.rewrite.ranges import RANGES
 from symgraph.rewrite.softmax import SOFTMAX
 from symgraph.rewrite.stabilize import STABILIZE
 
@@ -33,6 +35,7 @@ class Pass:
         return replace(self, rules=tuple(r for r in self.rules if r.exact))
 
 
+RANGED = frozenset(["rules", "default", "high"])
 SIMPLIFY: Table = (*CANONICALIZE, *ALGEBRA)
 PIPELINE: tuple[Pass, ...] = (
     Pass("canonicalize", CANONICALIZE),
@@ -40,6 +43,7 @@ PIPELINE: tuple[Pass, ...] = (
     # all again, since sums and products taken apart may show what the others are for
     Pass("linalg", (*SIMPLIFY, *SOFTMAX, *STABILIZE, *LINALG)),
 )
+IN_RANGE = Pass("ranges", RANGES)
 BEFORE_GRADIENT: tuple[Pass, ...] = PIPELINE[:2]
 
 
@@ -81,3 +85,13 @@ def optimize(
     if accuracy == "as-written":
         passes = tuple(p.exact for p in passes)
     return run(outputs, passes, keep, trace)
+
+
+def keep_in_range(
+    outputs: Iterable[Node], accuracy: str = "rules", trace: list[Application] | None = None
+) -> tuple[Node, ...]:
+    """Outputs whose products leave the range only where their results do.
+
+    Not a part of ``optimize``, whose rules do not see into what this makes.
+    """
+    return run(outputs, (IN_RANGE,), (), trace) if accuracy in RANGED else tuple(outputs)
