@@ -280,6 +280,7 @@ from symgraph.ops.statistics import MEAN as mean
 from symgraph.ops.statistics import VAR as var
 from symgraph.ops.statistics import average, count_nonzero, norm, ptp, std, vector_norm
 from symgraph.runtime.arguments import In
+from symgraph.runtime.limits import threads
 from symgraph.runtime.shared import Shared, shared
 
 if TYPE_CHECKING:
@@ -408,9 +409,9 @@ __all__ = [
     "signbit", "silu", "sin", "sinc", "sinh", "softmax", "softplus", "softsign", "sort",
     "special", "split", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient",
     "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensor",
-    "tensor3", "tensor3s", "tensor4", "tensor4s", "tensordot", "tile", "trace", "transpose",
-    "tri", "tril", "triu", "trunc", "unstack", "value_and_grad", "var", "vdot", "vecdot",
-    "vector", "vector_norm", "vectors", "vjp", "vstack", "where", "while_loop", "xlog1py",
+    "tensor3", "tensor3s", "tensor4", "tensor4s", "tensordot", "threads", "tile", "trace",
+    "transpose", "tri", "tril", "triu", "trunc", "unstack", "value_and_grad", "var", "vdot",
+    "vecdot", "vector", "vector_norm", "vectors", "vjp", "vstack", "where", "while_loop", "xlog1py",
     "xlogy", "zeros", "zeros_like",
 ]  # fmt: skip
 

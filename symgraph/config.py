@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -21,6 +21,8 @@ from pathlib import PurePath
 from symgraph.errors import ConfigError, message, nearest
 
 Value = str | int | bool | None
+Assigned = Callable[[Value], None]
+Inside = Callable[[Value], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +127,13 @@ class Config:
     """The settings in force; see ``SETTINGS`` for their names, types and defaults."""
 
     _values: dict[str, Value]
+    _watched: dict[str, tuple[Assigned, Inside]]
     _local: ContextVar[dict[str, Value] | None]
 
     def __init__(self) -> None:
         values = {row.name: row.default for row in _ROWS} | _from_environment()
         object.__setattr__(self, "_values", values)
+        object.__setattr__(self, "_watched", {})
         object.__setattr__(self, "_local", ContextVar("symgraph_config", default=None))
 
     def __getattr__(self, name: str) -> Value:
@@ -140,6 +144,12 @@ class Config:
     def __setattr__(self, name: str, value: object) -> None:
         row = _row(name)
         self._values[row.name] = _checked(row, value, source="assignment")
+        if row.name in self._watched:
+            self._watched[row.name][0](self._values[row.name])
+
+    def watch(self, name: str, assigned: Assigned, inside: Inside) -> None:
+        """Tell of changes: ``assigned(value)`` for all threads, ``inside(value)`` for one block."""
+        self._watched[_row(name).name] = assigned, inside
 
     @contextmanager
     def __call__(self, **settings: object) -> Iterator[Config]:
@@ -147,11 +157,14 @@ class Config:
         rows = [_row(name) for name in settings]
         values = zip(rows, settings.values(), strict=True)
         new = {row.name: _checked(row, v, source="with sg.config(...)") for row, v in values}
-        token = self._local.set({**(self._local.get() or {}), **new})
-        try:
-            yield self
-        finally:
-            self._local.reset(token)
+        with ExitStack() as stack:
+            for name in new.keys() & self._watched.keys():
+                stack.enter_context(self._watched[name][1](new[name]))
+            token = self._local.set({**(self._local.get() or {}), **new})
+            try:
+                yield self
+            finally:
+                self._local.reset(token)
 
     def text(self, name: str) -> str:
         """A setting that is text."""

@@ -20,7 +20,8 @@ from typing import Any  # llvmlite has no annotations
 
 import llvmlite.binding as llvm
 
-from symgraph.codegen import blas
+from symgraph.codegen import externals
+from symgraph.codegen.objects import Library, internalize, run_passes
 from symgraph.codegen.target import OPTIMIZE_LEVEL, machine
 from symgraph.errors import ParseError, SymgraphError
 from symgraph.loop.ir import MAX_FACTS
@@ -63,9 +64,9 @@ def optimize(assembly: str, needs: tuple[str, ...] = (), level: int = OPTIMIZE_L
     """Object code from LLVM assembly that defines ``run``; everything else becomes internal."""
     module = llvm.parse_assembly(assembly, llvm.create_context())
     module.verify()
-    _internalize(module)
+    internalize(module, (ENTRY,))
     target = machine()
-    _passes(module, target, level)
+    run_passes(module, target, level)
     _check_symbols(module)
     code = target.emit_object(module)
     module.close()
@@ -75,9 +76,9 @@ def optimize(assembly: str, needs: tuple[str, ...] = (), level: int = OPTIMIZE_L
 def optimized_assembly(assembly: str, level: int = OPTIMIZE_LEVEL) -> tuple[str, str]:
     """(LLVM, machine assembly) after optimization: for reading."""
     module = llvm.parse_assembly(assembly, llvm.create_context())
-    _internalize(module)
+    internalize(module, (ENTRY,))
     target = machine()
-    _passes(module, target, level)
+    run_passes(module, target, level)
     found = str(module), target.emit_assembly(module)
     module.close()
     return found
@@ -118,17 +119,10 @@ def _kernel_digest() -> str:
 class Loaded:
     """Code in memory until ``close``; calls are re-entrant and release the GIL."""
 
-    def __init__(self, artefact: Artefact) -> None:
-        self._functions = tuple(blas.address(name) for name in artefact.needs)
-        self._engine = llvm.create_lljit_compiler(machine())
-        builder = llvm.JITLibraryBuilder().add_object_img(artefact.object_bytes)
-        builder = builder.add_current_process().export_symbol(artefact.entry)
-        try:
-            self._library: Any = builder.link(self._engine, "program")
-        except RuntimeError as error:
-            self._engine.close()
-            raise ParseError(f"this object cannot be loaded: {error}") from error
-        self._entry: Any = _Entry(self._library[artefact.entry])
+    def __init__(self, artefact: Artefact, threads: int = 0) -> None:
+        self._functions = tuple(externals.address(name, threads) for name in artefact.needs)
+        self._library: Library | None = Library([artefact.object_bytes], [artefact.entry])
+        self._entry: Any = _Entry(self._library.address[artefact.entry])
 
     def call(self, pointers: Sequence[int], sizes: Sequence[int]) -> tuple[int, tuple[int, ...]]:
         """Runs it on addresses of inputs, outputs, temporaries: (0 or the code, facts)."""
@@ -148,25 +142,9 @@ class Loaded:
         if self._library is not None:
             self._entry, library, self._library = None, self._library, None
             library.close()
-            self._engine.close()
 
 
 # ---------------------------------------------------------------- LLVM
-
-
-def _internalize(module: Any) -> None:
-    for item in [*module.functions, *module.global_variables]:
-        if not item.is_declaration and item.name != ENTRY:
-            item.linkage = "internal"
-
-
-def _passes(module: Any, machine: Any, level: int) -> None:
-    options = llvm.create_pipeline_tuning_options(level)
-    options.loop_vectorization = options.loop_unrolling = options.loop_interleaving = True
-    options.slp_vectorization = False  # costs compile time, changed no measured kernel
-    with llvm.create_pass_builder(machine, options) as builder:
-        manager = builder.getModulePassManager()
-        manager.run(module, builder)  # consumes the manager: a second run aborts the process
 
 
 def _check_symbols(module: Any) -> None:

@@ -12,21 +12,24 @@ OPTIMIZE_LEVEL = 3
 _lock = threading.Lock()
 
 
-def machine() -> Any:
-    """The LLVM target machine of this processor; shared, since LLJIT copies it."""
+def machine(level: int = OPTIMIZE_LEVEL) -> Any:
+    """The LLVM target machine of this processor; shared, since LLJIT copies it.
+
+    ``level`` 0 to 3 is how hard instructions are selected and scheduled.
+    """
     with _lock:
-        return _machine()
+        return _machine(level)
 
 
 @cache
-def _machine() -> Any:
+def _machine(level: int) -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_triple(llvm.get_process_triple())
     return target.create_target_machine(
         cpu=llvm.get_host_cpu_name(),
         features=llvm.get_host_cpu_features().flatten(),
-        opt=OPTIMIZE_LEVEL,
+        opt=level,
         reloc="pic",
         codemodel="small",
         jit=True,

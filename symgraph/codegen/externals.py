@@ -1,0 +1,33 @@
+"""Where the functions are that compiled code is given the addresses of.
+
+``PROVIDERS`` has a row for each family of names: the module whose ``address`` knows it. Modules are
+imported when a program first needs them; the thread pool belongs to the runtime, a layer below.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from symgraph.errors import UnsupportedError
+
+PARALLEL = "symgraph_parallel"
+"""Runs the chunks of a loop on several threads; see ``symgraph.runtime.pool``."""
+
+# the part of a name before its first dot -> module with ``address(rest of the name) -> int``
+PROVIDERS: dict[str, str] = {"cblas": "symgraph.codegen.blas"}
+_POOL = "symgraph.runtime.pool"  # address(threads) -> int
+
+
+def address(symbol: str, threads: int = 0) -> int:
+    """The address of a function by name; ``threads``: most for loops (0: all of the pool).
+
+    Raises: UnsupportedError where there is none.
+    """
+    if symbol == PARALLEL:
+        found: int = import_module(_POOL).address(threads)
+        return found
+    family = symbol.partition(".")[0]
+    if family not in PROVIDERS:
+        raise UnsupportedError(f"there is no library function {symbol!r}")
+    found = import_module(PROVIDERS[family]).address(symbol)
+    return found
