@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
-from symgraph.ir.dim import DimLike
+from symgraph.ir.dim import DimLike, sub
 from symgraph.ir.dtype import FLOAT64, INT64, DType, as_dtype
 from symgraph.ir.node import Node
 from symgraph.loop.ir import Assign, Expr, Fail, For, If, Let, Stmt, Store, Update
+from symgraph.lower.shift import Bounds
 from symgraph.lower.stage import Accessor, Index, Scalars, Stage, Storage, loop_index
 from symgraph.lower.words import WordBuilder
 from symgraph.ops.kinds import Fold
@@ -57,21 +59,51 @@ class StageBuilder:
         builder = BUILDERS.get(node.op.kind, StageBuilder.point)
         return builder(self, node, target)
 
-    def scalars(self, number: int, root: Node) -> Scalars:
+    def scalars(self, number: int, root: Node, bounds: Bounds | None = None) -> Scalars:
         """Scalar code of a stage; the root itself is computed, not loaded."""
-        return Scalars(self.b, f"v{number}_", lambda n: None if n is root else self.lookup(n))
+        lookup = self.lookup
+        return Scalars(self.b, f"v{number}_", lambda n: None if n is root else lookup(n), bounds)
 
     def point(self, node: Node, target: Storage) -> list[Stage]:
-        """An elementwise, index or gather value over its own shape."""
+        """An elementwise, index or gather value over its own shape, cut where parts of it meet."""
         space, index = loops_of(node.tensor.shape, self.b)
+        length = space[-1] if space else 1
+        edges: list[DimLike] = [0, length]
+        found: list[Stage] = []
+        while True:
+            cuts: set[int] = set()
+            found = []
+            for low, high in pairwise(edges):
+                stage, bounds = self._piece(node, target, space, index, low, high)
+                found.append(stage)
+                cuts.update(c + low for c in bounds.cuts if isinstance(low, int))
+            if not cuts:
+                return found
+            edges = sorted({*edges, *cuts})
+
+    def _piece(
+        self,
+        node: Node,
+        target: Storage,
+        space: tuple[DimLike, ...],
+        index: Index,
+        low: DimLike,
+        high: DimLike,
+    ) -> tuple[Stage, Bounds]:
+        """The stage of a value over part of the innermost loop, and where that must be cut."""
         number = self.namer.next()
-        scalars = self.scalars(number, node)
+        if space and (low, high) != (0, space[-1]):
+            last = loop_index(self.b, len(space) - 1)
+            space = (*space[:-1], sub(high, low))
+            index = tuple(self.b.add(i, low) if i is last else i for i in index)
+        bounds = Bounds(space, len(space) - 1 if space else None)
+        scalars = self.scalars(number, node, bounds)
         value = scalars.value(node, index)
         stage = Stage(
             node, space, len(space), target, index, scalars.lets, value=value, number=number
         )
         stage.inside.append(Store(target.name, index, value))
-        return [stage]
+        return stage, bounds
 
     def copy(self, node: Node, source: Storage, target: Storage) -> Stage:
         """One buffer copied into another of its shape."""

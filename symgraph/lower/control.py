@@ -1,7 +1,8 @@
 """Loops and branches: nodes that hold graphs become steps that hold steps. A table: ``CONTROL``.
 
-The state of a loop lives in buffers of its own. A turn computes the new state beside the old one
-and then copies it over, so that every new value is made from old ones.
+The state of a loop lives in buffers of its own. A turn computes the new state beside the old one,
+so that every new value is made from old ones; counted loops then exchange the two (``turns``),
+others copy.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from symgraph.ir.graph import Graph
 from symgraph.ir.node import Node, make_node
 from symgraph.ir.op import find_op
 from symgraph.ir.type import TensorType, TupleType
-from symgraph.loop.ir import Branch, Copy, Expr, Loop, Repeat, Step, View
+from symgraph.loop.ir import Branch, Copy, Expr, Loop, Step, View
 from symgraph.lower.stage import Storage
+from symgraph.lower.turns import Pair, alternating, starts_in_second
 
 if TYPE_CHECKING:
     from symgraph.lower.program import Segment
@@ -62,8 +64,7 @@ def scan(segment: Segment, node: Node) -> None:
     states, outs = results[:n_state], results[n_state:]
     number = lowering.namer.next()
     turn = b.var(f"t{number}")
-    length = b.size(attrs["length"])
-    at = b.sub(b.sub(length, 1), turn) if attrs["reverse"] else turn
+    at = b.sub(b.sub(b.size(attrs["length"]), 1), turn) if attrs["reverse"] else turn
     views: list[Step] = []
     params = list(states)
     for k, source in enumerate(inputs[n_state : n_state + n_xs]):
@@ -77,10 +78,14 @@ def scan(segment: Segment, node: Node) -> None:
         views.append(view)
         targets.append(storage)
         lowering.persistent.add(storage.name)
-    steps = views + _turn(segment, node, body, params, states, targets)
-    start = _start(segment, node.inputs[:n_state], states)
-    loop = Repeat(f"t{number}", length, tuple(steps))
-    segment.step([*start, loop], [s.name for s in inputs], [s.name for s in results])
+    turns, pairs = _turn(segment, node, body, params, states, targets)
+    loop = alternating([*views, *turns], f"t{number}", attrs["length"], pairs, b)
+    first_in = dict(pairs) if starts_in_second(attrs["length"]) else {}
+    start = [
+        Copy(first_in.get(s.name, s.name), segment.plain(i).name)
+        for i, s in zip(node.inputs[:n_state], states, strict=True)
+    ]
+    segment.step([*start, *loop], [s.name for s in inputs], [s.name for s in results])
 
 
 def _turn(
@@ -90,15 +95,15 @@ def _turn(
     params: list[Storage],
     states: list[Storage],
     targets: list[Storage],
-) -> list[Step]:
-    """Outputs of a turn first, into their slices; then the new states."""
+) -> tuple[list[Step], list[Pair]]:
+    """Steps that compute the outputs of a turn, and new states into buffers beside the old."""
     n_state = len(states)
     changed = [k for k in range(n_state) if body.outputs[k] is not body.params[k]]
     fresh = [segment.lowering.temporary(node, states[k].shape, states[k].dtype) for k in changed]
     segment.lowering.persistent.update(s.name for s in (*fresh, *states))
     nodes = tuple(body.outputs[k] for k in changed) + body.outputs[n_state:]
     steps = _inner(segment, Graph(body.params, nodes), params, [*fresh, *targets])
-    return steps + [Copy(states[k].name, new.name) for k, new in zip(changed, fresh, strict=True)]
+    return steps, [(states[k].name, new.name) for k, new in zip(changed, fresh, strict=True)]
 
 
 def while_loop(segment: Segment, node: Node) -> None:
@@ -112,7 +117,8 @@ def while_loop(segment: Segment, node: Node) -> None:
     flag = lowering.temporary(node, flag_type.shape, flag_type.dtype)
     lowering.persistent.add(flag.name)
     test = _inner(segment, cond, params, [flag])
-    turn = _turn(segment, node, body, params, states, [])
+    turn, pairs = _turn(segment, node, body, params, states, [])
+    turn += [Copy(state, new) for state, new in pairs]
     again = _inner(segment, cond, params, [flag])
     start = _start(segment, node.inputs[:n_state], states)
     loop = Loop(flag.name, tuple(turn + again))

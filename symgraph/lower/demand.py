@@ -14,9 +14,11 @@ from symgraph.ir.dim import product
 from symgraph.ir.graph import toposort
 from symgraph.ir.node import Node
 from symgraph.ir.type import TensorType
+from symgraph.lower.shift import is_cut_inside, is_joined
 
 STORED_KINDS = frozenset(("reduction", "prefix", "pieces", "scatter", "library", "control"))
 INLINED = frozenset(("elementwise", "index", "gather"))
+_IN_PLACE = frozenset(("elementwise", "index"))  # readers of joined arrays without an array
 LONGEST_INLINE = 192  # nodes computed inside one loop body; longer bodies compile slowly and spill
 DEEPEST_VIEWS = 24  # views of views computed in one index expression
 CHEAP = 3  # operations that cost less to repeat than to store and load again
@@ -59,9 +61,11 @@ def demanded(outputs: Iterable[Node]) -> set[Node]:
     weight: dict[Node, int] = {}
     depth: dict[Node, int] = {}
     for node in order:
-        if node.op.kind in STORED_KINDS or is_array_leaf(node):
+        joined = is_joined(node) and all(r.op.kind in _IN_PLACE for r in readers[node])
+        if is_array_leaf(node) or (node.op.kind in STORED_KINDS and not joined):
             stored.add(node)
         stored.update(_whole_operands(node))
+    holds: set[Node] = set()  # nodes whose scalar code reads joined arrays in place
     for node in order:
         if node.op.kind == "tuple" or node.op.kind == "leaf":
             weight[node] = depth[node] = 0
@@ -71,11 +75,29 @@ def demanded(outputs: Iterable[Node]) -> set[Node]:
         inner = [i for i in node.inputs if i not in stored]
         own = 10 if node.op.name in COSTLY else 1 if node.op.kind == "elementwise" else 0
         weight[node] = own + sum(weight[i] for i in inner)
-        views = 1 if node.op.kind in ("index", "gather") else 0
+        views = 1 if node.op.kind in ("index", "gather", "pieces", "scatter") else 0
         depth[node] = views + max((depth[i] for i in inner), default=0)
         if node not in stored and _worth_storing(node, readers[node], weight[node], depth[node]):
             stored.add(node)
+        if node not in stored and (is_joined(node) or any(i in holds for i in inner)):
+            holds.add(node)
+            if _needs_array(node, readers[node], weight[node]):
+                stored.add(node)
+                holds.discard(node)
     return stored
+
+
+def _needs_array(node: Node, readers: set[Node], weight: int) -> bool:
+    """Is an array with joined parts in it better in memory than read in place?
+
+    Only loops over its own elements are cut at the parts' edges. Where they are not, all parts are
+    computed for each element, which pays for loads alone.
+    """
+    if any(r.op.kind not in _IN_PLACE for r in readers):
+        return True
+    if not is_joined(node):
+        return False
+    return weight > CHEAP and (len(readers) > 1 or not is_cut_inside(node))
 
 
 def _readers(order: list[Node]) -> dict[Node, set[Node]]:

@@ -145,7 +145,8 @@ class Segment:
         """Nodes write outputs themselves; leaves, loops and repeated outputs are copied."""
         copies = []
         for node, target in outputs:
-            if node in self.where or node.op.kind in ("leaf", "tuple"):
+            is_result = node.op.name == "proj" and node.inputs[0].op.name == "scan"
+            if node in self.where or (node.op.kind in ("leaf", "tuple") and not is_result):
                 copies.append((node, target))
             else:
                 self.where[node] = target

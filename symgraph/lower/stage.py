@@ -17,6 +17,7 @@ from symgraph.ir.dtype import DType
 from symgraph.ir.node import Node
 from symgraph.loop.ir import Const, Expr, Load, Stmt, Var, Word
 from symgraph.lower.demand import is_scalar_constant, keeps_order
+from symgraph.lower.shift import Bounds, joined_value
 from symgraph.lower.words import WordBuilder
 
 Index = tuple[Expr, ...]
@@ -139,9 +140,15 @@ class Scalars:
     """Writes the scalar code of one stage: values of nodes at indices, each computed once."""
 
     def __init__(
-        self, b: WordBuilder, prefix: str, storage: Callable[[Node], Storage | None]
+        self,
+        b: WordBuilder,
+        prefix: str,
+        storage: Callable[[Node], Storage | None],
+        bounds: Bounds | None = None,
     ) -> None:
         self.b, self.prefix, self.storage = b, prefix, storage
+        self.bounds = bounds or Bounds()
+        self._values: dict[str, Expr] = {}
         self.lets: list[ScalarLet] = []
         self.levels: dict[str, int] = {}
         self._memo: dict[tuple[Node, Index], Expr] = {}
@@ -171,7 +178,12 @@ class Scalars:
         level = level_of(value, self.levels)
         self.lets.append(ScalarLet(name, value, level))
         self.levels[name] = level
+        self._values[name] = value
         return self.b.var(name, value.dtype)
+
+    def defined(self, x: Expr) -> Expr:
+        """What a local stands for."""
+        return self._values.get(x.name, x) if isinstance(x, Var) else x
 
     def value(self, node: Node, index: Index) -> Expr:
         """Element ``index`` of a node. Elementwise chains are walked without recursion."""
@@ -228,6 +240,8 @@ class Scalars:
     def _view(self, node: Node, index: Index) -> Expr:
         if node.op.name == "reshape" and keeps_order(node):
             return self._reshape(node, index)
+        if node.op.kind in ("pieces", "scatter"):
+            return joined_value(self, node, index)
         accessors = [Accessor(self, i) for i in node.inputs]
         assert node.op.element is not None, f"{node.op.name} cannot be computed inside a loop"
         return node.op.element(self.b, index, accessors, node.tensor, node.attrs)  # type: ignore[no-any-return]

@@ -41,7 +41,8 @@ class SizeNames:
         return self.names[atom]
 
 
-def _whole(x: Const) -> int:
+def whole(x: Const) -> int:
+    """The number that an integer constant is."""
     value: Any = x.value
     return int(value)
 
@@ -119,7 +120,13 @@ class WordBuilder:
             if _is_const(b, 0):
                 return a
             if isinstance(a, Const) and isinstance(b, Const):
-                return self.const(_whole(a) + _whole(b))
+                return self.const(whole(a) + whole(b))
+            if isinstance(a, Const):
+                a, b = b, a
+            if isinstance(b, Const) and isinstance(a, Word) and a.name == "add":
+                start, shift = a.args
+                if isinstance(shift, Const):
+                    return self.add(start, whole(shift) + whole(b))
         return self.word("add", (a, b), a.dtype)
 
     def sub(self, x: Any, y: Any) -> Expr:
@@ -129,7 +136,9 @@ class WordBuilder:
             if _is_const(b, 0):
                 return a
             if isinstance(a, Const) and isinstance(b, Const):
-                return self.const(_whole(a) - _whole(b))
+                return self.const(whole(a) - whole(b))
+            if isinstance(b, Const) and _shifts(a):
+                return self.add(a, -whole(b))
         return self.word("sub", (a, b), a.dtype)
 
     def mul(self, x: Any, y: Any) -> Expr:
@@ -143,7 +152,7 @@ class WordBuilder:
             if _is_const(a, 0) or _is_const(b, 0):
                 return self.const(0)
             if isinstance(a, Const) and isinstance(b, Const):
-                return self.const(_whole(a) * _whole(b))
+                return self.const(whole(a) * whole(b))
         return self.word("mul", (a, b), a.dtype)
 
     def select(self, condition: Any, x: Any, y: Any) -> Expr:
@@ -181,6 +190,13 @@ class WordBuilder:
             a if hasattr(a, "dtype") and not isinstance(a, np.generic) else self.const(a, dtype)
             for a in args
         )
+
+
+def _shifts(x: Expr) -> bool:
+    """Is it an index, or an index plus a number? Then a number taken away is one added."""
+    if isinstance(x, Word) and x.name == "add" and isinstance(x.args[1], Const):
+        x = x.args[0]
+    return isinstance(x, Var)
 
 
 def _is_const(x: Expr, value: int) -> bool:
