@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import FunctionType
 from typing import Any
 
 from symgraph.autodiff import check, transform
@@ -24,16 +25,18 @@ from symgraph.errors import (
 )
 from symgraph.ir.dim import DimLike, symbols
 from symgraph.ir.graph import Graph, substitute_nodes, toposort
-from symgraph.ir.node import Node
-from symgraph.ir.origin import at_line
+from symgraph.ir.node import Node, newest
+from symgraph.ir.origin import at_line, user_line
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
 from symgraph.ops.convert import asarray, cast
 from symgraph.ops.leaves import tensor
 from symgraph.ops.tree import Tree, flatten, unflatten
+from symgraph.rewrite.journal import Journal
 from symgraph.rewrite.pipeline import stabilize_for_grad
 from symgraph.runtime.arguments import In, Parameter
 from symgraph.runtime.function import Function, Length, Plumbing
+from symgraph.trace.record import Chapter, remember
 
 Pairs = Mapping[Variable, Any] | Iterable[tuple[Variable, Any]]
 
@@ -351,14 +354,39 @@ def _lengths(
     return found
 
 
-def _prepare(outputs: Sequence[Node], cuts: Sequence[Node]) -> Sequence[Node]:
-    """Gradients are taken of the stabilized graph; what the user named survives as it is."""
-    return stabilize_for_grad(outputs, cuts)
+class _Gradients:
+    """Gradients are taken of the stabilized graph, in which what the user named survives as it is.
+
+    What was rewritten is remembered with the results, for the trace of functions that hold them.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what, self.line = what, user_line()
+        self.chapters: list[Chapter] = []
+        self.newest = 0
+
+    def prepare(self, outputs: Sequence[Node], cuts: Sequence[Node]) -> Sequence[Node]:
+        """The graph to differentiate."""
+        journals: list[Journal] = []
+        found = stabilize_for_grad(outputs, cuts, journals=journals)
+        self.chapters.append(Chapter(self.what, self.line, tuple(journals)))
+        self.newest = newest()
+        return found
+
+    def note(self, found: Any) -> Any:
+        """The results, as they are."""
+        variables = [v for v in flatten(found)[0] if isinstance(v, Variable)]
+        remember(self.chapters, [v.node for v in variables], self.newest)
+        return found
 
 
 def _stable(transformation: Callable[..., Any]) -> Callable[..., Any]:
     def apply(*args: Any, **options: Any) -> Any:
-        return transformation(*args, prepare=_prepare, **options)
+        gradients = _Gradients(transformation.__name__)
+        found = transformation(*args, prepare=gradients.prepare, **options)
+        if isinstance(found, FunctionType):  # value_and_grad, which differentiates when called
+            return lambda *a, **o: gradients.note(found(*a, **o))
+        return gradients.note(found)
 
     apply.__name__ = apply.__qualname__ = transformation.__name__
     apply.__doc__ = transformation.__doc__

@@ -27,16 +27,19 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # of every member: equal contents give equal file
 Location = str | os.PathLike[str]
 
 
-def write_zip(path: Location, members: Mapping[str, bytes]) -> None:
-    """Write a zip beside its place and move it there: a reader never sees half of it."""
+def write_zip(path: Location, members: Mapping[str, bytes], *, compress: str = ".json") -> None:
+    """Write a zip beside its place and move it there: a reader never sees half of it.
+
+    ``compress``: members whose names end so are compressed; "" means all.
+    """
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{fresh_token()}")
     try:
         with open(temporary, "xb") as stream, zipfile.ZipFile(stream, "w") as archive:
             for name, content in members.items():
                 info = zipfile.ZipInfo(name, _DATE)
-                is_json = name.endswith(".json")
-                info.compress_type = zipfile.ZIP_DEFLATED if is_json else zipfile.ZIP_STORED
+                is_packed = name.endswith(compress)
+                info.compress_type = zipfile.ZIP_DEFLATED if is_packed else zipfile.ZIP_STORED
                 archive.writestr(info, content)
         temporary.replace(target)
     except BaseException:
@@ -91,3 +94,22 @@ def read_npy(content: bytes) -> Array:
     found = np.array(array, native, order="C")
     found.flags.writeable = False
     return found
+
+
+class Arrays(Mapping[str, Array]):
+    """The arrays of a file by content key, read when they are asked for."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive, self._read = archive, dict[str, Array]()
+
+    def __getitem__(self, key: str) -> Array:
+        if key not in self._read:
+            info = member(self._archive, f"arrays/{key}.npy")
+            self._read[key] = read_npy(self._archive.read(info))
+        return self._read[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._archive.namelist())
+
+    def __len__(self) -> int:
+        return len(self._archive.namelist())

@@ -18,6 +18,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from time import perf_counter_ns
 
 from symgraph.codegen.backend import BACKENDS, Compiled, backend
 from symgraph.config import config
@@ -32,11 +34,11 @@ from symgraph.loop.text import show
 from symgraph.lower.expand import expand
 from symgraph.lower.memory import plan
 from symgraph.lower.program import Lowered, is_leaf_argument, lower
-from symgraph.rewrite.engine import Application
 from symgraph.rewrite.loops import tidy_loops
 from symgraph.rewrite.pipeline import PIPELINE, Pass, keep_in_range, optimize
 from symgraph.runtime import cache
 from symgraph.runtime.executable import Executable
+from symgraph.trace.record import Record
 
 ACCURACIES = ("as-written", "rules", "default", "high")
 MODES = ("fast", "quick", "debug")
@@ -86,14 +88,6 @@ def as_mode(mode: Mode | str | None) -> Mode:
     return Mode(name=name, passes=passes, check=name == "debug")
 
 
-@dataclass(slots=True)
-class Record:
-    """What compiling did: the graph after each stage, and every rewrite."""
-
-    stages: dict[str, tuple[Node, ...]] = field(default_factory=dict)
-    rewrites: list[Application] = field(default_factory=list)
-
-
 Stage = Callable[[tuple[Node, ...], Mode, Record], tuple[Node, ...]]
 
 
@@ -103,12 +97,14 @@ def _tidy(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, 
 
 def _rewrite(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
     passes = PIPELINE if mode.passes is None else mode.passes
-    return optimize(outputs, mode.accuracy, record.rewrites, passes)
+    return optimize(outputs, mode.accuracy, record.rewrites, passes, journals=record.journals)
 
 
 def _range(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
     whole = mode.passes is None
-    return keep_in_range(outputs, mode.accuracy, record.rewrites) if whole else outputs
+    if not whole:
+        return outputs
+    return keep_in_range(outputs, mode.accuracy, record.rewrites, record.journals)
 
 
 def _expand(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
@@ -116,7 +112,7 @@ def _expand(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node
 
 
 def _clean(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
-    return optimize(outputs, mode.accuracy, None, PIPELINE[:1])
+    return optimize(outputs, mode.accuracy, None, PIPELINE[:1], journals=record.journals)
 
 
 STAGES: tuple[tuple[str, Stage], ...] = (
@@ -144,14 +140,18 @@ class Compiler:
 
     def specialise(self, special: Mapping[Atom, DimLike]) -> Specialised:
         """The program where some dimension symbols have given values."""
+        start = perf_counter_ns()
         dims = resolve(self.required, special)
-        leaves = [n for n in toposort(self.outputs) if is_leaf_argument(n)]
+        leaves = [n for n in toposort((*self.outputs, *self.inputs)) if is_leaf_argument(n)]
         everything = substitute_nodes((*self.outputs, *leaves), {}, dims)
         built, moved = everything[: len(self.outputs)], everything[len(self.outputs) :]
         record = self.record if not special else Record()
+        new = dict(zip(leaves, moved, strict=True))
+        record.inputs = tuple(new.get(i, i) for i in self.inputs)
+        record.times["resolve"] = perf_counter_ns() - start
         final = run_stages(built, self.mode, record)
-        origin = dict(zip(moved, leaves, strict=True))
-        return Specialised(build(final, self.mode), origin)
+        origin = {m: leaf for leaf, m in new.items()}
+        return Specialised(build(final, self.mode, record), origin, record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +160,7 @@ class Specialised:
 
     executable: Executable
     origin: Mapping[Node, Node]
+    record: Record
 
     def argument_leaves(self) -> list[Node]:
         """For every argument of the program, the leaf of the user's graph (or a new constant)."""
@@ -170,20 +171,32 @@ def run_stages(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[N
     """Outputs after all graph stages; the record keeps each stage."""
     record.stages["built"] = outputs
     for name, stage in STAGES:
+        start, known = perf_counter_ns(), len(record.journals)
         outputs = stage(outputs, mode, record)
         record.stages[name] = outputs
+        record.times[name] = perf_counter_ns() - start
+        for journal in record.journals[known:]:
+            journal.stage = name
     return outputs
 
 
-def build(outputs: Sequence[Node], mode: Mode) -> Executable:
+def build(outputs: Sequence[Node], mode: Mode, record: Record | None = None) -> Executable:
     """Lower, plan, and get machine code for graph outputs."""
+    record = record or Record()
+    times = [perf_counter_ns()]
     leaves = [n for n in toposort(outputs) if is_leaf_argument(n)]
     lowered = lower(leaves, outputs)
-    code = machine_code(lowered, mode)
-    return Executable(lowered, plan(lowered.program, lowered.temporaries), code, tuple(outputs))
+    times.append(perf_counter_ns())
+    memory = plan(lowered.program, lowered.temporaries)
+    times.append(perf_counter_ns())
+    code = machine_code(lowered, mode, record)
+    times.append(perf_counter_ns())
+    spans = (b - a for a, b in pairwise(times))
+    record.times |= dict(zip(("lower", "plan", "build"), spans, strict=True))
+    return Executable(lowered, memory, code, tuple(outputs))
 
 
-def machine_code(lowered: Lowered, mode: Mode) -> Compiled:
+def machine_code(lowered: Lowered, mode: Mode, record: Record) -> Compiled:
     """The compiled program, from disk where an equal one was compiled before."""
     generator = backend(mode.code_generator)
     program = lowered.program
@@ -193,7 +206,9 @@ def machine_code(lowered: Lowered, mode: Mode) -> Compiled:
     data = cache.read(name)
     if data is not None:
         try:
-            return generator.restore(program, data)
+            restored = generator.restore(program, data)
+            record.from_cache = True
+            return restored
         except ParseError as error:
             cache.reject(name, str(error))
     made = generator.compile(program)

@@ -23,14 +23,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 import symgraph.ops  # noqa: F401  # fills the table in which loading finds the ops of a file
-from symgraph.archive import Location, member, npy_bytes, opened, read_npy, write_zip
+from symgraph.archive import Arrays, Location, member, npy_bytes, opened, read_npy, write_zip
 from symgraph.errors import ArgumentError, ParseError, message
 from symgraph.ir.dtype import ALL
 from symgraph.ir.graph import Graph, toposort
@@ -92,7 +91,7 @@ def load(path: Location) -> Any:
             raise ParseError(f"graph.json of {info.file_size} bytes")
         found = json.loads(archive.read(info))
         _check_header(found)
-        reader = Reader(arrays=_Arrays(archive))
+        reader = Reader(arrays=Arrays(archive))
         for line in _list_of(found, "dims", str):
             reader.declare(line)
         for line in _list_of(found, "states", str):
@@ -296,25 +295,6 @@ def _verify(value: Any) -> None:
         elif item is not None:
             pending += item.values() if isinstance(item, dict) else item
     verify(nodes)
-
-
-class _Arrays(Mapping[str, Array]):
-    """The arrays of a file by content key, read when they are asked for."""
-
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive, self._read = archive, dict[str, Array]()
-
-    def __getitem__(self, key: str) -> Array:
-        if key not in self._read:
-            info = member(self._archive, f"arrays/{key}.npy")
-            self._read[key] = read_npy(self._archive.read(info))
-        return self._read[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._archive.namelist())
-
-    def __len__(self) -> int:
-        return len(self._archive.namelist())
 
 
 def _by_name(parameters: Any) -> dict[str, Any]:

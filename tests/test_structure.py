@@ -28,7 +28,9 @@ PACKAGES = {
 # What each layer of symgraph may import, besides itself, in the order of the layers. A row counts
 # for the modules below it too: "ir" means symgraph.ir and all within, "ir.dim" this one module.
 LEAVES = ("errors", "config")
-ABOVE_COMPILE = (*LEAVES, "ir", "ops", "autodiff", "rewrite", "loop", "lower", "codegen", "runtime")
+ABOVE_COMPILE = (
+    *LEAVES, "ir", "ops", "autodiff", "rewrite", "loop", "lower", "codegen", "trace", "runtime",
+)  # fmt: skip
 LAYERS: dict[str, tuple[str, ...]] = {
     "errors": (),
     "config": ("errors",),
@@ -44,9 +46,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "loop": (*LEAVES, "ir.dtype", "ir.dim"),
     "lower": (*LEAVES, "ir", "ops", "loop"),
     "codegen": (*LEAVES, "loop"),
-    "runtime": (*LEAVES, "ir", "loop", "lower.memory", "lower.program", "codegen"),
-    "random": ("ops", "runtime"),
     "archive": ("errors", "ir"),
+    "trace": (*LEAVES, "ir", "ops", "rewrite.journal", "loop", "lower", "archive"),
+    "runtime": (*LEAVES, "ir", "loop", "lower.memory", "lower.program", "codegen", "trace"),
+    "random": ("ops", "runtime"),
     "saving": ("errors", "ir", "ops", "archive"),
     "compile": ABOVE_COMPILE,
     "debug": (*ABOVE_COMPILE, "compile"),

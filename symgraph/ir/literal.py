@@ -9,7 +9,8 @@ type              ``float64[n, 3]``, ``int64[]``; of several results: ``types(in
 Python values     ``None True 1 -0.0 inf nan complex(1.0, -0.0) "text" bytes("00ff") (1, 2)``
 dtype, dim        ``float32``, ``dim(n + 1)``
 array             ``float64(2.0)``, ``array(int8[2], 1, 2)``, ``array(int8[99], base64("..."))``,
-                  elided: ``array(int8[99], content("..."))`` with a hash of the content
+                  ``array(int8[99], all(1))``; elided: ``array(int8[99], content("..."))`` with
+                  a hash of the content
 op, graph, state  ``op("exp")``, ``@0``, ``$0``
 anything else     ``opaque("...")``, which cannot be read back
 ================  ================================================================================
@@ -40,6 +41,7 @@ from symgraph.ir.type import TensorType, TupleType, Type
 
 Array = np.ndarray[Any, Any]
 MOST_SPELLED = 64  # larger arrays are written as base64
+MOST_ALIKE = 2**27  # bytes of an array that a short text may stand for
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -90,11 +92,12 @@ class Writer:
     """Writes values, and collects what their text refers to.
 
     ``exact``: declare unknown dims with their tokens. ``elide``: arrays with more elements are
-    written by their content key, and put into ``arrays``.
+    written by their content key, and put into ``arrays``. ``blank``: states are written as zeros.
     """
 
     exact: bool = True
     elide: int | None = None
+    blank: bool = False
     graphs: dict[Graph, int] = field(default_factory=dict)
     symbols: dict[Atom, str] = field(default_factory=dict)
     arrays: dict[str, Array] = field(default_factory=dict)
@@ -172,7 +175,9 @@ class Writer:
             return f"${list(self.states).index(id(value))}"
         for row in STATES.values():
             if type(value) is row.of:
-                text = f"{row.tag}({self.value(row.to_value(value))})"
+                held = row.to_value(value)
+                shown = np.zeros_like(held) if self.blank else held
+                text = f"{row.tag}({self.value(shown)})"
                 self.states[id(value)] = (value, text)
                 return f"${len(self.states) - 1}"
         return self._opaque(type(value).__name__)
@@ -185,6 +190,8 @@ class Writer:
         if array.dtype not in ALL:
             return self._opaque(f"array of {array.dtype}")
         kind = f"{array.dtype}[{', '.join(map(str, array.shape))}]"
+        if _is_alike(array):
+            return f"array({kind}, all({', '.join(_elements(array.reshape(-1)[:1]) or ())}))"
         if self.elide is not None and array.size > self.elide:
             key = content_key(array)
             self.arrays[key] = array
@@ -196,6 +203,15 @@ class Writer:
         if array.shape == ():
             return f"{array.dtype}({', '.join(parts)})"
         return f"array({', '.join([kind, *parts])})"
+
+
+def _is_alike(array: Array) -> bool:
+    """Whether a large array has the same bits in all elements, which a text can say."""
+    if not MOST_SPELLED < array.size <= MOST_ALIKE // array.dtype.itemsize:
+        return False
+    flat: Array = np.ascontiguousarray(array).reshape(-1)
+    raw = flat.view(np.uint8).reshape(flat.size, flat.itemsize)
+    return bool((raw == raw[0]).all()) and _elements(flat[:1]) is not None
 
 
 def _plain(value: object) -> str:

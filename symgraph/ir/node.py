@@ -200,6 +200,11 @@ def interned(node: Node) -> bool:
         return _table.get(_key(node.op, node.inputs, node.attrs)) is node
 
 
+def newest() -> int:
+    """A number above those of all nodes made so far, and below those of all to come."""
+    return next(_serial)
+
+
 def table_size() -> int:
     """How many nodes are alive."""
     return len(_table)

@@ -19,7 +19,7 @@ from symgraph.errors import ParseError
 from symgraph.ir.dim import Atom, Dim, DimLike, add, atom_dim, fresh_token, mul
 from symgraph.ir.dtype import ALL, DType, real_of
 from symgraph.ir.graph import Graph
-from symgraph.ir.literal import STATES
+from symgraph.ir.literal import MOST_ALIKE, STATES
 from symgraph.ir.op import OPS
 from symgraph.ir.tokens import Cursor
 from symgraph.ir.type import TensorType, TupleType, Type
@@ -199,6 +199,9 @@ class Reader:
             raw = cursor.text()
             cursor.expect(")")
             return from_bytes(found, raw)
+        if cursor.skip("all"):
+            cursor.expect("(")
+            return _alike(found, cursor.list_of(lambda: read_number(cursor), ")"))
         numbers = [read_number(cursor)]
         while cursor.skip(","):
             numbers.append(read_number(cursor))
@@ -273,6 +276,17 @@ def filled(found: TensorType, numbers: Sequence[Any]) -> Array:
         return _frozen(array.view(found.dtype), found)
     except (ValueError, TypeError, OverflowError) as error:
         raise ParseError(f"these are not the elements of {found}: {error}") from error
+
+
+def _alike(found: TensorType, numbers: Sequence[Any]) -> Array:
+    """The array of a type whose elements are all this one."""
+    one = filled(TensorType(found.dtype, ()), numbers)
+    shape = tuple(int(d) for d in found.shape if isinstance(d, int))
+    if math.prod(shape) * one.itemsize > MOST_ALIKE:
+        raise ParseError(f"an array of {found} is too large for a text of this kind")
+    array: Array = np.full(shape, one)
+    array.flags.writeable = False
+    return array
 
 
 def from_bytes(found: TensorType, raw: str) -> Array:

@@ -36,7 +36,7 @@ class Plan:
 
 def plan(program: Program, temporaries: Sequence[Storage]) -> Plan:
     """Slots for the temporaries of a program, largest reuse first come first served."""
-    lives = _lifetimes(program.steps, {t.name for t in temporaries})
+    lives = lifetimes(program.steps, {t.name for t in temporaries})
     slots: list[int] = [-1] * len(temporaries)
     sizes: list[DimLike] = []
     busy_until: list[int] = []
@@ -64,7 +64,8 @@ def _fitting(
     return None
 
 
-def _lifetimes(steps: Sequence[Step], names: set[str]) -> dict[str, tuple[int, int]]:
+def lifetimes(steps: Sequence[Step], names: set[str]) -> dict[str, tuple[int, int]]:
+    """The first and last top-level step that names each of some buffers."""
     lives: dict[str, tuple[int, int]] = {}
     for number, step in enumerate(steps):
         for name in _names(step):

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from symgraph.ir.node import Node
 from symgraph.rewrite.algebra import ALGEBRA
 from symgraph.rewrite.canonicalize import CANONICALIZE
-from symgraph.rewrite.engine import Application, Counts, Table, rewrite
+from symgraph.rewrite.engine import Table, rewrite
+from symgraph.rewrite.journal import Application, Counts, Journal
 from symgraph.rewrite.linalg import LINALG
 from symgraph.rewrite.ranges import RANGES
 from symgraph.rewrite.softmax import SOFTMAX
@@ -53,22 +54,32 @@ def run(
     keep: Iterable[Node] = (),
     trace: list[Application] | None = None,
     counts: Counts | None = None,
+    journals: list[Journal] | None = None,
 ) -> tuple[Node, ...]:
     """Outputs after each pass in turn."""
     outputs, keep = tuple(outputs), tuple(keep)
     for step in passes:
         if step.rules:
             outputs = rewrite(
-                outputs, step.rules, table=step.name, keep=keep, trace=trace, counts=counts
+                outputs,
+                step.rules,
+                table=step.name,
+                keep=keep,
+                trace=trace,
+                counts=counts,
+                journals=journals,
             )
     return outputs
 
 
 def stabilize_for_grad(
-    outputs: Iterable[Node], keep: Iterable[Node] = (), trace: list[Application] | None = None
+    outputs: Iterable[Node],
+    keep: Iterable[Node] = (),
+    trace: list[Application] | None = None,
+    journals: list[Journal] | None = None,
 ) -> tuple[Node, ...]:
     """Outputs in the form to differentiate: naive formulas replaced by stable ones."""
-    return run(outputs, BEFORE_GRADIENT, keep, trace)
+    return run(outputs, BEFORE_GRADIENT, keep, trace, journals=journals)
 
 
 def optimize(
@@ -77,6 +88,7 @@ def optimize(
     trace: list[Application] | None = None,
     passes: Sequence[Pass] = PIPELINE,
     keep: Iterable[Node] = (),
+    journals: list[Journal] | None = None,
 ) -> tuple[Node, ...]:
     """Outputs in the form to lower.
 
@@ -84,14 +96,19 @@ def optimize(
     """
     if accuracy == "as-written":
         passes = tuple(p.exact for p in passes)
-    return run(outputs, passes, keep, trace)
+    return run(outputs, passes, keep, trace, journals=journals)
 
 
 def keep_in_range(
-    outputs: Iterable[Node], accuracy: str = "rules", trace: list[Application] | None = None
+    outputs: Iterable[Node],
+    accuracy: str = "rules",
+    trace: list[Application] | None = None,
+    journals: list[Journal] | None = None,
 ) -> tuple[Node, ...]:
     """Outputs whose products leave the range only where their results do.
 
     Not a part of ``optimize``, whose rules do not see into what this makes.
     """
-    return run(outputs, (IN_RANGE,), (), trace) if accuracy in RANGED else tuple(outputs)
+    if accuracy not in RANGED:
+        return tuple(outputs)
+    return run(outputs, (IN_RANGE,), (), trace, journals=journals)

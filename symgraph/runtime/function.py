@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from symgraph.codegen.backend import backend
+from symgraph.config import config
 from symgraph.errors import ArgumentError, DTypeError, ShapeError, message
 from symgraph.ir.dim import Atom, DimLike, single_atom, substitute
 from symgraph.ir.graph import Graph
@@ -25,6 +26,9 @@ from symgraph.runtime.arguments import Parameter, bind_arguments, convert
 from symgraph.runtime.executable import Array, Executable, Layout
 from symgraph.runtime.profile import Profile
 from symgraph.runtime.shared import COMMIT, Cell, device_value, host_value, publish
+from symgraph.trace.make import Subject, make_trace, write_if_asked
+from symgraph.trace.record import Record
+from symgraph.trace.trace import Trace
 
 SHORTEST_FIXED = 2  # lengths 0 and 1 stay symbols: code for them would be code for nothing else
 
@@ -35,6 +39,11 @@ class Specialisation(Protocol):
     @property
     def executable(self) -> Executable:
         """The program, ready to run."""
+        ...
+
+    @property
+    def record(self) -> Record:
+        """What compiling it did."""
         ...
 
     def argument_leaves(self) -> list[Node]:
@@ -133,6 +142,7 @@ class Function:
         self._seen: dict[Atom, int] = {}
         self._varying: set[Atom] = set()
         self._lock = threading.RLock()
+        self._trace: Trace | None = None
         self.name = plumbing.name
 
     def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
@@ -225,7 +235,9 @@ class Function:
     def _specialised(self, special: Mapping[Atom, DimLike]) -> Specialisation:
         key = frozenset(special.items())
         if key not in self._special:
-            self._special[key] = self._p.specialise(special)
+            found = self._special[key] = self._p.specialise(special)
+            if config.trace:
+                write_if_asked(self._subject(found))
         return self._special[key]
 
     def _sizes(self, values: Mapping[Node, Array]) -> dict[Atom, int]:
@@ -345,11 +357,27 @@ class Function:
         return found
 
     @property
-    def trace(self) -> list[Any]:
-        """Every rewrite, with rule, why, source, before, after, and the user's lines."""
-        self._specialised({})
-        found: list[Any] = self._p.record.rewrites
-        return found
+    def trace(self) -> Trace:
+        """Every rewrite with rule, reason, before and after; stages, kernels, memory, times."""
+        if self._trace is None:
+            self._trace = make_trace(self._subject(self._specialised({})))
+        return self._trace
+
+    def _subject(self, found: Specialisation) -> Subject:
+        p, ready = self._p, found.executable
+        return Subject(
+            self.name,
+            p.graph,
+            p.n_outputs,
+            p.updated,
+            p.required,
+            found.record,
+            ready.lowered,
+            ready.outputs,
+            ready.plan,
+            p.backend,
+            backend(p.backend).source,
+        )
 
     @property
     def kernels(self) -> list[KernelView]:

@@ -14,7 +14,8 @@ from symgraph.ir.graph import Graph, toposort
 from symgraph.ir.op import find_op
 from symgraph.ops.evaluate import evaluate
 from symgraph.ops.leaves import tensor
-from symgraph.rewrite.engine import Counts, rewrite
+from symgraph.rewrite.engine import rewrite
+from symgraph.rewrite.journal import Counts
 from symgraph.rewrite.pattern import holes
 from symgraph.rewrite.pipeline import PIPELINE, Pass, optimize, run, stabilize_for_grad
 from symgraph.rewrite.rule import rule

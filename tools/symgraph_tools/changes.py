@@ -7,27 +7,28 @@ written as a letter, so that the change stands out: ``log(softmax(a)) --> log_so
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from string import ascii_lowercase
 
 from symgraph.ir.graph import substitute_nodes, toposort
 from symgraph.ir.node import Node, add_name, make_node
 from symgraph.ir.op import find_op
 from symgraph.ir.views import formula_text
-from symgraph.rewrite.engine import Application
+from symgraph.trace.trace import Step
 
 SMALL = ("constant", "dim")
 LONGEST_FORMULA = 100  # characters; of a longer one only the reason is shown
 
 
-def change_lines(trace: Sequence[Application], told: set[str] | None = None) -> Iterator[str]:
+def change_lines(trace: Iterable[Step], told: set[str] | None = None) -> Iterator[str]:
     """The rules that repair or save most, with reason, source and line; then the others' names.
 
     Rules in ``told`` are only named; those that are explained here are added to it.
     """
     told = set() if told is None else told
+    trace = list(trace)
     times = Counter(one.rule for one in trace)
-    first: dict[str, Application] = {}
+    first: dict[str, Step] = {}
     for one in trace:
         first.setdefault(one.rule, one)
     telling = _telling_rules()
@@ -55,7 +56,7 @@ def _telling_rules() -> dict[str, int]:
     return {rule.name: rank for rank, table in enumerate(tables) for rule in table}
 
 
-def _reasons(one: Application) -> Iterator[str]:
+def _reasons(one: Step) -> Iterator[str]:
     formula = change_text(one.before, one.after)
     if formula:
         yield formula

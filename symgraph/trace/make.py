@@ -1,0 +1,91 @@
+"""The trace of a compiled function, from the record that compiling left and the program it made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from symgraph.config import config
+from symgraph.ir.graph import Graph
+from symgraph.ir.node import Node
+from symgraph.ir.resolve import Requirement
+from symgraph.lower.memory import Plan
+from symgraph.lower.program import Lowered
+from symgraph.trace.parts import Source, parts_of
+from symgraph.trace.record import Record, chapters_of
+from symgraph.trace.story import tell
+from symgraph.trace.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A function as its trace sees it; ``n_outputs`` are results, further ones are new state."""
+
+    name: str
+    graph: Graph
+    n_outputs: int
+    updated: Sequence[Node]
+    required: Sequence[Requirement]
+    record: Record
+    lowered: Lowered
+    outputs: Sequence[Node]
+    plan: Plan
+    backend: str
+    source: Source
+
+
+def make_trace(subject: Subject) -> Trace:
+    """The trace of a function."""
+    record = subject.record
+    story = tell(record, chapters_of(subject.graph.outputs))
+    numbers = {story.weave.form[k]: k for k in story.weave.alive if k >= 0}
+    parts = parts_of(
+        subject.lowered,
+        subject.outputs,
+        subject.plan,
+        numbers,
+        subject.required,
+        subject.source,
+        subject.backend,
+        record.from_cache,
+    )
+    return Trace(
+        subject.name,
+        tuple(n.name or f"input {k}" for k, n in enumerate(subject.graph.params)),
+        tuple(_output_names(subject)),
+        story.weave.rows,
+        story.steps,
+        story.stages,
+        story.passes,
+        _times(record.times),
+        parts,
+        story.ends,
+    )
+
+
+def _output_names(subject: Subject) -> list[str]:
+    results = subject.graph.outputs[: subject.n_outputs]
+    names = [n.name or f"output {k}" for k, n in enumerate(results)]
+    return names + [f"new {n.name or 'state'}" for n in subject.updated]
+
+
+def _times(times: Mapping[str, int]) -> dict[str, int]:
+    """Those of parts that are no stages of the graph, which have their own."""
+    return {k: times[k] for k in ("resolve", "lower", "plan", "build") if k in times}
+
+
+def write_if_asked(subject: Subject) -> None:
+    """A file in the folder that the setting ``trace`` names, one for each compiled function."""
+    folder = config.trace
+    if not folder:
+        return
+    path = Path(str(folder))
+    path.mkdir(parents=True, exist_ok=True)
+    stem = re.sub(r"[^\w.-]", "_", subject.name) or "function"
+    target, count = path / f"{stem}.sgtrace", 1
+    while target.exists():
+        count += 1
+        target = path / f"{stem}-{count}.sgtrace"
+    make_trace(subject).save(target)

@@ -1,0 +1,157 @@
+"""The trace of a function: the same graphs as the compiler had, in memory and from a file."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import symgraph as sg
+from symgraph.trace.read import read_trace
+from symgraph.trace.record import chapters_of
+from tests.trace.workloads import WORKLOADS, build
+
+INTERPRETED = sg.Mode(backend="interp")
+
+
+@pytest.fixture(scope="module")
+def functions():
+    made = {}
+
+    def get(name):
+        if name not in made:
+            inputs, outputs, _ = build(name)
+            made[name] = sg.function(inputs, outputs, mode=INTERPRETED, name=name)
+        return made[name]
+
+    return get
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_every_stage_of_the_trace_is_the_very_graph_of_the_compiler(name, functions):
+    f = functions(name)
+    stages = {row.name for row in f.trace.stages}
+    for stage in ("built", "tidied", "stable", "joined", "expanded", "final"):
+        assert stage in stages
+        assert f.trace.at(stage).outputs == f.stage(stage)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_a_trace_read_from_a_file_has_the_same_graphs(name, functions, tmp_path):
+    trace = functions(name).trace
+    for suffix in ("sgtrace", "json"):
+        trace.save(tmp_path / f"t.{suffix}")
+        found = read_trace(tmp_path / f"t.{suffix}")
+        assert len(found) == len(trace)
+        assert found.rule_names() == trace.rule_names()
+        assert [r.op for r in found.rows] == [r.op for r in trace.rows]
+        assert found.steps[-1].delta == trace.steps[-1].delta
+        last = len(trace.steps) - 1
+        assert found.state(last).order() == trace.state(last).order()
+        assert len(found.at(-1).outputs) == len(trace.at(-1).outputs)
+        found.save(tmp_path / f"again.{suffix}")
+        again, first = ((tmp_path / f"{stem}.{suffix}").read_bytes() for stem in ("again", "t"))
+        assert again == first
+
+
+@pytest.mark.parametrize("name", [n for n in WORKLOADS if n != "deep_chain_grad"])
+def test_added_and_removed_nodes_of_all_steps_give_the_graph(name, functions):
+    trace = functions(name).trace
+    alive: set[int] = set()
+    for number, row in enumerate(trace.steps):
+        alive = (alive - set(row.delta.removed)) | set(row.delta.added)
+        assert alive == set(trace.state(number).order()), (number, row.rule.name)
+
+
+def test_steps_say_what_was_replaced_by_what():
+    x = sg.vector("x")
+    trace = sg.function([x], sg.log(1 - sg.sigmoid(x)), mode=INTERPRETED).trace
+    first, second = trace
+    assert (first.before.op.name, first.after.op.name) == ("subtract", "sigmoid")
+    assert (second.before.op.name, second.after.op.name) == ("log", "negative")
+    assert "digits" in first.why
+    assert first.lines[0].file == __file__
+    assert "1 - sigmoid(x)" in str(trace)
+
+
+def test_steps_of_a_file_have_nodes_too(tmp_path):
+    x = sg.vector("x")
+    trace = sg.function([x], sg.log(1 - sg.sigmoid(x)), mode=INTERPRETED).trace
+    trace.save(tmp_path / "t.sgtrace")
+    first, second = read_trace(tmp_path / "t.sgtrace")
+    assert (first.before.op.name, first.after.op.name) == ("subtract", "sigmoid")
+    assert (second.before.op.name, second.after.op.name) == ("log", "negative")
+
+
+def test_rewrites_before_a_gradient_are_told_first():
+    x = sg.vector("x")
+    cost = sg.sum(sg.log(1 - sg.sigmoid(x)))
+    gradient = sg.grad(cost, x)
+    f = sg.function([x], gradient * 2, mode=INTERPRETED)
+    chapter = [row for row in f.trace.steps if row.kind == "start"]
+    assert [row.stage for row in chapter] == ["before grad", "built"]
+    assert chapter[0].line is not None
+    assert chapter[0].line.text == "gradient = sg.grad(cost, x)"
+    early = [step.rule for step in f.trace if step.stage == "before grad"]
+    assert "1 - sigmoid(x) -> sigmoid(-x)" in early
+
+
+def test_value_and_grad_is_told_too():
+    x = sg.vector("x")
+    value, gradient = sg.value_and_grad(lambda v: sg.sum(sg.log(1 - sg.sigmoid(v))))(x)
+    f = sg.function([x], [value, gradient], mode=INTERPRETED)
+    assert any(step.stage == "before value_and_grad" for step in f.trace)
+
+
+def test_what_is_remembered_of_a_gradient_goes_with_it():
+    import gc
+    import weakref
+
+    x = sg.vector("x")
+    gradient = sg.grad(sg.sum(sg.log(1 - sg.sigmoid(x))), x)
+    (chapter,) = chapters_of([gradient.node])
+    journal = weakref.ref(chapter.journals[0].final[0])
+    del gradient, chapter
+    gc.collect()
+    assert journal() is None
+
+
+def test_kernels_buffers_and_checks_are_in_it():
+    x, w = sg.matrix("x"), sg.matrix("w")
+    f = sg.function([x, w], sg.exp(sg.tanh(x @ w) @ w), mode=INTERPRETED, name="net")
+    parts = f.trace.parts
+    assert [k.name for k in parts.kernels] == [k.name for k in f.kernels]
+    assert all(k.nodes and k.lines for k in parts.kernels)
+    roles = [b.role for b in parts.buffers]
+    assert roles.count("input") == 2
+    assert roles.count("output") == 1
+    assert all(b.slot >= 0 for b in parts.buffers if b.role == "temporary")
+    assert any("=" in check for check in parts.checks)
+    assert {"lower", "plan", "build"} <= f.trace.times.keys()
+
+
+def test_values_of_shared_variables_stay_out_of_files_unless_asked_for(tmp_path):
+    secret = np.full((300, 10), 12345.678)
+    w = sg.shared(secret, name="w")
+    trace = sg.function([], sg.sum(w * 2), mode=INTERPRETED).trace
+    trace.save(tmp_path / "t.json")
+    assert "12345" not in (tmp_path / "t.json").read_text()
+    trace.save(tmp_path / "v.json", values=True)
+    assert "12345.678" in (tmp_path / "v.json").read_text()
+    assert read_trace(tmp_path / "t.json").at(-1).outputs[0].type == trace.at(-1).outputs[0].type
+
+
+def test_the_setting_trace_writes_a_file_for_each_function(tmp_path):
+    x = sg.vector("x")
+    with sg.config(trace=str(tmp_path / "new")):
+        for _ in range(2):
+            sg.function([x], x * 2, mode=INTERPRETED, name="twice").compile()
+        sg.function([x], x + 1, mode=INTERPRETED, name="a/b")(np.ones(3))
+    names = sorted(p.name for p in (tmp_path / "new").iterdir())
+    assert names == ["a_b.sgtrace", "twice-2.sgtrace", "twice.sgtrace"]
+
+
+def test_a_later_version_is_refused_by_its_number(tmp_path):
+    path = tmp_path / "t.json"
+    path.write_text('{"format": "symgraph.trace/2", "written_by": "symgraph 9.0", "steps": []}')
+    with pytest.raises(sg.ParseError, match=r"symgraph\.trace/2.*written by symgraph 9\.0"):
+        read_trace(path)
