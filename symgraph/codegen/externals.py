@@ -14,7 +14,10 @@ PARALLEL = "symgraph_parallel"
 """Runs the chunks of a loop on several threads; see ``symgraph.runtime.pool``."""
 
 # the part of a name before its first dot -> module with ``address(rest of the name) -> int``
-PROVIDERS: dict[str, str] = {"cblas": "symgraph.codegen.blas"}
+PROVIDERS: dict[str, str] = {
+    "cblas": "symgraph.codegen.blas",
+    "product": "symgraph.runtime.products",
+}
 _POOL = "symgraph.runtime.pool"  # address(threads) -> int
 
 

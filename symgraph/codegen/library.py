@@ -1,10 +1,10 @@
 """Library calls: matrix products, as rows of a table.
 
 A row has a meaning in NumPy (for ``interp``) and, for each dtype, either the lines of source that
-call a BLAS function by pointer (``library_blas``), or a loop kernel (``library_loops``: integers
-and bool have no BLAS, sorting has no library). All operands are C-contiguous. Symbols such as
-"cblas.dgemm" name functions with the C interface of CBLAS and 64-bit integers; ``blas`` finds
-their addresses at load time.
+call a function by pointer (``library_blas``), or a loop kernel (``library_loops``: integers and
+bool have no library, nor has sorting). All operands are C-contiguous. Symbols name functions:
+"product.float64" is ours (``product_entry``), "cblas.zgemm" has the C interface of CBLAS and
+64-bit integers; ``externals`` finds their addresses at load time.
 
     gemm          (a, b, c; m, n, k)          c = alpha * op(a) @ op(b) + beta * c
     gemm_batched  (a, b, c; batch, m, n, k)   the same for each of ``batch`` leading indices
@@ -27,14 +27,14 @@ import numpy as np
 
 from symgraph.codegen import library_blas as blas
 from symgraph.codegen import library_loops as loops
-from symgraph.codegen.library_blas import LETTERS, LibraryCall, Spell
+from symgraph.codegen.library_blas import LETTERS, Function, LibraryCall, Spell
 from symgraph.loop.ir import Kernel
 
 DType = np.dtype[np.generic]
 Array = np.ndarray[Any, np.dtype[Any]]
 Attrs = Mapping[str, Any]
 Meaning = Callable[[Sequence[Array], Sequence[int], Attrs], None]
-Write = Callable[[LibraryCall, str, Spell], list[str]]
+Write = Callable[[LibraryCall, Function, Spell], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,10 @@ class LibraryRow:
             return None
         return self.loops(dtype, attrs)
 
-    def lines(self, call: LibraryCall, function: Callable[[str], str], spell: Spell) -> list[str]:
-        """Source lines that do the call."""
+    def lines(self, call: LibraryCall, function: Function, spell: Spell) -> list[str]:
+        """Source lines that do the call; ``function`` gives the address of one it needs."""
         assert self.write is not None, self.name
-        return self.write(call, function(self.symbols(call.dtype)[0]), spell)
+        return self.write(call, function, spell)
 
 
 # ---------------------------------------------------------------- meanings

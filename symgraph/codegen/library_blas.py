@@ -1,4 +1,7 @@
-"""Library calls as source lines that call CBLAS functions by pointer."""
+"""Library calls as source lines that call functions by pointer: our products, or CBLAS.
+
+float32 and float64 go to ``product`` (see ``product_entry``), complex dtypes to CBLAS.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,15 @@ from typing import Any  # attributes are numbers of any kind
 
 import numpy as np
 
+from symgraph.codegen.externals import PARALLEL
+from symgraph.codegen.product_entry import FLAGS
+
 DType = np.dtype[np.generic]
 Attrs = Mapping[str, Any]
 Spell = Callable[..., str]
+Function = Callable[[str], str]  # the name of a library function to the text of its address
 
+PRODUCTS = {"float32": "product.float32", "float64": "product.float64"}
 LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 
 
@@ -38,25 +46,47 @@ def _scalars(call: LibraryCall, spell: Spell) -> tuple[str, str]:
     return _number(alpha, call.dtype, spell), _number(beta, call.dtype, spell)
 
 
-def write_gemm(call: LibraryCall, function: str, spell: Spell) -> list[str]:
-    """One call of cblas_?gemm."""
+def symbols(call: LibraryCall, blas: str) -> tuple[str, ...]:
+    """The functions that a call needs: our product and the thread pool, or one of BLAS."""
+    dtype = str(call.dtype)
+    if dtype in PRODUCTS:
+        return PRODUCTS[dtype], PARALLEL
+    return (f"cblas.{LETTERS[dtype]}{blas}",)
+
+
+def _product(call: LibraryCall, function: Function, spell: Spell, sizes: tuple[str, ...]) -> str:
+    """One call of our product; ``sizes`` are batch, m, n, k."""
+    flags = sum(bool(call.attrs.get(name)) << place for place, name in enumerate(FLAGS))
+    alpha, beta = _scalars(call, spell)
+    address, parallel = (function(x) for x in symbols(call, ""))
+    a, b, c = call.addresses
+    return spell("matrix_product", address, *sizes, str(flags), alpha, a, b, beta, c, parallel)
+
+
+def write_gemm(call: LibraryCall, function: Function, spell: Spell) -> list[str]:
+    """One product of matrices."""
+    if str(call.dtype) in PRODUCTS:
+        return [_product(call, function, spell, ("1", *call.sizes))]
     return [_gemm_text(call, function, spell, call.addresses, call.sizes)]
 
 
 def _gemm_text(
     call: LibraryCall,
-    function: str,
+    function: Function,
     spell: Spell,
     addresses: tuple[str, ...],
     sizes: tuple[str, ...],
 ) -> str:
     flags = [str(int(bool(call.attrs.get(name)))) for name in ("trans_a", "trans_b")]
     alpha, beta = _scalars(call, spell)
-    return spell("cblas_gemm", function, *flags, *sizes, alpha, *addresses[:2], beta, addresses[2])
+    head = (function(symbols(call, "gemm")[0]), *flags, *sizes)
+    return spell("cblas_gemm", *head, alpha, *addresses[:2], beta, addresses[2])
 
 
-def write_batched(call: LibraryCall, function: str, spell: Spell) -> list[str]:
-    """A loop of calls of cblas_?gemm over the leading index."""
+def write_batched(call: LibraryCall, function: Function, spell: Spell) -> list[str]:
+    """A product for each leading index."""
+    if str(call.dtype) in PRODUCTS:
+        return [_product(call, function, spell, call.sizes)]
     batch, m, n, k = call.sizes
     size = call.dtype.itemsize
     a, b, c = call.addresses
@@ -67,17 +97,19 @@ def write_batched(call: LibraryCall, function: str, spell: Spell) -> list[str]:
     return [f"for item in range({batch}):", f"    {text}"]
 
 
-def write_gemv(call: LibraryCall, function: str, spell: Spell) -> list[str]:
-    """One call of cblas_?gemv."""
-    trans = str(int(bool(call.attrs.get("trans_a"))))
+def write_gemv(call: LibraryCall, function: Function, spell: Spell) -> list[str]:
+    """A product of a matrix and a vector."""
+    m, n = call.sizes
+    turned = bool(call.attrs.get("trans_a"))
+    if str(call.dtype) in PRODUCTS:
+        rows, inner = (n, m) if turned else (m, n)
+        return [_product(call, function, spell, ("1", rows, "1", inner))]
     alpha, beta = _scalars(call, spell)
     a, x, y = call.addresses
-    return [spell("cblas_gemv", function, trans, *call.sizes, alpha, a, x, beta, y)]
+    head = (function(symbols(call, "gemv")[0]), str(int(turned)), m, n)
+    return [spell("cblas_gemv", *head, alpha, a, x, beta, y)]
 
 
-def write_dot(call: LibraryCall, function: str, spell: Spell) -> list[str]:
-    """One call of cblas_?dot, stored into the result."""
-    x, y, out = call.addresses
-    array = f"array_{call.dtype}"
-    value = spell("cblas_dot", function, *call.sizes, x, y, _number(0, call.dtype, spell))
-    return [f"{spell(array, out, '()')}[()] = {value}"]
+def write_dot(call: LibraryCall, function: Function, spell: Spell) -> list[str]:
+    """A product of a row and a column."""
+    return [_product(call, function, spell, ("1", "1", "1", call.sizes[0]))]

@@ -1,4 +1,4 @@
-"""Casts, arrays at addresses, scratch memory and BLAS calls for generated source under numba."""
+"""Casts, arrays at addresses, scratch memory and product calls for generated source under numba."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def copy_memory(typing_context, target, source, nbytes):  # type: ignore[no-unty
     return types.none(types.int64, types.int64, types.int64), generate
 
 
-# ---------------------------------------------------------------- BLAS through pointers
+# ---------------------------------------------------------------- products through pointers
 
 
 def _call(b: Any, address: Any, result: Any, args: list[Any]) -> Any:
@@ -263,17 +263,18 @@ def cblas_gemv(typing_context, f, trans, m, n, alpha, a, x, beta, y):  # type: i
 
 
 @intrinsic
-def cblas_dot(typing_context, f, n, x, y, zero):  # type: ignore[no-untyped-def]
-    """sum(x * y) of real vectors; ``zero`` gives the type."""
+def matrix_product(typing_context, f, batch, m, n, k, flags, alpha, a, b, beta, c, parallel):  # type: ignore[no-untyped-def]
+    """c = alpha * op(a) @ op(b) + beta * c for each of a batch: see ``product_entry``."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        function, n, x, y, _ = args
-        one, kind = ir.Constant(_LONG, 1), context.get_value_type(signature.return_type)
-        places = [_pointer(builder, x), one, _pointer(builder, y), one]
-        return _call(builder, function, kind, [n, *places])
+        function, *sizes, alpha, a, b, beta, c, parallel = args
+        a, b, c, parallel = (_pointer(builder, place) for place in (a, b, c, parallel))
+        _call(builder, function, ir.VoidType(), [*sizes, alpha, a, b, beta, c, parallel])
+        return context.get_dummy_value()
 
-    kind, size = types.unliteral(zero), types.int64
-    return kind(size, size, size, size, kind), generate
+    kind, size = types.unliteral(alpha), types.int64
+    sizes, places = [size] * 6, [size] * 2
+    return types.none(*sizes, kind, *places, kind, *places), generate
 
 
 TABLE = {
@@ -281,5 +282,5 @@ TABLE = {
     "copy_memory": copy_memory,
     "cblas_gemm": cblas_gemm,
     "cblas_gemv": cblas_gemv,
-    "cblas_dot": cblas_dot,
+    "matrix_product": matrix_product,
 }

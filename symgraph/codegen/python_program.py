@@ -217,8 +217,6 @@ class _ProgramWriter:
             tuple(self.speller.expr(*step.sizes)),
             dict(step.attrs),
         )
-        for symbol in row.symbols(dtype):
-            self.function(symbol)
         for line in row.lines(call, self.function, self.speller.call):
             self.out.line(line)
 

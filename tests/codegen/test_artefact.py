@@ -13,6 +13,7 @@ import pytest
 from symgraph.codegen import artefact, blas
 from symgraph.codegen.artefact import Artefact
 from symgraph.codegen.backend import backend
+from symgraph.codegen.externals import PARALLEL
 from symgraph.codegen.numba_cpu import assembly
 from symgraph.errors import ParseError, SymgraphError, UnsupportedError
 from tests.loop import examples as ex
@@ -86,11 +87,11 @@ def test_many_loads_give_their_memory_back(made: Artefact) -> None:
     assert resident() - before < 2000  # KiB; a kept object would take 3000
 
 
-def test_needs_name_blas_functions() -> None:
+def test_needs_name_the_functions_of_products() -> None:
     compiled = backend("numba").compile(ex.product_example().program)
     data = compiled.to_bytes()
     assert data is not None
-    assert Artefact.from_bytes(data).needs == ("cblas.dgemm",)
+    assert Artefact.from_bytes(data).needs == ("product.float64", PARALLEL)
     compiled.close()
 
 

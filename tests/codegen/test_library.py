@@ -158,7 +158,7 @@ def test_beta_zero_does_not_read_the_result() -> None:
     np.testing.assert_array_equal(found, x)
 
 
-@pytest.mark.parametrize("dtype", FLOATING)
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
 def test_scipy_stands_in_where_numpy_brings_no_blas(
     dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,18 +184,14 @@ def test_scipy_stands_in_where_numpy_brings_no_blas(
     np.testing.assert_array_equal(found, answer(dtype, attrs, x.T @ y))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
 def test_scipy_stands_in_for_vectors_too(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     blas.clear()
     monkeypatch.setattr(blas, "_openblas", lambda: ())
     rng = np.random.default_rng(6)
-    a, x, y = numbers(rng, dtype, 4, 3), numbers(rng, dtype, 3), numbers(rng, dtype, 4)
+    a, y = numbers(rng, dtype, 4, 3), numbers(rng, dtype, 4)
     specs = [buffer("a", dtype, "m", "n"), buffer("x", dtype, "m"), buffer("y", dtype, "n")]
     program = library_program("gemv", specs, ("m", "n"), {"trans_a": True})
     _, (found,) = execute("numba", program, (a, y), (4, 3))
     np.testing.assert_array_equal(found, a.T @ y)
-    specs = [buffer("x", dtype, "n"), buffer("y", dtype, "n"), buffer("out", dtype)]
-    program = library_program("dot", specs, ("n",), {})
-    _, (found,) = execute("numba", program, (x, x), (3,))
-    np.testing.assert_array_equal(found, x @ x)
     blas.clear()

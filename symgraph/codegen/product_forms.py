@@ -1,0 +1,159 @@
+"""Ways to do a matrix product on one thread, each best for some shapes and layouts.
+
+    direct     B read in place, in rows: small products, and those with few rows
+    packed     panels of B copied or turned first, then kept near the processor: large products
+    dotted     A and B both contiguous along k: few results, long sums
+    skinny     few columns: B is turned once, then as ``dotted``
+    swapped    few columns and A contiguous along m: the product of the transposes, then turned
+    streamed   one row of A: rows of B are streamed into one row of C
+
+All have one signature (``parameters``): c = alpha * a @ b + beta * c, where c is not read if beta
+is 0 and becomes zeros if k is 0. Strides are in bytes; a row of C is contiguous.
+"""
+
+from __future__ import annotations
+
+from symgraph.codegen.product_code import INT, POINTER, Function, Value
+from symgraph.codegen.product_kernel import AXPY_ROWS, DOT_COLUMNS, DOT_ROWS, Shape
+
+NAMES = ("m", "n", "k", "a", "a_row", "a_k", "b", "b_k", "b_n", "c", "c_row", "alpha", "beta")
+SCRATCH = 64 * 1024  # bytes on the stack: a packed panel, which the second cache holds
+DIRECT_DEPTH = 512  # steps of k before a block of C is left: a panel of B stays in the second cache
+PACKED_DEPTH = 256
+SWAPPED_DEPTH = 64
+
+
+def parameters(shape: Shape) -> list[tuple[str, str]]:
+    """What every form takes."""
+    kinds = dict.fromkeys("abc", POINTER) | dict.fromkeys(("alpha", "beta"), shape.element)
+    return [(name, kinds.get(name, INT)) for name in NAMES]
+
+
+def forms(shape: Shape) -> list[Function]:
+    """All forms, and the function ``dots`` that two of them share."""
+    made = [direct, packed, dotted, skinny, swapped, streamed]
+    return [dots(shape), *(make(shape) for make in made)]
+
+
+def _beta(f: Function, shape: Shape, start: Value, beta: Value) -> Value:
+    """The caller's beta for the first block of k, then 1."""
+    return f.select(start > 0, f.constant(shape.element, "1.0"), beta)
+
+
+def direct(shape: Shape) -> Function:
+    """B in place: for blocks of k, for panels of columns."""
+    f = Function("direct", parameters(shape), "internal")
+    m, n, k, a, a_row, a_k, b, b_k, _, c, c_row, alpha, beta = f.parameters
+    width = shape.widest * shape.lanes
+    with f.loop(0, k.at_least(1), DIRECT_DEPTH) as p:
+        depth, factor = (k - p).at_most(DIRECT_DEPTH), _beta(f, shape, p, beta)
+        left, right = a + a_k * p, b + b_k * p
+        with f.loop(0, n, width) as j:
+            columns, offset = (n - j).at_most(width), j * shape.size
+            place = right + offset
+            arguments = (depth, left, a_row, a_k, place, b_k, c + offset, c_row, alpha, factor)
+            f.call("span", m, columns, *arguments)
+    return f
+
+
+def packed(shape: Shape) -> Function:
+    """Panels of B in scratch memory, turned where B is contiguous along k."""
+    f = Function("packed", parameters(shape), "internal")
+    m, n, k, a, a_row, a_k, b, b_k, b_n, c, c_row, alpha, beta = f.parameters
+    width, depth_most = shape.widest * shape.lanes, PACKED_DEPTH
+    row = width * shape.size
+    memory = f.scratch(depth_most * row)
+    in_rows = b_n.equals(shape.size)
+    with f.loop(0, k.at_least(1), depth_most) as p:
+        depth, factor = (k - p).at_most(depth_most), _beta(f, shape, p, beta)
+        left, right = a + a_k * p, b + b_k * p
+        with f.loop(0, n, width) as j:
+            columns, place = (n - j).at_most(width), right + b_n * j
+            with f.when(in_rows):
+                f.call("pack", depth, columns, place, b_k, memory)
+            with f.unless(in_rows):
+                f.call("turn", columns, depth, place, b_n, memory, row)
+            result = c + j * shape.size
+            arguments = (left, a_row, a_k, memory, row, result, c_row, alpha, factor)
+            f.call("span", m, columns, depth, *arguments)
+    return f
+
+
+def dots(shape: Shape) -> Function:
+    """``dots(m, n, k, a, a_row, b, b_row, c, c_row, alpha, beta)``: b is (n, k)."""
+    names = ("m", "n", "k", "a", "a_row", "b", "b_row", "c", "c_row", "alpha", "beta")
+    kinds = dict(parameters(shape))
+    f = Function("dots", [(name, kinds.get(name, INT)) for name in names], "internal")
+    m, n, k, a, a_row, b, b_row, c, c_row, alpha, beta = f.parameters
+    i = f.variable(f.number(0))
+    for rows in DOT_ROWS:
+        with f.loop(i.get(), m - (rows - 1), rows) as row:
+            j = f.variable(f.number(0))
+            for columns in DOT_COLUMNS:
+                with f.loop(j.get(), n - (columns - 1), columns) as column:
+                    left, right = a + a_row * row, b + b_row * column
+                    place = c + c_row * row + column * shape.size
+                    arguments = (left, a_row, right, b_row, place, c_row, shape.size, alpha, beta)
+                    f.call(f"dots_{rows}x{columns}", k, *arguments)
+                    j.set(column + columns)
+            i.set(row + rows)
+    return f
+
+
+def dotted(shape: Shape) -> Function:
+    """Both operands in place, lanes along k."""
+    f = Function("dotted", parameters(shape), "internal")
+    m, n, k, a, a_row, _, b, _, b_n, c, c_row, alpha, beta = f.parameters
+    f.call("dots", m, n, k, a, a_row, b, b_n, c, c_row, alpha, beta)
+    return f
+
+
+def skinny(shape: Shape) -> Function:
+    """At most as many columns as a vector has lanes: B turned into scratch, then ``dots``."""
+    f = Function("skinny", parameters(shape), "internal")
+    m, n, k, a, a_row, a_k, b, b_k, _, c, c_row, alpha, beta = f.parameters
+    memory = f.scratch(SCRATCH)
+    fits = f.number(SCRATCH // shape.nbytes) // n * shape.lanes  # elements, whole vectors
+    with f.loop(0, k.at_least(1), fits) as p:
+        depth, factor = (k - p).at_most(fits), _beta(f, shape, p, beta)
+        row = depth.up_to_multiple(shape.lanes) * shape.size
+        f.call("turn", depth, n, b + b_k * p, b_k, memory, row)
+        left = a + a_k * p
+        f.call("dots", m, n, depth, left, a_row, memory, row, c, c_row, alpha, factor)
+    return f
+
+
+def swapped(shape: Shape) -> Function:
+    """C.T = B.T A.T by ``direct``, as many columns of C.T at once as scratch memory takes."""
+    f = Function("swapped", parameters(shape), "internal")
+    m, n, k, a, _, a_k, b, b_k, b_n, c, c_row, alpha, beta = f.parameters
+    memory = f.scratch(SCRATCH)
+    fits = f.number(SCRATCH // shape.nbytes) // n * shape.lanes
+    keep = f.emit("i1", f"fcmp une {beta.typed}, 0.0")
+    with f.loop(0, m, fits) as i:
+        rows = (m - i).at_most(fits)
+        width, target = rows.up_to_multiple(shape.lanes) * shape.size, c + c_row * i
+        with f.when(keep):
+            f.call("turn", rows, n, target, c_row, memory, width)
+        with f.loop(0, k.at_least(1), SWAPPED_DEPTH) as p:
+            depth, factor = (k - p).at_most(SWAPPED_DEPTH), _beta(f, shape, p, beta)
+            left, right = b + b_k * p, a + a_k * p + i * shape.size
+            strides = (b_n, b_k, right, a_k, shape.size, memory, width)
+            f.call("direct", n, rows, depth, left, *strides, alpha, factor)
+        f.call("turn", n, rows, memory, width, target, c_row)
+    return f
+
+
+def streamed(shape: Shape) -> Function:
+    """One row of A, k at least 1: rows of B are added to C, eight at a time."""
+    f = Function("streamed", parameters(shape), "internal")
+    _, n, k, a, _, a_k, b, b_k, _, c, _, alpha, beta = f.parameters
+    p, factor = f.variable(f.number(0)), f.variable(beta)
+    one = f.constant(shape.element, "1.0")
+    for rows in AXPY_ROWS:
+        with f.loop(p.get(), k - (rows - 1), rows) as start:
+            left, right = a + a_k * start, b + b_k * start
+            f.call(f"axpy_{rows}", n, left, a_k, right, b_k, c, alpha, factor.get())
+            factor.set(one)
+            p.set(start + rows)
+    return f

@@ -1,0 +1,109 @@
+"""Loops around the kernels of matrix products: rows of a panel, packing, transposing.
+
+    panel_V   all rows of C by one panel of V vectors of B
+    span      all rows of C by as many columns as the widest panel has, or fewer
+    turn      target[j, i] = source[i, j], a matrix transposed through registers
+    pack      rows of B, copied to the distance of a panel
+
+All strides are in bytes, but that of elements of a row, which are neighbours.
+"""
+
+from __future__ import annotations
+
+from symgraph.codegen.product_code import INT, POINTER, Function, Value
+from symgraph.codegen.product_kernel import (
+    Shape,
+    load_masked,
+    mask_of,
+    store_masked,
+)
+
+
+def _parameters(shape: Shape, *names: str) -> list[tuple[str, str]]:
+    kinds = dict.fromkeys("abcxy", POINTER) | dict.fromkeys(("source", "target"), POINTER)
+    kinds |= dict.fromkeys(("alpha", "beta"), shape.element)
+    return [(name, kinds.get(name, INT)) for name in names]
+
+
+_PANEL = ("m", "k", "a", "a_row", "a_k", "b", "b_k", "c", "c_row", "tail", "alpha", "beta")
+
+
+def panel(shape: Shape, vectors: int) -> Function:
+    """``panel_V(m, k, a, a_row, a_k, b, b_k, c, c_row, tail, alpha, beta)``."""
+    f = Function(f"panel_{vectors}", _parameters(shape, *_PANEL), "internal")
+    m, k, a, a_row, a_k, b, b_k, c, c_row, tail, alpha, beta = f.parameters
+    i = f.variable(f.number(0))
+    for rows in shape.blocks[vectors]:
+        with f.loop(i.get(), m - (rows - 1), rows) as start:
+            left, result = a + a_row * start, c + c_row * start
+            arguments = (k, left, a_row, a_k, b, b_k, result, c_row, tail, alpha, beta)
+            f.call(f"rows_{rows}x{vectors}", *arguments)
+            i.set(start + rows)
+    return f
+
+
+def span(shape: Shape) -> Function:
+    """``span(m, n, k, a, a_row, a_k, b, b_k, c, c_row, alpha, beta)``, n up to the widest panel."""
+    names = ("m", "n", "k", "a", "a_row", "a_k", "b", "b_k", "c", "c_row", "alpha", "beta")
+    f = Function("span", _parameters(shape, *names), "internal")
+    m, n, k, a, a_row, a_k, b, b_k, c, c_row, alpha, beta = f.parameters
+    for vectors in sorted(shape.blocks):
+        before = (vectors - 1) * shape.lanes
+        fits = (n > before) & (n <= vectors * shape.lanes)
+        with f.when(fits):
+            tail = n - before
+            f.call(f"panel_{vectors}", m, k, a, a_row, a_k, b, b_k, c, c_row, tail, alpha, beta)
+    return f
+
+
+def turn(shape: Shape) -> Function:
+    """``turn(m, n, source, source_row, target, target_row)``: an (m, n) matrix to (n, m)."""
+    names = ("m", "n", "source", "source_row", "target", "target_row")
+    f = Function("turn", _parameters(shape, *names), "internal")
+    m, n, source, source_row, target, target_row = f.parameters
+    lanes = shape.lanes
+    with f.loop(0, m, lanes) as i, f.loop(0, n, lanes) as j:
+        rows, columns = (m - i).at_most(lanes), (n - j).at_most(lanes)
+        inside, below = mask_of(f, shape, columns), mask_of(f, shape, rows)
+        first = source + source_row * i + j * shape.size
+        vectors = []
+        for r in range(lanes):  # rows that are not there: the last one again
+            place = first + source_row * (rows - 1).at_most(r)
+            vectors.append(load_masked(f, shape, place, inside))
+        corner = target + target_row * j + i * shape.size
+        for r, vector in enumerate(_turned(f, shape, vectors)):
+            with f.when(columns > r):
+                store_masked(f, shape, vector, corner + target_row * r, below)
+    return f
+
+
+def _turned(f: Function, shape: Shape, rows: list[Value]) -> list[Value]:
+    """Columns of a square of vectors: halves change places, then quarters within them, ..."""
+    lanes, step = shape.lanes, shape.lanes // 2
+    while step:
+        found = list(rows)
+        low = [j if not j & step else lanes + (j ^ step) for j in range(lanes)]
+        high = [j ^ step if not j & step else lanes + j for j in range(lanes)]
+        for i in range(lanes):
+            if not i & step:
+                pair = f"{rows[i].typed}, {rows[i + step].typed}"
+                for place, order in ((i, low), (i + step, high)):
+                    text = ", ".join(f"i32 {x}" for x in order)
+                    mask = f"<{lanes} x i32> <{text}>"
+                    found[place] = f.emit(shape.vector, f"shufflevector {pair}, {mask}")
+        rows, step = found, step // 2
+    return rows
+
+
+def pack(shape: Shape) -> Function:
+    """``pack(k, n, source, source_row, target)``: rows of n elements, a panel's width apart."""
+    f = Function("pack", _parameters(shape, "k", "n", "source", "source_row", "target"), "internal")
+    k, n, source, source_row, target = f.parameters
+    width = shape.widest * shape.nbytes
+    masks = [mask_of(f, shape, n - shape.lanes * v) for v in range(shape.widest)]
+    with f.loop(0, k) as p:
+        for v, mask in enumerate(masks):
+            offset = shape.nbytes * v
+            row = load_masked(f, shape, source + source_row * p + offset, mask)
+            f.store(row, target + p * width + offset, shape.size)
+    return f
