@@ -76,7 +76,7 @@ def _optional_text(text: str) -> str | None:
 _ROWS = (
     Setting("floatX", "float64", str, ("float32", "float64"), "dtype of inputs made without one"),
     Setting("mode", "fast", str, ("fast", "quick", "debug"), "mode of functions made without one"),
-    Setting("backend", "numba", str, None, "code generator used when a mode names none"),
+    Setting("backend", "llvm", str, None, "code generator used when a mode names none"),
     Setting("device", "cpu", str, ("cpu", "cuda"), "device of functions made without one"),
     Setting("threads", 0, int, None, "threads of compiled code; 0: all that the process may use"),
     Setting("cache", True, _flag, (True, False), "keep compiled code on disk"),

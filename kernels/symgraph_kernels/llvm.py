@@ -48,8 +48,13 @@ def emit_function(module: ir.Module, name: str, dtype: Any, target: str = "cpu")
 
 def function_text(name: str, dtype: Any, target: str = "cpu") -> str:
     """LLVM IR text of `sg.<name>.<type>` with all it refers to: it parses on its own."""
+    return "\n".join(function_parts(name, dtype, target).values())
+
+
+def function_parts(name: str, dtype: Any, target: str = "cpu") -> dict[str, str]:
+    """The same text as one piece per global, by the name of the global."""
     function, needed = _prepared(name, type_names[str(dtype)], target)
-    return "\n".join(str(item) for item in (*needed, function))
+    return {item.name: str(item) for item in (*needed, function)}
 
 
 class Value:

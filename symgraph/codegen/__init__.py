@@ -1,11 +1,16 @@
 """From loop IR to something that runs; never sees a Node or an Op.
 
-``backend`` is the table of backends (start there): ``interp`` and ``numba_cpu``.
+``backend`` is the table of backends (start there): ``llvm_cpu``, the default, ``interp``,
+``numba_cpu`` and ``numba_cuda``. ``llvm_program`` and ``llvm_kernel`` write LLVM from the loop IR
+(``llvm_expression`` its expressions, ``llvm_text`` the builder, ``llvm_library`` calls of BLAS).
+``llvm_words`` says what each word is in LLVM, for every route (``llvm_complex`` the long ones,
+``functions`` the elementary functions). ``artefact`` makes object code, which loads with llvmlite
+alone (``target``: for which processor).
+
 ``python_kernel`` and ``python_program`` write readable Python (``spelling`` its expressions,
 ``source`` the writer). ``plain`` runs that text in plain Python; ``numba_build`` compiles it as
-one unit, with ``numba_words``, ``numba_complex``, ``numba_memory`` and ``functions`` for the names
-in it (``numba_api``: all that is used of numba). ``artefact`` makes object code of it, which loads
-with llvmlite alone (``target``: for which processor). ``library`` holds the rows for products and
+one unit, with ``numba_words`` and ``numba_memory`` for the names in it (``numba_api``: all that is
+used of numba). ``library`` holds the rows for products and
 sorting, ``library_blas`` and ``library_loops`` their code, ``blas`` and ``blas_fortran`` the
 addresses of BLAS functions.
 """

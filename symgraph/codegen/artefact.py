@@ -90,15 +90,13 @@ def load(artefact: Artefact) -> Loaded:
 
 
 def target_key() -> str:
-    """What object code depends on besides the program: processor, LLVM, numba and kernels.
+    """What object code depends on besides the program: processor, LLVM, kernels and this package.
 
     The processor's features are in it because a virtual machine may mask some.
     """
-    from importlib.metadata import version
-
     facts = [llvm.get_process_triple(), llvm.get_host_cpu_name()]
     facts += [llvm.get_host_cpu_features().flatten(), str(llvm.llvm_version_info)]
-    facts += [version("numba"), str(OPTIMIZE_LEVEL), _kernel_digest()]
+    facts += [str(OPTIMIZE_LEVEL), _kernel_digest()]
     return "|".join(facts)
 
 

@@ -51,6 +51,7 @@ class Backend(Protocol):
 # name -> module with a `BACKEND` in it
 BACKENDS: dict[str, str] = {
     "interp": "symgraph.codegen.interp",
+    "llvm": "symgraph.codegen.llvm_cpu",
     "numba": "symgraph.codegen.numba_cpu",
     "cuda": "symgraph.codegen.numba_cuda",
 }

@@ -49,9 +49,14 @@ def emit(builder: Any, word: str, kind: Any, *args: Any) -> Any:
     if word in ROWS:
         target = "cuda" if "nvptx" in str(builder.module.triple) else "cpu"
         return builder.call(emit_function(builder.module, word, kind, target), args)
-    if word not in _LIBM:
-        raise UnsupportedError(f"compiled code has no function {word} yet")
-    name = _LIBM[word] + ("f" if str(kind) == "float32" else "")
+    name = c_name(word, kind)
     signature = ir.FunctionType(args[0].type, [a.type for a in args])
     found = builder.module.globals.get(name) or ir.Function(builder.module, signature, name)
     return builder.call(found, args)
+
+
+def c_name(word: str, kind: Any) -> str:
+    """The function of the C library; UnsupportedError where there is none."""
+    if word not in _LIBM:
+        raise UnsupportedError(f"compiled code has no function {word} yet")
+    return _LIBM[word] + ("f" if str(kind) == "float32" else "")

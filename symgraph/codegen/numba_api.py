@@ -22,6 +22,7 @@ types: Any = _types
 cgutils: Any = _cgutils
 intrinsic: Any = _intrinsic
 from_dtype: Any = _numpy_support.from_dtype
+as_dtype: Any = _numpy_support.as_dtype
 cpu_target: Any = _cpu_target
 
 pass_manager: Any = _PassManager

@@ -17,6 +17,7 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 
 from symgraph.codegen import numba_words
+from symgraph.codegen.llvm_kernel import MAX_INLINED, function_calls
 from symgraph.codegen.numba_api import (
     CompilerBase,
     compiler,
@@ -30,14 +31,9 @@ from symgraph.codegen.numba_api import (
 from symgraph.codegen.numba_memory import numba_type
 from symgraph.codegen.python_kernel import Source, can_fail
 from symgraph.codegen.python_program import ProgramSource
-from symgraph.loop.ir import Kernel, Word
-from symgraph.loop.traverse import expressions, postorder, statements
-from symgraph_kernels.table import ROWS
+from symgraph.loop.ir import Kernel
 
 ENTRY = "run"
-# A kernel with more elementary functions than this calls them instead of inlining them. LLVM's time
-# grows with the square of a loop's body: 100, 300, 1000 tanh take 0.6, 4, 42 s; called, 0.1 to 0.3.
-MAX_INLINED = 100
 _POINTER = types.CPointer(types.int64)
 _PASSES = (
     untyped_passes.TranslateByteCode,
@@ -79,12 +75,6 @@ def build(source: ProgramSource) -> str:
     if any(function_calls(kernel) > MAX_INLINED for kernel, _ in source.kernels):
         text = text.replace("alwaysinline", "noinline")
     return text
-
-
-def function_calls(kernel: Kernel) -> int:
-    """How many elementary and special functions stand in a kernel."""
-    nodes = postorder(*(x for s in statements(kernel.body) for x in expressions(s)))
-    return sum(isinstance(x, Word) and x.name in ROWS for x in nodes)
 
 
 @contextmanager

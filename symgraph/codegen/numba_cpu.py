@@ -45,7 +45,9 @@ class _Numba:
     name = "numba"
 
     def target(self) -> str:
-        return artefact.target_key()
+        from importlib.metadata import version
+
+        return f"{artefact.target_key()}|{version('numba')}"
 
     def compile(self, program: Program) -> NumbaProgram:
         from symgraph.codegen import numba_build

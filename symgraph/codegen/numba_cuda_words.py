@@ -1,6 +1,6 @@
 """The names that generated source calls, for numba's CUDA target and for its simulator.
 
-On a device they are LLVM instructions as on the CPU (``numba_words``), but for what NVVM's older
+On a device they are LLVM instructions as on the CPU (``llvm_words``), but for what NVVM's older
 LLVM lacks: minimum, maximum and abs are compare and select. In the simulator they are the plain
 functions. Elementary functions are those of ``symgraph_kernels``, from the same definitions.
 """
@@ -13,11 +13,11 @@ from typing import Any  # numba's contexts, builders and types have no annotatio
 
 from llvmlite import ir
 
-from symgraph.codegen import functions, numba_memory, numba_words, plain
+from symgraph.codegen import llvm_words, numba_memory, numba_words, plain
+from symgraph.codegen.llvm_words import EMITTERS, Emit, Emitter
 from symgraph.codegen.numba_api import types
 from symgraph.codegen.numba_cuda_api import simulated
 from symgraph.codegen.numba_cuda_kernel import TYPES
-from symgraph.codegen.numba_words import EMITTERS, Emit, Emitter
 from symgraph.codegen.plain import DTYPE_OF
 from symgraph.codegen.spelling import SPELLED
 from symgraph.loop.words import WORDS
@@ -48,8 +48,7 @@ def _device(name: str) -> Any:
     head, _, rest = name.partition("_")
     if head == "bitcast":
         to = numba_memory.numba_type(DTYPE_OF[rest])
-        emit: Emit = numba_words.emit_bitcast
-        return numba_words.make(name, 1, emit, lambda x: to, register)
+        return numba_words.make(name, 1, EMITTERS["bitcast"][1], lambda x: to, register)
     word = _WORD_OF.get(name, name)
     arity, emit = _emitter(word)
     emit = _for_nvvm(emit)
@@ -73,7 +72,7 @@ def _emitter(word: str) -> tuple[int, Emit]:
         return EMITTERS[word]
     if word in _LIBDEVICE and word not in ROWS:
         return WORDS[word].arity, lambda e, args: _libdevice(e, _LIBDEVICE[word], args)
-    return WORDS[word].arity, lambda e, args: functions.emit(e.b, word, e.type, *args)
+    return WORDS[word].arity, lambda e, args: llvm_words.emit(e, word, args)
 
 
 def _for_nvvm(emit: Emit) -> Emit:
@@ -90,7 +89,7 @@ def _for_nvvm(emit: Emit) -> Emit:
 
 def _libdevice(e: Emitter, name: str, args: Any) -> Any:
     full = f"__nv_{name}{'f' if e.width == 32 else ''}"
-    signature = ir.FunctionType(e.llvm, [e.llvm] * len(args))
+    signature = ir.FunctionType(e.kind, [e.kind] * len(args))
     function = e.b.module.globals.get(full) or ir.Function(e.b.module, signature, full)
     return e.b.call(function, args)
 
@@ -103,14 +102,14 @@ def _extreme(operator: str) -> Emit:
 
     def emit(e: Emitter, args: Any) -> Any:
         x, y = args
-        if isinstance(e.type, types.Boolean):
+        if e.is_bool:
             return e.b.and_(x, y) if operator == "<" else e.b.or_(x, y)
         found = e.b.select(e.compare(operator, x, y), x, y)
         if not e.is_float:
             return found
         bits = ir.IntType(e.width)
         join = e.b.or_ if operator == "<" else e.b.and_
-        joined = e.b.bitcast(join(e.b.bitcast(x, bits), e.b.bitcast(y, bits)), e.llvm)
+        joined = e.b.bitcast(join(e.b.bitcast(x, bits), e.b.bitcast(y, bits)), e.kind)
         found = e.b.select(e.b.fcmp_ordered("==", x, y), joined, found)
         return e.b.select(e.b.fcmp_unordered("uno", x, x), x, found)
 

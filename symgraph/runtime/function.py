@@ -114,18 +114,18 @@ class KernelView:
         return [Line(file, number) for file, number in self.kernel.lines]
 
     def _assembly(self) -> tuple[str, str]:
-        from symgraph.codegen.numba_cpu import assembly
+        from symgraph.codegen.llvm_cpu import kernel_assembly  # imports LLVM
 
-        return assembly(self.executable.lowered.program)
+        return kernel_assembly(self.executable.lowered.program, self.kernel.name)
 
     @property
     def llvm(self) -> str:
-        """Optimized LLVM of the program that holds the kernel."""
+        """The kernel as optimized LLVM."""
         return self._assembly()[0]
 
     @property
     def asm(self) -> str:
-        """Machine assembly of the program that holds the kernel."""
+        """The kernel as machine assembly."""
         return self._assembly()[1]
 
     def __repr__(self) -> str:
@@ -186,7 +186,7 @@ class Function:
 
         Every step is compiled by itself and run ``repeat`` times; the least time counts.
         """
-        if self._p.backend not in ("numba", "interp"):
+        if self._p.backend not in ("llvm", "numba", "interp"):
             raise ArgumentError(
                 f"{self.name}: profiles are made on the CPU, not on {self._p.backend}"
             )

@@ -7,7 +7,7 @@ import pytest
 
 import symgraph as sg
 
-BACKENDS = ["numba", "interp"]
+BACKENDS = ["llvm", "numba", "interp"]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -77,9 +77,12 @@ def test_kernels_name_the_lines_of_the_user():
 
 def test_llvm_and_assembly_can_be_read():
     x = sg.vector("x")
-    (kernel,) = sg.function([x], x * 2).kernels
-    assert "define" in kernel.llvm
-    assert kernel.asm.strip()
+    first, second = sg.function([x], [x @ x * 2, sg.sort(x) + 1]).kernels[:2]
+    assert first.llvm.startswith("define")
+    assert first.llvm.count("define") == 1
+    assert f"kernel.{first.name}(" in first.llvm
+    assert first.asm.startswith(f"kernel.{first.name}:")
+    assert first.asm != second.asm
 
 
 def test_memory_is_planned_for_given_dims():

@@ -42,7 +42,7 @@ def _graphs(draw):
 
 MODES = [
     sg.Mode(backend=backend, **how)
-    for backend in ("interp", "numba")
+    for backend in ("interp", "llvm", "numba")
     for how in ({}, {"accuracy": "as-written"}, {"passes": ()})
 ]
 

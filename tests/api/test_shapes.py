@@ -20,7 +20,7 @@ def _reduced(array, shape):
     ("a_shape", "b_shape"),
     [((3, 4), (3, 4)), ((3, 1), (3, 4)), ((1, 4), (3, 1)), ((1, 1), (3, 4)), ((3, 4), (1, 1))],
 )
-@pytest.mark.parametrize("backend", ["numba", "interp"])
+@pytest.mark.parametrize("backend", ["llvm", "numba", "interp"])
 def test_an_unknown_dim_that_is_one_at_run_time(a_shape, b_shape, backend, rng):
     x, y = sg.matrices("x", "y")
     cost = (sg.exp(x) * y).sum()

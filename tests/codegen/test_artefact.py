@@ -14,7 +14,7 @@ from symgraph.codegen import artefact, blas
 from symgraph.codegen.artefact import Artefact
 from symgraph.codegen.backend import backend
 from symgraph.codegen.externals import PARALLEL
-from symgraph.codegen.numba_cpu import assembly
+from symgraph.codegen.llvm_cpu import assembly
 from symgraph.errors import ParseError, SymgraphError, UnsupportedError
 from tests.loop import examples as ex
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def made() -> Artefact:
-    compiled = backend("numba").compile(ex.softmax_example().program)
+    compiled = backend("llvm").compile(ex.softmax_example().program)
     data = compiled.to_bytes()
     compiled.close()
     assert data is not None
@@ -88,7 +88,7 @@ def test_many_loads_give_their_memory_back(made: Artefact) -> None:
 
 
 def test_needs_name_the_functions_of_products() -> None:
-    compiled = backend("numba").compile(ex.product_example().program)
+    compiled = backend("llvm").compile(ex.product_example().program)
     data = compiled.to_bytes()
     assert data is not None
     assert Artefact.from_bytes(data).needs == ("product.float64", PARALLEL)
@@ -103,12 +103,12 @@ def test_unknown_library_function_is_refused() -> None:
 
 
 def test_target_names_processor_and_versions() -> None:
-    target = backend("numba").target()
+    target = backend("llvm").target()
     import llvmlite.binding as llvm
     import numba
 
     assert llvm.get_host_cpu_name() in target
-    assert numba.__version__ in target
+    assert numba.__version__ in backend("numba").target()
     assert backend("interp").target() != target
 
 
@@ -127,7 +127,7 @@ def test_row_loops_are_vectorized() -> None:
     """exp of a row, its sum and its maximum, a quotient: no scalar arithmetic is left inside."""
     machine = assembly(ex.softmax_example().program)[1]
     packed = [op for op in ("vmaxpd", "vaddpd", "vdivpd", "vfmadd213pd") if op in machine]
-    if "+avx" not in backend("numba").target():
+    if "+avx" not in backend("llvm").target():
         pytest.skip("the names of vector instructions are those of x86 with AVX")
     assert packed == ["vmaxpd", "vaddpd", "vdivpd", "vfmadd213pd"]
     assert not re.search(r"\bcall\w*\s.*exp", machine)  # exp is inlined
@@ -135,10 +135,10 @@ def test_row_loops_are_vectorized() -> None:
 
 def test_restore_gives_the_same_answers() -> None:
     example = ex.softmax_example()
-    first = backend("numba").compile(example.program)
+    first = backend("llvm").compile(example.program)
     data = first.to_bytes()
     assert data is not None
-    second = backend("numba").restore(example.program, data)
+    second = backend("llvm").restore(example.program, data)
     runs = [
         ex.execute_compiled(c, example.program, example.inputs, example.sizes)
         for c in (first, second)

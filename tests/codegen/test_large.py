@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from symgraph.codegen import numba_build
+from symgraph.codegen.llvm_kernel import function_calls
 from symgraph.loop.build import buffer, const, i64, load, mul, var, word
 from symgraph.loop.ir import Call, Expr, For, Kernel, Let, Program, Stmt, Store
 from symgraph.loop.verify import verify_program
 from tests.codegen.test_words import assert_same
-from tests.loop.examples import execute
+from tests.loop.examples import COMPILED, execute
 
 F64 = np.dtype("float64")
 
@@ -30,18 +30,20 @@ def chain(length: int, function: str) -> Program:
     return program
 
 
+@pytest.mark.parametrize("backend", COMPILED)
 @pytest.mark.parametrize("length", [150, 600])
-def test_long_chains_compile(length: int) -> None:
+def test_long_chains_compile(length: int, backend: str) -> None:
     """600 steps are beyond what is inlined, 150 are not; both answer alike."""
     program = chain(length, "tanh")
-    calls = numba_build.function_calls(program.kernels[0])
+    calls = function_calls(program.kernels[0])
     assert calls == length // 2
     x = np.linspace(-2, 2, 9)
-    (_, (found,)), (_, (meant,)) = (execute(b, program, (x,), (9,)) for b in ("numba", "interp"))
+    (_, (found,)), (_, (meant,)) = (execute(b, program, (x,), (9,)) for b in (backend, "interp"))
     assert_same(found, meant, 64, "chain")
 
 
-def test_deep_expression_compiles() -> None:
+@pytest.mark.parametrize("backend", COMPILED)
+def test_deep_expression_compiles(backend: str) -> None:
     """An expression 1,500 levels deep, which neither Python's parser nor its stack would take."""
     x, y = buffer("x", F64), buffer("y", F64)
     deep: Expr = load(x)
@@ -49,7 +51,7 @@ def test_deep_expression_compiles() -> None:
         deep = word("add", deep, const(1.0, F64))
     kernel = Kernel("deep", (x, y), (), frozenset("y"), (Store("y", (), deep),))
     program = Program((x,), (y,), (), (), (Call("deep", ("x", "y"), ()),), (kernel,))
-    _, (found,) = execute("numba", program, (np.array(0.5),), ())
+    _, (found,) = execute(backend, program, (np.array(0.5),), ())
     assert found == 1500.5
 
 
@@ -61,6 +63,6 @@ def test_shared_subexpressions_are_computed_once() -> None:
         shared = word("add", shared, shared)
     kernel = Kernel("shared", (x, y), (), frozenset("y"), (Store("y", (), shared),))
     program = Program((x,), (y,), (), (), (Call("shared", ("x", "y"), ()),), (kernel,))
-    for backend in ("numba", "interp"):
+    for backend in (*COMPILED, "interp"):
         _, (found,) = execute(backend, program, (np.array(1.0),), ())
         assert found == 2.0**40

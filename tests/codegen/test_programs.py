@@ -94,7 +94,7 @@ def test_product_in_every_kind_of_dtype(name: str, dtype: str) -> None:
 
 def test_two_threads_call_one_program_at_once() -> None:
     example = ex.softmax_example(40, 200)
-    compiled = backend("numba").compile(example.program)
+    compiled = backend("llvm").compile(example.program)
     failures: list[str] = []
 
     def work(seed: int) -> None:
@@ -179,7 +179,7 @@ def test_kernels_of_equal_names_and_hostile_names() -> None:
     program = Program(
         (x,), (out,), (), ("range",), (Call("sum", ("exp", "facts"), (i64("range"),)),), (kernel,)
     )
-    (code, _), (found,) = ex.execute("numba", program, (np.array([0.0, 1.0]),), (2,))
+    (code, _), (found,) = ex.execute("llvm", program, (np.array([0.0, 1.0]),), (2,))
     assert code == 0
     assert_near(found, np.exp([0.0, 1.0]), 1)
 

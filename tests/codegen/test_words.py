@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from symgraph.codegen.numba_words import EMITTERS
+from symgraph.codegen.llvm_words import EMITTERS
 from symgraph.loop import words
 from symgraph.loop.build import buffer, i64, load
 from symgraph.loop.ir import Call, Cast, Expr, For, Kernel, Program, Store, Word
 from symgraph.loop.verify import verify_program
 from tests.codegen.samples import arguments
-from tests.loop.examples import execute
+from tests.loop.examples import COMPILED, execute
 
 # Words whose meaning is a NumPy ufunc of another name, or is written out here once more.
 ARRAYS = {
@@ -121,11 +121,12 @@ def test_meaning_agrees_with_numpy_on_arrays(dtype: np.dtype) -> None:
         assert_same(np.array(values, result), expected, ulp, f"{row.name} {dtype}")
 
 
+@pytest.mark.parametrize("backend", COMPILED)
 @pytest.mark.parametrize("dtype", words.DTYPES, ids=str)
-def test_compiled_words_agree_with_their_meaning(dtype: np.dtype) -> None:
+def test_compiled_words_agree_with_their_meaning(dtype: np.dtype, backend: str) -> None:
     rows = rows_of(dtype)
     program, arrays = program_of(rows, dtype)
-    (code, _), compiled = execute("numba", program, arrays, ())
+    (code, _), compiled = execute(backend, program, arrays, ())
     assert code == 0
     (code, _), meant = execute("interp", program, arrays, ())
     assert code == 0
@@ -138,8 +139,9 @@ def test_compiled_words_agree_with_their_meaning(dtype: np.dtype) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize("backend", COMPILED)
 @pytest.mark.parametrize("dtype", words.DTYPES, ids=str)
-def test_casts_agree_with_c(dtype: np.dtype) -> None:
+def test_casts_agree_with_c(dtype: np.dtype, backend: str) -> None:
     """From each dtype to each, on numbers that both hold (others are unspecified for floats)."""
     row = words.WORDS["square"]
     (x,) = arguments(words.WORDS["eq"] if dtype.kind == "b" else row, dtype)[:1]
@@ -157,7 +159,7 @@ def test_casts_agree_with_c(dtype: np.dtype) -> None:
         outputs.append(out)
     program = Program((source,), tuple(outputs), (), (), tuple(steps), tuple(kernels))
     verify_program(program)
-    (_, compiled), (_, meant) = (execute(name, program, (x,), ()) for name in ("numba", "interp"))
+    (_, compiled), (_, meant) = (execute(name, program, (x,), ()) for name in (backend, "interp"))
     for target, found, expected in zip(words.DTYPES, compiled, meant, strict=True):
         negative = x.real < 0 if dtype.kind in "fc" else np.zeros(n, bool)
         defined = ~negative if target.kind == "u" else np.ones(n, bool)

@@ -52,7 +52,8 @@ from symgraph.loop.ir import (
 from symgraph.loop.verify import verify_program
 
 F64 = np.dtype("float64")
-BACKENDS = ("interp", "numba")
+COMPILED = ("llvm", "numba")
+BACKENDS = ("interp", *COMPILED)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 import symgraph as sg
 
 
-@pytest.mark.parametrize("backend", ["numba", "interp"])
+@pytest.mark.parametrize("backend", ["llvm", "numba", "interp"])
 def test_profile_times_every_step_and_changes_nothing(backend, rng):
     x = sg.matrix("x")
     w = sg.shared(rng.normal(size=(4, 3)), "w")

@@ -1,5 +1,7 @@
 """Words of many instructions, written as LLVM: complex division, abs, exp, and integer powers.
 
+They write through an emitter of ``llvm_words``.
+
 Division is Smith's, operation for operation as in NumPy, without branches. abs is hypot. exp
 follows C99 Annex G for infinities, NaN and signed zeros.
 Source: Smith 1962, Algorithm 116: Complex division, CACM 5(8).
@@ -7,37 +9,16 @@ Source: Smith 1962, Algorithm 116: Complex division, CACM 5(8).
 
 from __future__ import annotations
 
-from typing import Any  # numba's contexts, builders and types have no annotations
-
-from llvmlite import ir
-
-from symgraph.codegen.functions import emit
-from symgraph.codegen.numba_api import cgutils, types
+from typing import Any  # emitters and values of either route
 
 Parts = tuple[Any, Any]
 
 
-def real_kind(kind: Any) -> Any:
-    """numba's float type of the parts of a complex type."""
-    return types.float32 if kind == types.complex64 else types.float64
-
-
-def _fabs(b: Any, x: Any) -> Any:
-    return _intrinsic(b, "llvm.fabs", x)
-
-
-def _intrinsic(b: Any, name: str, *args: Any) -> Any:
-    """An LLVM intrinsic overloaded on the type of its arguments."""
-    kind = args[0].type
-    signature = ir.FunctionType(kind, [kind] * len(args))
-    return b.call(b.module.declare_intrinsic(name, (kind,), signature), args)
-
-
-def divide(b: Any, x: Parts, y: Parts) -> Parts:
+def divide(e: Any, x: Parts, y: Parts) -> Parts:
     """(a + bi) / (c + di), scaled by the larger part of the divisor; x / 0 is infinite or NaN."""
-    (re, im), (c, d) = x, y
-    zero, one = ir.Constant(re.type, 0.0), ir.Constant(re.type, 1.0)
-    big_c, big_d = _fabs(b, c), _fabs(b, d)
+    b, (re, im), (c, d) = e.b, x, y
+    zero, one = e.constant(re.type, 0.0), e.constant(re.type, 1.0)
+    big_c, big_d = e.call("fabs", c), e.call("fabs", d)
     by_real = b.fcmp_ordered(">=", big_c, big_d)
     large, small = b.select(by_real, c, d), b.select(by_real, d, c)
     u, v = b.select(by_real, re, im), b.select(by_real, im, re)
@@ -53,11 +34,11 @@ def divide(b: Any, x: Parts, y: Parts) -> Parts:
     )
 
 
-def reciprocal(b: Any, x: Parts) -> Parts:
+def reciprocal(e: Any, x: Parts) -> Parts:
     """1 / (c + di), as NumPy computes it."""
-    c, d = x
-    one = ir.Constant(c.type, 1.0)
-    by_real = b.fcmp_ordered("<=", _fabs(b, d), _fabs(b, c))
+    b, (c, d) = e.b, x
+    one = e.constant(c.type, 1.0)
+    by_real = b.fcmp_ordered("<=", e.call("fabs", d), e.call("fabs", c))
     large, small = b.select(by_real, c, d), b.select(by_real, d, c)
     ratio = b.fdiv(small, large)
     bottom = b.fadd(large, b.fmul(small, ratio))
@@ -65,29 +46,28 @@ def reciprocal(b: Any, x: Parts) -> Parts:
     return re, b.fdiv(b.fneg(b.select(by_real, ratio, one)), bottom)
 
 
-def multiply(b: Any, x: Parts, y: Parts) -> Parts:
+def multiply(e: Any, x: Parts, y: Parts) -> Parts:
     """(a + bi)(c + di) by the school formula, as NumPy and C without Annex G."""
-    (re, im), (c, d) = x, y
+    b, (re, im), (c, d) = e.b, x, y
     return (
         b.fsub(b.fmul(re, c), b.fmul(im, d)),
         b.fadd(b.fmul(re, d), b.fmul(im, c)),
     )
 
 
-def exponential(b: Any, kind: Any, x: Parts) -> Parts:
+def exponential(e: Any, x: Parts) -> Parts:
     """e**re * (cos im + i sin im)."""
-    re, im = x
-    float_kind = real_kind(kind)
+    b, (re, im) = e.b, x
 
     def number(value: float) -> Any:
-        return ir.Constant(re.type, value)
+        return e.constant(re.type, value)
 
     zero, infinite = number(0.0), number(float("inf"))
     # e**re may overflow where the product does not: two halves are multiplied one by one
-    half = emit(b, "exp", float_kind, b.fmul(re, number(0.5)))
-    whole = emit(b, "exp", float_kind, re)
-    near_overflow = b.fcmp_ordered(">", re, number(88.0 if kind == types.complex64 else 709.0))
-    cosine, sine = (emit(b, name, float_kind, im) for name in ("cos", "sin"))
+    half = e.function("exp", b.fmul(re, number(0.5)))
+    whole = e.function("exp", re)
+    near_overflow = b.fcmp_ordered(">", re, number(88.0 if e.part.itemsize == 4 else 709.0))
+    cosine, sine = (e.function(name, im) for name in ("cos", "sin"))
 
     def times(part: Any) -> Any:
         split = b.fmul(b.fmul(part, half), half)
@@ -104,30 +84,27 @@ def exponential(b: Any, kind: Any, x: Parts) -> Parts:
     return b.select(for_nothing, zero, top), b.select(for_nothing, zero, side)
 
 
-def integer_power(context: Any, b: Any, kind: Any, x: Any, y: Any) -> Any:
+def integer_power(e: Any, x: Any, y: Any) -> Any:
     """x ** y by squaring, wrapping around; 1 / x ** -y truncated for a negative exponent."""
-    width = x.type
-    zero, one = ir.Constant(width, 0), ir.Constant(width, 1)
-    power, factor, left = (cgutils.alloca_once_value(b, value) for value in (one, x, y))
+    b, zero, one = e.b, e.number(0), e.number(1)
+    before = b.block
     test, body, end = (b.append_basic_block(name) for name in ("power", "square", "done"))
-    compare = b.icmp_signed if kind.signed else b.icmp_unsigned
     b.branch(test)
     b.position_at_end(test)
-    more = compare(">", b.load(left), zero)
-    b.cbranch(more, body, end)
+    power, factor, left = (b.phi(e.kind) for _ in range(3))
+    b.cbranch(e.compare(">", left, zero), body, end)
     b.position_at_end(body)
-    rest, base = b.load(left), b.load(factor)
-    odd = b.trunc(rest, ir.IntType(1))
-    b.store(b.mul(b.load(power), b.select(odd, base, one)), power)
-    b.store(b.mul(base, base), factor)
-    b.store(b.lshr(rest, one), left)
+    odd = b.trunc(left, e.integer(1))
+    turn = b.mul(power, b.select(odd, factor, one)), b.mul(factor, factor), b.lshr(left, one)
+    for phi, first, following in zip((power, factor, left), (one, x, y), turn, strict=True):
+        phi.add_incoming(first, before)
+        phi.add_incoming(following, body)
     b.branch(test)
     b.position_at_end(end)
-    found = b.load(power)
-    if not kind.signed:
-        return found
-    minus = ir.Constant(width, -1)
-    is_odd = b.trunc(y, ir.IntType(1))
+    if not e.signed:
+        return power
+    minus = e.number(-1)
+    is_odd = b.trunc(y, e.integer(1))
     unit = b.select(b.icmp_signed("==", x, minus), b.select(is_odd, minus, one), zero)
     unit = b.select(b.icmp_signed("==", x, one), one, unit)
-    return b.select(b.icmp_signed("<", y, zero), unit, found)
+    return b.select(b.icmp_signed("<", y, zero), unit, power)

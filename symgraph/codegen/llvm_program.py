@@ -1,0 +1,232 @@
+"""A Program as one LLVM module: ``run(buffers, sizes, facts)`` beside a function for each kernel.
+
+``run`` gets the addresses of all buffers (inputs, outputs, temporaries, then the library's
+functions), the sizes, and four int64 places for the facts of a failure; it returns 0 or the code
+of the failure. It allocates nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from symgraph.codegen.library import LIBRARY
+from symgraph.codegen.llvm_expression import ONE, Expressions, Memory, memory_type
+from symgraph.codegen.llvm_kernel import KernelText, reals, strides, write_facts
+from symgraph.codegen.llvm_library import CALLS, CallText
+from symgraph.codegen.llvm_text import INDEX, POINTER, Builder, Module, Value, constant
+from symgraph.codegen.python_kernel import can_fail
+from symgraph.loop.build import sub
+from symgraph.loop.ir import (
+    Bind,
+    Branch,
+    Buffer,
+    Call,
+    Check,
+    Copy,
+    Expr,
+    Kernel,
+    Library,
+    Load,
+    Loop,
+    Program,
+    Repeat,
+    Step,
+    View,
+)
+from symgraph.loop.traverse import postorder
+
+ENTRY = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramText:
+    """LLVM assembly of a program; ``needs`` are the library functions it is given pointers to."""
+
+    assembly: str
+    needs: tuple[str, ...]
+
+
+def program_text(program: Program) -> ProgramText:
+    """The module of a program with the entry ``run``."""
+    return _ProgramWriter(program).write()
+
+
+class _ProgramWriter:
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.module = Module()
+        self.b = Builder(self.module)
+        self.e = Expressions(self.b)
+        self.entry: list[str] = []
+        self.specs: dict[str, Buffer] = {}
+        self.kernels = {kernel.name: kernel for kernel in program.kernels}
+        self.functions: dict[str, str] = {}  # kernel name -> name of its function
+        self.needs: list[str] = []
+
+    def write(self) -> ProgramText:
+        program, b = self.program, self.b
+        pointers, sizes = Value(POINTER, "%buffers"), Value(POINTER, "%sizes")
+        for k, size in enumerate(program.sizes):
+            place = b.element(INDEX, sizes, constant(INDEX, k))
+            self.e.values[size] = b.load(INDEX, place)
+        specs = program.inputs + program.outputs + program.temporaries
+        for k, spec in enumerate(specs):
+            place = b.element(INDEX, pointers, constant(INDEX, k))
+            self._declare(spec, b.load(POINTER, place))
+        self.count = len(specs)
+        self._steps(program.steps)
+        b.line("ret i32 0")
+        head = f"define i32 @{ENTRY}(ptr noalias %buffers, ptr noalias %sizes, ptr noalias %facts)"
+        lines = [head + " nounwind {", "entry:", *self.entry, *b.lines, "}"]
+        self.module.functions.append("\n".join(lines))
+        return ProgramText(self.module.text(), tuple(self.needs))
+
+    def _declare(self, spec: Buffer, address: Value) -> None:
+        self.specs[spec.name] = spec
+        self.e.memory[spec.name] = Memory(address, spec.dtype, ())
+
+    def _address(self, name: str) -> Value:
+        return self.e.memory[name].address
+
+    def _first(self, name: str) -> Value:
+        """The value of a 0-d buffer."""
+        memory = self.e.memory[name]
+        found = self.e.load(memory.dtype, memory.address)
+        assert isinstance(found, Value)
+        return found
+
+    def _values(self, exprs: Sequence[Expr]) -> tuple[Value, ...]:
+        for node in postorder(*exprs):
+            if isinstance(node, Load):  # distances are computed where they are needed
+                memory = self.e.memory[node.buffer]
+                steps = strides(self.e, self.specs[node.buffer].shape)
+                self.e.memory[node.buffer] = replace(memory, strides=steps)
+        return reals(self.e.write(*exprs))
+
+    # ------------------------------------------------------------ steps
+
+    def _steps(self, steps: tuple[Step, ...]) -> None:
+        for step in steps:
+            self._step(step)
+
+    def _step(self, step: Step) -> None:
+        b, e = self.b, self.e
+        match step:
+            case Call(kernel, buffers, sizes):
+                self._call(self.kernels[kernel], buffers, sizes)
+            case Library():
+                self._library(step)
+            case View():
+                self._view(step)
+            case Bind(name, buffer):
+                e.values[name] = self._first(buffer)
+            case Check(cond, code, args):
+                passed, failed = b.append_basic_block("passed"), b.append_basic_block("failed")
+                b.cbranch(self._values([cond])[0], passed, failed)
+                b.position_at_end(failed)
+                write_facts(b, self._values(args))
+                b.line(f"ret i32 {code}")
+                b.position_at_end(passed)
+            case Repeat():
+                self._repeat(step)
+            case Loop():
+                self._loop(step)
+            case Branch():
+                self._branch(step)
+            case Copy(target, source):
+                self._copy(target, source)
+
+    def _call(self, kernel: Kernel, buffers: tuple[str, ...], sizes: tuple[Expr, ...]) -> None:
+        if kernel.name not in self.functions:
+            self.functions[kernel.name] = KernelText(kernel, self.module).write()
+        b, function = self.b, self.functions[kernel.name]
+        args = [*(self._address(name) for name in buffers), *self._values(sizes)]
+        if not can_fail(kernel):
+            b.line(f"call void {function}({', '.join(map(str, args))})")
+            return
+        code = b.call(function, "i32", [*args, Value(POINTER, "%facts")])
+        failed, passed = b.append_basic_block("failed"), b.append_basic_block("passed")
+        b.cbranch(b.icmp_signed("!=", code, constant("i32", 0)), failed, passed)
+        b.position_at_end(failed)
+        b.line(f"ret {code}")
+        b.position_at_end(passed)
+
+    def _library(self, step: Library) -> None:
+        row = LIBRARY[step.name]
+        dtype, attrs = self.specs[step.buffers[0]].dtype, dict(step.attrs)
+        kernel = row.kernel(dtype, attrs)
+        if kernel is not None:
+            self._call(kernel, step.buffers, step.sizes)
+            return
+        buffers = tuple(self._address(name) for name in step.buffers)
+        sizes = self._values(step.sizes)
+        CALLS[step.name](CallText(self.b, self._external, dtype, buffers, sizes, attrs, self.entry))
+
+    def _external(self, symbol: str) -> Value:
+        """The address of a library function, which the caller passes after the buffers."""
+        if symbol not in self.needs:
+            self.needs.append(symbol)
+        k = constant(INDEX, self.count + self.needs.index(symbol))
+        place = self.b.element(INDEX, Value(POINTER, "%buffers"), k)
+        return self.b.load(POINTER, place)
+
+    def _view(self, step: View) -> None:
+        b, base = self.b, self.specs[step.base]
+        index = step.index if step.start is None else (*step.index, step.start)
+        at = self._values(index)
+        steps = strides(self.e, base.shape)
+        offset = constant(INDEX, 0)
+        for i, distance in zip(at, steps, strict=False):
+            offset = b.add(offset, b.mul(i, distance))
+        rest = base.shape[len(step.index) :]
+        if step.start is not None:
+            rest = (sub(rest[0], step.start), *rest[1:])
+        address = b.element(memory_type(base.dtype), self._address(step.base), offset)
+        self._declare(Buffer(step.name, base.dtype, rest), address)
+
+    def _copy(self, target: str, source: str) -> None:
+        b, spec = self.b, self.specs[target]
+        nbytes = constant(INDEX, spec.dtype.itemsize)
+        for dim in self._values(spec.shape):
+            nbytes = b.mul(nbytes, dim)
+        name = "@llvm.memmove.p0.p0.i64"
+        self.module.declare(name, "void", ["ptr", "ptr", "i64", "i1"])
+        to, start = self._address(target), self._address(source)
+        b.line(f"call void {name}({to}, {start}, {nbytes}, i1 false)")
+
+    def _repeat(self, step: Repeat) -> None:
+        b, (extent,) = self.b, self._values([step.extent])
+        turn, done = b.append_basic_block("turn"), b.append_basic_block("done")
+        before = b.block
+        b.cbranch(b.icmp_signed(">", extent, constant(INDEX, 0)), turn, done)
+        b.position_at_end(turn)
+        index = b.phi(INDEX)
+        index.add_incoming(constant(INDEX, 0), before)
+        self.e.values[step.var] = index.value
+        self._steps(step.steps)
+        following = b.add(index.value, ONE, ("nuw", "nsw"))
+        index.add_incoming(following, b.block)
+        b.cbranch(b.icmp_signed("==", following, extent), done, turn)
+        b.position_at_end(done)
+
+    def _loop(self, step: Loop) -> None:
+        b = self.b
+        test, body, done = (b.append_basic_block(n) for n in ("test", "body", "done"))
+        b.branch(test)
+        b.position_at_end(test)
+        b.cbranch(self._first(step.cond), body, done)
+        b.position_at_end(body)
+        self._steps(step.steps)
+        b.branch(test)
+        b.position_at_end(done)
+
+    def _branch(self, step: Branch) -> None:
+        b = self.b
+        then, orelse, done = (b.append_basic_block(n) for n in ("then", "else", "done"))
+        b.cbranch(self._first(step.cond), then, orelse)
+        for label, steps in ((then, step.then), (orelse, step.orelse)):
+            b.position_at_end(label)
+            self._steps(steps)
+            b.branch(done)
+        b.position_at_end(done)
