@@ -58,7 +58,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "frontends": (*LEAVES, "api", "ops"),
 }
 # Which layers use symgraph_kernels, and what of it.
-KERNELS = {"lower": "symgraph_kernels.table", "codegen": "symgraph_kernels"}
+KERNELS = {
+    "loop": "symgraph_kernels.plain",
+    "lower": "symgraph_kernels.table",
+    "codegen": "symgraph_kernels",
+}
 KERNELS_MAY_IMPORT = {"numpy", "numba", "llvmlite"}
 
 USUAL_LINES, MOST_LINES = 400, 600  # the second is for tables

@@ -13,7 +13,8 @@ Importing this package imports nothing else. Start at ``table`` (what there is, 
     trigonometric    sin, cos, tan of any argument (twooverpi: the bits of 2/pi)
     inverse          asin, acos, atan, atan2, asinh, acosh, atanh
     roots            cbrt, hypot, pow
-    error            erf, erfc, erfcx, erfinv, ndtri
+    defects          log1pmx, cosm1, exprel, sinhc, sqrt1pm1, pow1p, pow1pm1, log(x/y), exp(x*y)
+    error            erf, erfc, erfcx, erfinv, ndtr, log_ndtr, ndtri
     gamma            gamma, gammaln, digamma, trigamma
     pairs            error-free sums and products
     coefficients     minimax polynomials, made by kernels/fit

@@ -26,6 +26,13 @@ from symgraph_kernels.words import Table
 
 RSQRT_PI = 0.5641895835477563
 SQRT2 = (1.4142135623730951, -9.667293313452913e-17)
+# sqrt(1/2) in two parts: high for float64 and float32, low for both
+ROOT_HALF = (
+    0.7071067811865476,
+    0.70710676908493042,
+    -4.833646656726457e-17,
+    1.2101617152815436e-08,
+)
 ERFINV_SQRT2 = Table(tuple(c * SQRT2[0] for c in ERFINV.float64), ())
 INF, NAN = float("inf"), float("nan")
 
@@ -58,6 +65,72 @@ def erfc(s: Any, x: Value) -> Value:
     large = scale(s, high + low, n)
     large = s.select(x < 0.0, 2.0 - large, large)
     return s.select(a < 0.75, small, large)
+
+
+def _normal_tail(s: Any, a: Value, table: Table) -> Pair:
+    """exp(a^2 / 2) P(X > a) as a pair, for a normal X and 1 <= a <= 1e10."""
+    z, low = product(s, a, s.number(*ROOT_HALF[:2]))
+    low = s.fma(a, s.number(*ROOT_HALF[2:]), low)
+    center = s.number(4.0, 2.0)
+    t = (z - center) / (z + center)
+    first = table.float64[0], (table.float32 or (0.0,))[0]
+    above = fast_sum(s, s.number(*first), s.poly(tail(table), t) * t)
+    whole, rest = full_sum(s, z + z, 1.0)
+    high, more = divide(s, above, (whole, rest + 2.0 * low))
+    return 0.5 * high, 0.5 * more
+
+
+def _normal_middle(s: Any, x: Value) -> Pair:
+    """P(X < x) as a pair, |x| < 1.06."""
+    z, low = product(s, x, s.number(*ROOT_HALF[:2]))
+    low = s.fma(x, s.number(*ROOT_HALF[2:]), low)
+    slope = s.poly(ERF_SMALL, z * z)
+    inner = s.fma(z, slope, low)
+    high, lost = fast_sum(s, 0.5, 0.5 * z)
+    return fast_sum(s, high, s.fma(0.5, inner, lost))
+
+
+def ndtr(s: Any, x: Value) -> Value:
+    """P(X < x) for a standard normal X: exp(-x^2 / 2) from the exact square."""
+    a = s.abs(x)
+    middle = a < 1.06
+    top = s.number(40.0, 16.0)
+    held = s.select(middle, 1.06, s.select(a > top, top, a))
+    factor = _normal_tail(s, held, ERFC)
+    square, rest = product(s, held, held)
+    power, n = exp_pair(s, bounded(s, -0.5 * square), -0.5 * rest)
+    high, low = multiply(s, power, factor)
+    far = scale(s, high + low, n)
+    far = s.select(x > 0.0, 1.0 - far, far)
+    near, more = _normal_middle(s, s.select(middle, x, 0.0))
+    return s.select(x == x, s.select(middle, near + more, far), x)
+
+
+def log_ndtr(s: Any, x: Value) -> Value:
+    """log(P(X < x)), float64: -x^2 / 2 apart from the logarithm of the rest, log1p on the right."""
+    a = s.abs(x)
+    middle, right = a < 1.06, x > 0.0
+    huge = a > 1e8
+    held = s.select(middle, 1.06, s.select(huge, 1e8, a))
+    factor = _normal_tail(s, held, ERFCX)
+    square, rest = product(s, held, held)
+    power, n = exp_pair(s, bounded(s, -0.5 * square), s.select(a < 40.0, -0.5 * rest, 0.0))
+    tail_high, tail_low = multiply(s, power, factor)
+    p = s.select(right & ~middle, scale(s, tail_high + tail_low, n), 0.0)
+    one, lost = fast_sum(s, 1.0, -p)
+    near, more = _normal_middle(s, s.select(middle, x, 0.0))
+    u = s.select(middle, near, s.select(right, one, factor[0]))
+    c = s.select(middle, more, s.select(right, lost, factor[1]))
+    m, k = s.frexp(u)
+    high, low = log_pair(s, m, k, c / u)
+    left = ~middle & (x < 0.0)
+    shift = s.select(left, -0.5 * square, 0.0)
+    total, error = fast_sum(s, shift, high)
+    plain = high + low
+    found = s.select(left, total + (error + (low - 0.5 * rest)), plain)
+    found = s.select(~middle & right & (p < 2.0**-60), -p, found)
+    found = s.select(huge, s.select(right, 0.0, -0.5 * x * x), found)
+    return s.select(x == x, found, x)
 
 
 def erfcx(s: Any, x: Value) -> Value:

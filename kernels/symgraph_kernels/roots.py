@@ -55,10 +55,15 @@ def hypot(s: Any, x: Value, y: Value) -> Value:
     return s.select((a == INF) | (b == INF), INF, s.select((x == x) & (y == y), result, x + y))
 
 
-def log_exact(s: Any, x: Value) -> Pair:
-    """log(x) as a pair of relative error 2**-65, float64, x > 0 finite."""
+def log_exact(s: Any, x: Value, c: Value | None = None) -> Pair:
+    """log(x + c) as a pair of relative error 2**-65, float64, x > 0 finite, c a correction."""
     m, k = s.frexp(x)
-    q = divide(s, (m - 1.0, 0.0), full_sum(s, m, 1.0))
+    if c is None:
+        q = divide(s, (m - 1.0, 0.0), full_sum(s, m, 1.0))
+    else:
+        c = c * s.pow2(-k)
+        below, rest = full_sum(s, m, 1.0)
+        q = divide(s, full_sum(s, m - 1.0, c), (below, rest + c))
     z = multiply(s, q, q)
     factor, rest = fast_sum(s, TWO_THIRDS[0], z[0] * s.poly(LOG_TAIL, z[0]))
     cubic = multiply(s, multiply(s, q, z), (factor, rest + TWO_THIRDS[1]))

@@ -12,7 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from symgraph_kernels import error, exponential, gamma, inverse, logarithm, roots, trigonometric
+from symgraph_kernels import (
+    defects,
+    error,
+    exponential,
+    gamma,
+    inverse,
+    logarithm,
+    roots,
+    trigonometric,
+)
 
 Range = tuple[float, float]
 
@@ -144,6 +153,69 @@ _TABLE = (
         (((0, 1), (0, 1e-3)),),
         GILES,
         narrow=error.ndtri,
+    ),
+    Row("ndtr", error.ndtr, "ndtr(x)", (1.6, 1.6), (((-1.5, 1.5), (-39, 9), (-14, 5)),), SHEPHERD),
+    Row(
+        "log_ndtr",
+        error.log_ndtr,
+        "log_ndtr(x)",
+        (1.6, 0.6),
+        (((-1.5, 1.5), (-39, 9), (-14, 5)),),
+        SHEPHERD,
+        narrow=error.log_ndtr,
+    ),
+    Row("log1pmx", defects.log1pmx, "log1pmx(x)", (1.6, 1.6), (((-1, 1), (-0.3, 0.3)),), DEKKER),
+    Row("cosm1", defects.cosm1, "-2 * sin(x / 2) ** 2", (1.5, 1.5), (REAL,), CODY),
+    Row(
+        "exprel",
+        defects.exprel,
+        "exprel(x)",
+        (1.4, 1.4),
+        (((-1, 1), (-60, 717), (-20, 92)),),
+        DEKKER,
+    ),
+    Row(
+        "sinhc", defects.sinhc, "sinhc(x)", (1.5, 1.5), (((-1, 1), (-716, 716), (-92, 92)),), DEKKER
+    ),
+    Row("sqrt1pm1", defects.sqrt1pm1, "sqrt1pm1(x)", (0.8, 0.8), (((-1, 1), (0, 9)),), DEKKER),
+    Row(
+        "pow1p",
+        defects.pow1p,
+        "pow1p(x, y)",
+        (1, 0.6),
+        (((-1, 1), (0, 9)), ((-9, 9), (-300, 300))),
+        DEKKER,
+        narrow=defects.pow1p,
+    ),
+    Row(
+        "pow1pm1",
+        defects.pow1pm1,
+        "pow1pm1(x, y)",
+        (1.2, 0.6),
+        (((-1, 1), (0, 9)), ((-9, 9), (-300, 300))),
+        DEKKER,
+        narrow=defects.pow1pm1,
+    ),
+    Row(
+        "softplus_inverse",
+        defects.softplus_inverse,
+        "log(expm1(x))",
+        (1.6, 1.6),
+        (((0, 1), (0, 9), (0, 700)),),
+        MAECHLER,
+        scale="x * x if x < 1 else 0",
+    ),
+    Row("exp_product", defects.exp_product, "exp(x * y)", (1.1, 1.1), (REAL, REAL), DEKKER),
+    Row(
+        "log_quotient", defects.log_quotient, "log(x / y)", (1.1, 1.1), (POSITIVE, POSITIVE), DEKKER
+    ),
+    Row(
+        "log_near",
+        defects.log_near,
+        "log(x) if abs(y) >= 0.5 else log1p(y)",
+        (1.1, 1.1),
+        (POSITIVE, UNIT),
+        DEKKER,
     ),
     Row("gamma", gamma.gamma, "gamma(x)", (1.5, 0.6), (GAMMAS,), STIRLING, narrow=gamma.gamma),
     Row(

@@ -140,6 +140,13 @@ def _special(name: str, x: Any) -> Any:
     return getattr(scipy.special, name)(x)
 
 
+def _kernel(name: str, *args: Any) -> Any:
+    """A function that NumPy and SciPy lack, or have with fewer digits: its own definition."""
+    from symgraph_kernels import plain
+
+    return plain.evaluate(name, *args)
+
+
 def _erfinv(x: Any) -> Any:
     return x if x == 0 else _special("erfinv", x)  # SciPy loses the sign of -0.0
 
@@ -345,6 +352,27 @@ _ROWS: tuple[WordRow, ...] = (
     WordRow("digamma", 1, _FLOAT, "same", partial(_special, "digamma"), "derivative of gammaln"),
     WordRow("trigamma", 1, _FLOAT, "same", _trigamma, "derivative of digamma"),
     WordRow("ndtri", 1, _FLOAT, "same", partial(_special, "ndtri"), "normal quantile"),
+    WordRow("ndtr", 1, _FLOAT, "same", partial(_kernel, "ndtr"), "normal distribution function"),
+    WordRow("log_ndtr", 1, _FLOAT, "same", partial(_kernel, "log_ndtr"), "log(ndtr(x))"),
+    # what is left of a difference, and functions of exact products and quotients
+    WordRow("log1pmx", 1, _FLOAT, "same", partial(_kernel, "log1pmx"), "log(1 + x) - x"),
+    WordRow("cosm1", 1, _FLOAT, "same", partial(_kernel, "cosm1"), "cos(x) - 1"),
+    WordRow("exprel", 1, _FLOAT, "same", partial(_kernel, "exprel"), "(exp(x) - 1) / x"),
+    WordRow("sinhc", 1, _FLOAT, "same", partial(_kernel, "sinhc"), "sinh(x) / x"),
+    WordRow("sqrt1pm1", 1, _FLOAT, "same", partial(_kernel, "sqrt1pm1"), "sqrt(1 + x) - 1"),
+    WordRow("pow1p", 2, _FLOAT, "same", partial(_kernel, "pow1p"), "(1 + x) ** y"),
+    WordRow("pow1pm1", 2, _FLOAT, "same", partial(_kernel, "pow1pm1"), "(1 + x) ** y - 1"),
+    WordRow(
+        "softplus_inverse",
+        1,
+        _FLOAT,
+        "same",
+        partial(_kernel, "softplus_inverse"),
+        "log(exp(x) - 1)",
+    ),
+    WordRow("exp_product", 2, _FLOAT, "same", partial(_kernel, "exp_product"), "exp(x * y)"),
+    WordRow("log_quotient", 2, _FLOAT, "same", partial(_kernel, "log_quotient"), "log(x / y)"),
+    WordRow("log_near", 2, _FLOAT, "same", partial(_kernel, "log_near"), "log(x), y = x - 1"),
 )
 
 WORDS: dict[str, WordRow] = {row.name: row for row in _ROWS}

@@ -13,6 +13,7 @@ MODULES = (
     "special",
     "polynomial",
     "scaled",
+    "defects",
     "shape",
     "broadcast",
     "reduce",

@@ -19,7 +19,7 @@ from symgraph.rewrite.functions import (
     num,
     where,
 )
-from symgraph.rewrite.polynomial import count_terms, difference
+from symgraph.rewrite.polynomial import count_terms, difference, expand, vanished
 from symgraph.rewrite.rule import Rule, rule
 
 GOLDBERG = "Goldberg 1991, What every computer scientist should know, section 1.4"
@@ -106,8 +106,9 @@ def _conjugate(parts: tuple[t.Term, ...], rest: list[int], root: Node, c: Fracti
     if not rest:
         return None
     other = t.from_terms([parts[j] for j in rest], root.tensor.dtype)
-    gap, cancelled = difference(t.mul([other, other]), squared(root))
-    if not cancelled:
+    first, second = t.mul([other, other]), squared(root)
+    gap, cancelled = difference(first, second)
+    if not cancelled or not _monomial_gone(first, second, gap):
         return None
     size = t.neg(root) if c < 0 else root  # >= 0
     # other + root = gap / (other - root); with opposite signs that is +-(|other| + |root|)
@@ -118,6 +119,12 @@ def _conjugate(parts: tuple[t.Term, ...], rest: list[int], root: Node, c: Fracti
     zero = num(0, other)
     cancels = less(other, zero) if c > 0 else less(zero, other)
     return where(cancels, opposite, t.plus(other, root))
+
+
+def _monomial_gone(left: Node, right: Node, gap: Node) -> bool:
+    """Has left - right fewer kinds of terms than the two? Else it cancels as much as they do."""
+    total = expand(gap)
+    return total is not None and vanished([left, right], total[0])
 
 
 @rule.compute(

@@ -123,6 +123,8 @@ def scaled(scale: Fraction, node: Node | None, dtype: Any = None) -> Node:
             "multiply", call("multiply", node, number(part, dtype)), number(scale / part, dtype)
         )
     exact = Fraction(float(dtype.type(float(scale)))) == scale
+    if not exact and _divides(1 / scale, dtype):
+        return call("divide", node, number(1 / scale, dtype))
     if not exact and _is_whole(scale.denominator, dtype) and _is_whole(scale.numerator, dtype):
         top = scaled(Fraction(scale.numerator), node)
         return call("divide", top, number(scale.denominator, dtype))
@@ -130,6 +132,11 @@ def scaled(scale: Fraction, node: Node | None, dtype: Any = None) -> Node:
 
 
 _RANGE = {4: 124, 8: 1020}  # exponents that float32 and float64 have, less a few
+
+
+def _divides(value: Fraction, dtype: Any) -> bool:
+    """Is it a number of the dtype? Then x * (2**52 / 6369051672525773) is x / 1.41."""
+    return Fraction(float(dtype.type(float(value)))) == value
 
 
 def _is_whole(value: int, dtype: Any) -> bool:

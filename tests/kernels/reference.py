@@ -110,10 +110,67 @@ def erfc(x: Any) -> Any:
     return mp.erfc(x) if x > -1e4 else mp.mpf(2)
 
 
+def ndtr(x: Any) -> Any:
+    """Normal cumulative distribution."""
+    return erfc(-x / mp.sqrt(2)) / 2
+
+
+def log_ndtr(x: Any) -> Any:
+    """Its logarithm; far to the left by the first terms of the asymptotic series."""
+    if x < -1e4:
+        return -x * x / 2 - mp.log(-x * mp.sqrt(2 * mp.pi)) + mp.log1p(-1 / (x * x))
+    return mp.log(ndtr(x)) if x < 0 else mp.log1p(-ndtr(-x))
+
+
+def log1pmx(x: Any) -> Any:
+    """log(1 + x) - x."""
+    if x < -1:
+        return mp.nan
+    if x == -1:
+        return -mp.inf
+    if abs(x) < mp.mpf("1e-12"):
+        return sum((-1) ** (k + 1) * x**k / k for k in range(2, 20))
+    return mp.log1p(x) - x
+
+
+def exprel(x: Any) -> Any:
+    """(exp(x) - 1) / x."""
+    return mp.expm1(x) / x if x else mp.mpf(1)
+
+
+def sinhc(x: Any) -> Any:
+    """sinh(x) / x."""
+    return mp.sinh(x) / x if x else mp.mpf(1)
+
+
+def sqrt1pm1(x: Any) -> Any:
+    """sqrt(1 + x) - 1."""
+    return x / (1 + mp.sqrt(1 + x)) if x >= -1 else mp.nan
+
+
+def pow1p(x: Any, y: Any) -> Any:
+    """(1 + x)**y."""
+    if x < -1:
+        return mp.nan
+    if x == -1:
+        return mp.inf if y < 0 else mp.mpf(0 if y else 1)
+    return mp.exp(y * mp.log1p(x))
+
+
+def pow1pm1(x: Any, y: Any) -> Any:
+    """(1 + x)**y - 1."""
+    if x < -1:
+        return mp.nan
+    if x == -1:
+        return mp.inf if y < 0 else mp.mpf(-1 if y else 0)
+    return mp.expm1(y * mp.log1p(x))
+
+
 NAMES = {name: getattr(mp, name) for name in dir(mp) if not name.startswith("_")} | {
     f.__name__: f
     for f in (
         logaddexp, log1mexp, erfc, erfcx, erfinv, ndtri, gamma, gammaln, digamma, trigamma,
+        ndtr, log_ndtr, log1pmx, exprel, sinhc, sqrt1pm1, pow1p, pow1pm1,
     )
 }  # fmt: skip
 
