@@ -34,6 +34,7 @@ from symgraph.loop.text import show
 from symgraph.lower.expand import expand
 from symgraph.lower.memory import plan
 from symgraph.lower.program import Lowered, is_leaf_argument, lower
+from symgraph.lower.schedule import CPU, DEVICE
 from symgraph.rewrite.loops import tidy_loops
 from symgraph.rewrite.pipeline import PIPELINE, Pass, keep_in_range, optimize
 from symgraph.runtime import cache
@@ -185,7 +186,7 @@ def build(outputs: Sequence[Node], mode: Mode, record: Record | None = None) -> 
     record = record or Record()
     times = [perf_counter_ns()]
     leaves = [n for n in toposort(outputs) if is_leaf_argument(n)]
-    lowered = lower(leaves, outputs)
+    lowered = lower(leaves, outputs, DEVICE if mode.code_generator == "cuda" else CPU)
     times.append(perf_counter_ns())
     memory = plan(lowered.program, lowered.temporaries)
     times.append(perf_counter_ns())

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from symgraph.loop.ir import Call, For, Kernel, Load, Step, Stmt, Store, Update, Var
+from symgraph.ir.dim import DimLike
+from symgraph.ir.dtype import DType
+from symgraph.ir.node import Node
+from symgraph.loop.ir import Call, For, Kernel, Load, Local, Step, Stmt, Store, Update, Var
+from symgraph.lower.chunks import chunked
 from symgraph.lower.cluster import Barrier, Clusters, Entry, Nest, Text
 from symgraph.lower.nest import (
     Body,
@@ -13,10 +18,14 @@ from symgraph.lower.nest import (
     buffers_read,
     buffers_written,
     expressions,
+    flat,
     leaves,
     sweep,
 )
-from symgraph.lower.stage import Stage
+from symgraph.lower.rows import accesses, with_rows
+from symgraph.lower.schedule import Schedule
+from symgraph.lower.stage import Stage, Storage
+from symgraph.lower.words import WordBuilder
 
 if TYPE_CHECKING:
     from symgraph.lower.program import Lowering
@@ -32,6 +41,7 @@ def assemble(clusters: Clusters, lowering: Lowering) -> list[Step]:
         for g in groups
     ]
     dead = _dead_buffers(bodies, clusters, lowering)
+    private = _private_buffers(bodies, lowering)
     steps: list[Step] = []
     for group, body in zip(groups, bodies, strict=True):
         first = group[0]
@@ -40,6 +50,8 @@ def assemble(clusters: Clusters, lowering: Lowering) -> list[Step]:
             continue
         assert body is not None
         statements = sweep(body.statements, lambda name: name in dead)
+        statements = with_rows(statements, private.get, lowering.schedule.row_bytes)
+        statements = chunked(statements, _Partials(lowering, body.stages[-1].node))
         if statements:
             steps.append(_kernel(Body(statements, body.stages), lowering))
     return steps
@@ -83,9 +95,49 @@ def _dead_buffers(bodies: list[Body | None], clusters: Clusters, lowering: Lower
     return written - read
 
 
+def _private_buffers(bodies: list[Body | None], lowering: Lowering) -> dict[str, Storage]:
+    """Temporaries that one kernel alone uses, under one name."""
+    seen: set[str] = set()
+    shared = set(lowering.persistent) | {lowering.actual(n) for n in lowering.aliases}
+    for body in bodies:
+        if body is not None:
+            names = {n for n, _ in accesses(body.statements)}
+            shared |= seen & names
+            seen |= names
+    return {t.name: t for t in lowering.temporaries if t.name in seen - shared}
+
+
+@dataclass(frozen=True, slots=True)
+class _Partials:
+    """What chunks need of a program: buffers, and new ones for a node's partial sums."""
+
+    lowering: Lowering
+    node: Node
+
+    @property
+    def b(self) -> WordBuilder:
+        """The builder of expressions."""
+        return self.lowering.b
+
+    @property
+    def schedule(self) -> Schedule:
+        """The cost model."""
+        return self.lowering.schedule
+
+    def storage(self, name: str) -> Storage:
+        """A buffer by its name."""
+        return self.lowering.storages[name]
+
+    def partial(self, shape: tuple[DimLike, ...], dtype: DType) -> Storage:
+        """A new buffer for partial sums."""
+        return self.lowering.temporary(self.node, shape, dtype)
+
+
 def _kernel(body: Body, lowering: Lowering) -> Call:
     reads = buffers_read(body.statements)
     writes = buffers_written(body.statements)
+    rows = {s.name for s in flat(body.statements) if isinstance(s, Local)}
+    reads, writes = reads - rows, writes - rows
     names = [n for n in _in_order(body.statements) if n in reads or n in writes]
     storages = [lowering.storages[n] for n in names]
     buffers = tuple(lowering.buffer(s) for s in storages)
@@ -105,14 +157,8 @@ def _kernel(body: Body, lowering: Lowering) -> Call:
         ),
     )
     lowering.kernels.append(kernel)
-    actual = tuple(_actual(n, lowering) for n in names)
+    actual = tuple(lowering.actual(n) for n in names)
     return Call(kernel.name, actual, tuple(lowering.b.var(n) for n in sizes))
-
-
-def _actual(name: str, lowering: Lowering) -> str:
-    while name in lowering.aliases:
-        name = lowering.aliases[name]
-    return name
 
 
 def _in_order(statements: Iterable[Stmt]) -> list[str]:

@@ -57,6 +57,19 @@ class Barrier:
 Entry = Text | Nest | Barrier
 
 
+def _continues(block: list[Entry], position: int) -> bool:
+    """Is a place inside of what belongs to one loop: text before and after it?"""
+    if position == 0:
+        return False
+    entry, before = block[position], block[position - 1]
+    if isinstance(before, Text) and before.leads:
+        return True
+    if not isinstance(entry, Text) or entry.leads:
+        return False
+    nests = (e for e in reversed(block[:position]) if isinstance(e, Nest))
+    return any(entry.stages <= nest.stages for nest in nests)
+
+
 def functions_in(stage: Stage) -> int:
     """How many elementary functions a stage computes."""
     words = (let.value for let in stage.lets)
@@ -105,7 +118,8 @@ class Clusters:
     def _place(self, block: list[Entry], stage: Stage, depth: int, needs: set[int]) -> None:
         lead: list[Stmt] = [Let(x.name, x.value) for x in stage.lets if x.level == depth]
         if depth == len(stage.space):
-            self._append_text(block, self._innermost(stage, depth, lead), stage)
+            text = Text(self._innermost(stage, depth, lead), {stage.number})
+            block.insert(self._earliest(block, needs) if depth == 0 else len(block), text)
             return
         if depth == stage.kept:
             lead += stage.before
@@ -138,8 +152,21 @@ class Clusters:
             statements = stage.before + statements + stage.after
         return statements
 
-    def _append_text(self, block: list[Entry], statements: list[Stmt], stage: Stage) -> None:
-        block.append(Text(statements, {stage.number}))
+    @staticmethod
+    def _earliest(block: list[Entry], needs: set[int]) -> int:
+        """Where numbers are computed: right after what they read, so that loops can read them.
+
+        Never between a loop and the text that belongs to it.
+        """
+        start = max(0, len(block) - WINDOW)
+        position = len(block)
+        while position > start and not block[position - 1].stages & needs:
+            position -= 1
+        if position == start > 0:
+            return len(block)
+        while position < len(block) and _continues(block, position):
+            position += 1
+        return position
 
     def _enter(self, block: list[Entry], stage: Stage, depth: int, needs: set[int]) -> int | None:
         """The position of the first nest that the stage may share, or None."""

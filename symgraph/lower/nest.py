@@ -1,8 +1,8 @@
 """A group of cluster entries as a ``Kernel``; what was just stored is not loaded again.
 
 ``forward`` replaces a load by the local that was stored at the same index in the same turn of the
-loops, and shares equal loads. ``sweep`` then drops stores to buffers that nobody reads, and scalar
-code that nothing uses. Both work on statements, so they know nothing of nodes.
+loops, and shares equal loads and equal words. ``sweep`` then drops stores to buffers that nobody
+reads, and scalar code that nothing uses. Both work on statements, so they know nothing of nodes.
 """
 
 from __future__ import annotations
@@ -78,14 +78,18 @@ class _Forward:
     def __init__(self, b: WordBuilder) -> None:
         self.b = b
         self.renamed: dict[str, Expr] = {}
+        self.changing: list[set[str]] = []  # locals that the blocks around assign to
 
     def run(self, statements: Iterable[Stmt], outer: Available) -> list[Stmt]:
         here: Available = dict(outer)
+        statements = list(statements)
+        self.changing.append({s.name for s in statements if isinstance(s, Assign)})
         out: list[Stmt] = []
         for statement in statements:
             kept = self._one(statement, here)
             if kept is not None:
                 out.append(kept)
+        self.changing.pop()
         return out
 
     def _one(self, s: Stmt, here: Available) -> Stmt | None:
@@ -119,7 +123,18 @@ class _Forward:
                 self.renamed[s.name] = here[key]
                 return None
             here[key] = self.b.var(s.name, value.dtype)
+        elif isinstance(value, Word) and self._is_fixed(value):
+            known = ("", (value,))
+            if known in here:
+                self.renamed[s.name] = here[known]
+                return None
+            here[known] = self.b.var(s.name, value.dtype)
         return Let(s.name, value)
+
+    def _is_fixed(self, value: Word) -> bool:
+        """Has a word the same value wherever it stands in this block and in those inside?"""
+        changing = set().union(*self.changing)
+        return all(isinstance(e, Var) and e.name not in changing for e in leaves((value,)))
 
     def expr(self, e: Expr) -> Expr:
         """An expression with renamed locals; expressions are shallow (a word has its own local)."""
@@ -179,22 +194,23 @@ def buffers_read(statements: Iterable[Stmt]) -> set[str]:
     """Names of the buffers that statements load from (or update)."""
     statements = list(statements)
     found = {e.buffer for e in leaves(expressions(statements)) if isinstance(e, Load)}
-    return found | {s.buffer for s in _flat(statements) if isinstance(s, Update)}
+    return found | {s.buffer for s in flat(statements) if isinstance(s, Update)}
 
 
 def buffers_written(statements: Iterable[Stmt]) -> set[str]:
     """Names of the buffers that statements store to."""
-    return {s.buffer for s in _flat(statements) if isinstance(s, Store | Update)}
+    return {s.buffer for s in flat(statements) if isinstance(s, Store | Update)}
 
 
-def _flat(statements: Iterable[Stmt]) -> Iterator[Stmt]:
+def flat(statements: Iterable[Stmt]) -> Iterator[Stmt]:
+    """Statements and those in the blocks inside."""
     for s in statements:
         yield s
         if isinstance(s, For | While):
-            yield from _flat(s.body)
+            yield from flat(s.body)
         elif isinstance(s, If):
-            yield from _flat(s.then)
-            yield from _flat(s.orelse)
+            yield from flat(s.then)
+            yield from flat(s.orelse)
 
 
 def sweep(statements: list[Stmt], dead: Callable[[str], bool]) -> list[Stmt]:
@@ -210,7 +226,7 @@ def sweep(statements: list[Stmt], dead: Callable[[str], bool]) -> list[Stmt]:
 
 
 def _count(statements: list[Stmt]) -> int:
-    return sum(1 for _ in _flat(statements))
+    return sum(1 for _ in flat(statements))
 
 
 def _drop_stores(statements: Iterable[Stmt], dead: Callable[[str], bool]) -> list[Stmt]:
@@ -243,7 +259,7 @@ def _drop_unused(statements: Iterable[Stmt], used: set[str]) -> list[Stmt]:
 def locals_of(statements: Iterable[Stmt]) -> set[str]:
     """Names introduced inside: locals and loop indices."""
     found: set[str] = set()
-    for s in _flat(statements):
+    for s in flat(statements):
         if isinstance(s, Let | Local):
             found.add(s.name)
         elif isinstance(s, For):

@@ -22,6 +22,7 @@ from symgraph.lower.cluster import Clusters
 from symgraph.lower.control import CONTROL
 from symgraph.lower.demand import demanded, is_reinterpretation, is_scalar_constant
 from symgraph.lower.library import LIBRARY
+from symgraph.lower.schedule import CPU, Schedule
 from symgraph.lower.stage import Storage
 from symgraph.lower.words import SizeNames, WordBuilder
 
@@ -38,6 +39,7 @@ class Failure:
 class Lowering:
     """What one program shares between its segments."""
 
+    schedule: Schedule = CPU
     sizes: SizeNames = field(default_factory=SizeNames)
     namer: Namer = field(default_factory=Namer)
     kernels: list[Kernel] = field(default_factory=list)
@@ -78,6 +80,12 @@ class Lowering:
         if node is not None:
             self.sources[storage.name] = node
         return storage
+
+    def actual(self, name: str) -> str:
+        """The buffer behind a reinterpreted name."""
+        while name in self.aliases:
+            name = self.aliases[name]
+        return name
 
     def buffer(self, storage: Storage) -> Buffer:
         """A storage as a buffer of the loop IR."""
@@ -209,12 +217,12 @@ class Lowered:
     sources: Mapping[str, Node]
 
 
-def lower(inputs: Sequence[Node], outputs: Sequence[Node]) -> Lowered:
+def lower(inputs: Sequence[Node], outputs: Sequence[Node], schedule: Schedule = CPU) -> Lowered:
     """The program of outputs as a function of array leaves (inputs, shared, array constants).
 
     ``inputs`` lists all array leaves below, in the order in which the caller will pass them.
     """
-    lowering = Lowering()
+    lowering = Lowering(schedule)
     env: dict[Node, Storage] = {}
     for k, node in enumerate(inputs):
         name = "".join(c if c.isalnum() else "_" for c in node.name or node.op.name)

@@ -16,27 +16,33 @@ from symgraph.loop.traverse import statements, steps_of
 from symgraph.loop.verify import verify_program
 from symgraph.lower.expand import expand
 from symgraph.lower.program import Lowered, lower
+from symgraph.lower.schedule import CPU, Schedule
 from symgraph.ops.evaluate import evaluate
 from symgraph.rewrite.loops import tidy_loops
 
 
-def program_of(outputs: Sequence[Variable], inputs: Sequence[Variable]) -> Lowered:
+def program_of(
+    outputs: Sequence[Variable], inputs: Sequence[Variable], schedule: Schedule = CPU
+) -> Lowered:
     """The lowered program of outputs as they are written, without rewriting."""
     nodes = expand(tidy_loops(tuple(o.node for o in outputs)))
     below = toposort(nodes)
     leaves = [v.node for v in inputs if v.node in below]
     leaves += [n for n in below if n.op.name == "constant" and n.tensor.shape != ()]
-    return lower(leaves, nodes)
+    return lower(leaves, nodes, schedule)
 
 
 def assert_right(
-    outputs: Sequence[Variable], given: Mapping[Variable, Any], rtol: float = 1e-13
+    outputs: Sequence[Variable],
+    given: Mapping[Variable, Any],
+    rtol: float = 1e-13,
+    schedule: Schedule = CPU,
 ) -> Lowered:
     """A program verifies, and gives the values that the ops' references give."""
     arrays = {v.node: np.asarray(x, v.dtype) for v, x in given.items()}
     nodes = tuple(o.node for o in outputs)
     expected = evaluate(nodes, arrays)
-    lowered = program_of(outputs, list(given))
+    lowered = program_of(outputs, list(given), schedule)
     verify_program(lowered.program)
     values = [arrays[n] if n in arrays else n.attrs["value"] for n in lowered.inputs]
     found = [np.empty(np.shape(x), x.dtype) for x in expected]

@@ -1,0 +1,70 @@
+"""The cost model: numbers that decide what is stored, chunked and tiled, and guesses of lengths.
+
+Decisions are made when a program is lowered, from lengths that are numbers by then, or else from a
+guess; they change speed, never what is computed for which sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from symgraph.ir.dim import Dim, DimLike, evaluate, symbols
+from symgraph.loop.ir import Assign, Const, Expr, For, Let, Load, Stmt, Store, Update, Word
+from symgraph.loop.traverse import children, expressions
+from symgraph.lower.demand import COSTLY
+
+USUAL_LENGTH = 256  # of an axis whose length nobody has told yet
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What a target wants. The defaults are for a CPU; sizes in bytes, work in cheap operations."""
+
+    row_bytes: int = 32 << 10  # of a row that lives on the stack: it should stay in L1
+    chunk_work: int = 1 << 17  # of a chunk of a loop with sums: 10 us or more, a fork takes 1 us
+    most_chunks: int = 64
+    tile_bytes: int = 256 << 10  # of what one block of rows touches: half of an L2
+    partial_bytes: int = 256 << 10  # of sums kept for each chunk of rows
+
+
+CPU = Schedule()
+DEVICE = Schedule(row_bytes=0, most_chunks=1, tile_bytes=0)  # splits and tiles by itself
+
+
+def guess(dim: DimLike) -> int:
+    """A length as a number: itself, or what it is where all symbols are usual."""
+    if not isinstance(dim, Dim):
+        return dim
+    return evaluate(dim, dict.fromkeys(symbols(dim), USUAL_LENGTH))
+
+
+def guess_extent(x: Expr) -> int:
+    """The number of turns of a loop, guessed where it is no number."""
+    if isinstance(x, Const):
+        return max(0, int(x.value.real))
+    return USUAL_LENGTH
+
+
+def work_of(statements: Iterable[Stmt]) -> int:
+    """Cheap operations that statements do, loops counted with their turns."""
+    total = 0
+    for s in statements:
+        if isinstance(s, For):
+            total += guess_extent(s.extent) * work_of(s.body)
+        elif isinstance(s, Let | Assign | Store | Update):
+            total += sum(_cost(x) for x in expressions(s))
+    return total
+
+
+def _cost(x: Expr) -> int:
+    total, stack = 0, [x]
+    while stack:
+        e = stack.pop()
+        if isinstance(e, Word):
+            total += 10 if e.name in COSTLY or e.name == "div" else 1
+        elif isinstance(e, Load):
+            total += 1
+            continue
+        stack.extend(children(e))
+    return max(total, 1)
