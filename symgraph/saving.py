@@ -89,20 +89,34 @@ def load(path: Location) -> Any:
         info = member(archive, "graph.json")
         if info.file_size > MOST_JSON:
             raise ParseError(f"graph.json of {info.file_size} bytes")
-        found = json.loads(archive.read(info))
-        _check_header(found)
-        reader = Reader(arrays=Arrays(archive))
-        for line in _list_of(found, "dims", str):
-            reader.declare(line)
-        for line in _list_of(found, "states", str):
-            reader.state(line)
-        for row in _list_of(found, "graphs", dict):
-            reader.graphs.append(_graph(row, reader))
-        if not reader.graphs:
-            raise ParseError("there is no graph in it")
-        value = _value(found.get("value"), reader.graphs[-1].outputs)
-        _verify(value)
-        return value
+        return _loaded(json.loads(archive.read(info)), Arrays(archive))
+
+
+def parse_graph(content: str) -> Any:
+    """What the JSON of a ``.sg`` file says, if no constant of it is in a file of its own.
+
+    Raises: ParseError.
+    """
+    try:
+        return _loaded(json.loads(content), {})
+    except (ValueError, RecursionError) as error:
+        raise ParseError(message(f"cannot read the text: {error}")) from error
+
+
+def _loaded(found: Json, arrays: Mapping[str, Array]) -> Any:
+    _check_header(found)
+    reader = Reader(arrays=arrays)
+    for line in _list_of(found, "dims", str):
+        reader.declare(line)
+    for line in _list_of(found, "states", str):
+        reader.state(line)
+    for row in _list_of(found, "graphs", dict):
+        reader.graphs.append(_graph(row, reader))
+    if not reader.graphs:
+        raise ParseError("there is no graph in it")
+    value = _value(found.get("value"), reader.graphs[-1].outputs)
+    _verify(value)
+    return value
 
 
 def save_parameters(path: Location, parameters: Any) -> None:

@@ -337,6 +337,11 @@ class Function:
         return self._p.structure([r[()] if r.ndim == 0 else r for r in results])
 
     @property
+    def backend(self) -> str:
+        """The name of its code generator."""
+        return self._p.backend
+
+    @property
     def graph(self) -> Graph:
         """The graph as built: parameters are the inputs, outputs are results, then new state."""
         return self._p.graph

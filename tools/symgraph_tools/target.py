@@ -1,76 +1,162 @@
-"""What a command is pointed at: ``file.py[:attr]``, ``package.module:attr``, or a ``.sg`` file.
+"""What a command is pointed at: a program's attribute, a notebook's, a file, standard input.
 
-A target gives two graphs, each made when it is asked for: ``built``, as the program wrote it, and
-``final``, as the rewriter leaves it. Naming a Python file runs it; a ``.sg`` file runs nothing.
+``file.py[:attr]``, ``package.module:attr``, ``notebook.ipynb[:attr]``, ``graph.sg``,
+``f.sgtrace``, ``-``.
+
+A ``Target`` gives graphs of every stage, a trace, and a compiled function, each made when it is
+asked for. Naming a Python file or module runs it, a notebook with ``--exec`` too; ``.sg`` and
+``.sgtrace`` files and standard input run nothing.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
+import json
+import linecache
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Literal, get_args
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
 
-from symgraph.errors import SymgraphError
-from symgraph.ir.graph import Graph
+from symgraph.errors import SymgraphError, nearest
+from symgraph.ir.graph import Graph, leaves
 from symgraph.ir.node import Node
-from symgraph.ir.variable import Variable
+from symgraph.ir.variable import Variable, handle
+from symgraph.trace.trace import Trace
 
-Stage = Literal["built", "final"]
-STAGES: tuple[Stage, ...] = get_args(Stage)
-FORMS = "file.py[:attr], package.module:attr, or graph.sg"
+from .given import Given
+
+if TYPE_CHECKING:
+    from symgraph.runtime.function import Function
+
+FORMS = "file.py[:attr], package.module:attr, notebook.ipynb[:attr], a .sg or .sgtrace file, or -"
+TRACES, GRAPHS = (".sgtrace", ".json"), (".sg",)
 
 
 class TargetError(SymgraphError, LookupError):
     """A target that cannot be loaded, or that holds no graph; the message is one line."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Target:
-    """A graph found by name: a compiled function, or variables."""
+    """A graph found by name: a compiled function, variables, a graph, or a trace."""
 
     name: str
-    value: Any  # whatever the user's module holds under that name
-    output_names: tuple[str, ...]
+    value: Any  # whatever the user's module or a file holds under that name
+    output_names: tuple[str, ...] = ()
+    given: Given = field(default_factory=Given)
+    _function: Function | None = None
 
-    def graph(self, stage: Stage) -> Graph:
-        """The graph before or after rewriting; variables are rewritten here, without compiling."""
+    def graph(self, stage: str) -> Graph:
+        """The graph after a stage of the compiler; variables are rewritten without compiling."""
+        if isinstance(self.value, Trace):
+            return self.value.at(stage)
         if is_function(self.value):
-            found: Graph = self.value.graph if stage == "built" else self.value.optimized
-            return found
-        built = Graph((), tuple(node for _, node in _named_nodes(self.value)))
-        if isinstance(self.value, Graph):
-            built = self.value
+            return self._stage_of(self.value, stage)
         if stage == "built":
-            return built
-        from symgraph.rewrite.pipeline import optimize
+            return self.built()
+        return self._stage_of(self.function(), stage)
 
-        return Graph(built.params, optimize(built.outputs))
+    @staticmethod
+    def _stage_of(function: Function, stage: str) -> Graph:
+        if stage == "built":
+            return function.graph
+        found = function.trace.at(stage) if stage != "final" else function.optimized
+        return Graph(found.params, found.outputs)
+
+    def built(self) -> Graph:
+        """The graph as the program wrote it."""
+        if isinstance(self.value, Trace):
+            return self.value.at("built")
+        if is_function(self.value):
+            found: Graph = self.value.graph
+            return found
+        if isinstance(self.value, Graph):
+            return self.value
+        return Graph((), tuple(node for _, node in _named_nodes(self.value)))
+
+    def trace(self) -> Trace:
+        """What the compiler did; a graph is compiled for the interpreter, which is quick."""
+        found: Trace = self.value if isinstance(self.value, Trace) else self.function().trace
+        return found
+
+    def function(self, backend: str = "interp") -> Function:
+        """The compiled function; variables, graphs and traces are compiled by ``backend``."""
+        if is_function(self.value):
+            own: Function = self.value
+            return own
+        if self._function is None or self._function.backend != backend:
+            self._function = _compiled(self.built(), self.name, backend)
+        return self._function
 
 
-def load_target(text: str) -> Target:
+def _compiled(graph: Graph, name: str, backend: str) -> Function:
+    """A function of all inputs of a graph."""
+    import symgraph as sg
+
+    nodes = dict.fromkeys((*graph.params, *leaves(graph.outputs, "input")))
+    inputs = [handle(node, node.name) for node in nodes]
+    outputs = [handle(node, node.name) for node in graph.outputs]
+    mode = sg.Mode(backend=backend)
+    return sg.function(inputs, outputs, mode=mode, name=name, on_unused_input="ignore")
+
+
+def load_target(text: str, given: Given | None = None) -> Target:
     """The target of that name.
 
     Raises: TargetError for what cannot be found, read or run, or is no graph.
     """
+    given = given or Given()
+    if text == "-":
+        return _from_text(sys.stdin.read())
     path, _, attr = text.partition(":")
-    if path.endswith(".sg"):
-        return _made(Path(path).stem, _read_saved(path), text)
-    if path.endswith(".py"):
+    suffix = Path(path).suffix
+    if suffix in (*GRAPHS, *TRACES):
+        return _made(Path(path).stem, _read_file(path, suffix), text, given)
+    if suffix == ".py":
         module = _run_file(Path(path))
+    elif suffix == ".ipynb":
+        module = _run_notebook(Path(path), given.execute)
     elif attr:
         module = _import(path)
     else:
         raise TargetError(f"{text!r} is no target; a target is {FORMS}")
-    if attr:
-        return _made(attr, _attribute(module, attr, text), text)
-    name = _only_function(module, path)
-    return _made(name, getattr(module, name), text)
+    name = attr or _only_function(module, path)
+    value = _attribute(module, name, text)
+    return _made(name, _called(value, text, given), text, given)
+
+
+def _read_file(path: str, suffix: str) -> Any:
+    from symgraph.saving import load
+    from symgraph.trace.read import read_trace
+
+    try:
+        return _outputs(load(path)) if suffix in GRAPHS else read_trace(path)
+    except (OSError, SymgraphError) as error:
+        raise TargetError(f"cannot load {path}: {one_line(error)}") from error
+
+
+def _from_text(text: str) -> Target:
+    """A trace, or a graph without its large constants, as JSON."""
+    from symgraph.saving import parse_graph
+    from symgraph.trace.read import parse_trace
+
+    try:
+        if '"symgraph graph"' in text[:200]:
+            return _made("stdin", _outputs(parse_graph(text)), "-", Given())
+        return _made("stdin", parse_trace(text, "standard input"), "-", Given())
+    except SymgraphError as error:
+        raise TargetError(one_line(error)) from error
+
+
+def _outputs(value: Any) -> Any:
+    """By custom the inputs are saved too, to be found again; they are no part of the picture."""
+    return value["outputs"] if isinstance(value, Mapping) and "outputs" in value else value
 
 
 def is_function(value: object) -> bool:
@@ -80,16 +166,51 @@ def is_function(value: object) -> bool:
     )
 
 
-def _made(name: str, value: Any, text: str) -> Target:
-    if is_function(value) or isinstance(value, Graph):
-        return Target(name, value, ())
+def _made(name: str, value: Any, text: str, given: Given) -> Target:
+    if is_function(value) or isinstance(value, Graph | Trace):
+        names = value.outputs if isinstance(value, Trace) else ()
+        return Target(name, value, names, given)
     found = list(_named_nodes(value))
     if not found:
         kind = type(value).__name__
         raise TargetError(
             f"{text} is of type {kind}, not a compiled function, a variable or a graph"
         )
-    return Target(name, value, tuple(label for label, _ in found))
+    return Target(name, value, tuple(label for label, _ in found), given)
+
+
+def _called(value: Any, text: str, given: Given) -> Any:
+    """What a factory makes: a Python function, called with the arguments that are given."""
+    if not isinstance(value, FunctionType):
+        if given.args:
+            raise TargetError(f"{text} is of type {type(value).__name__}: it takes no --arg")
+        return value
+    arguments: dict[str, Any] = dict(given.args)
+    for parameter in inspect.signature(value).parameters.values():
+        name = parameter.name
+        if name in arguments or parameter.default is not parameter.empty:
+            continue
+        if name in given.shapes:
+            arguments[name] = _input(name, given)
+        elif parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise TargetError(
+                f"{text} is a function of {name!r}: give --arg {name}=VALUE, or --shape {name}=..."
+            )
+    try:
+        return value(**arguments)
+    except Exception as error:
+        raise TargetError(
+            f"{text} failed: {_failure(error, value.__code__.co_filename)}"
+        ) from error
+
+
+def _input(name: str, given: Given) -> Variable:
+    from symgraph import tensor
+
+    try:
+        return tensor(name, shape=given.shapes[name], dtype=given.dtypes.get(name))
+    except (SymgraphError, TypeError) as error:
+        raise TargetError(f"input {name}: {one_line(error)}") from error
 
 
 def _named_nodes(value: Any, label: str = "") -> Iterable[tuple[str, Node]]:
@@ -106,19 +227,6 @@ def _named_nodes(value: Any, label: str = "") -> Iterable[tuple[str, Node]]:
             yield from _named_nodes(part, label)
 
 
-def _read_saved(path: str) -> Any:
-    from symgraph.saving import load
-
-    try:
-        value = load(path)
-    except (OSError, SymgraphError) as error:
-        raise TargetError(f"cannot load {path}: {one_line(error)}") from error
-    # By custom the inputs are saved too, to be found again; they are no part of the picture.
-    if isinstance(value, Mapping) and "outputs" in value:
-        return value["outputs"]
-    return value
-
-
 def _run_file(path: Path) -> ModuleType:
     """The module that a file makes, with its folder first on the path, as ``python file.py``."""
     if not path.is_file():
@@ -132,6 +240,38 @@ def _run_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise TargetError(f"cannot load {path}: {_failure(error, str(path))}") from error
+    finally:
+        sys.path.pop(0)
+    return module
+
+
+def _run_notebook(path: Path, execute: bool) -> ModuleType:
+    """The code cells of a notebook, run one after the other; magics are left out."""
+    if not path.is_file():
+        raise TargetError(f"cannot load {path}: there is no such file")
+    if not execute:
+        raise TargetError(f"{path} is a notebook: --exec runs its code cells")
+    try:
+        cells = [
+            "".join(cell["source"])
+            for cell in json.loads(path.read_bytes())["cells"]
+            if cell["cell_type"] == "code"
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise TargetError(f"cannot load {path}: it is no notebook") from error
+    module = ModuleType(path.stem)
+    sys.path.insert(0, str(path.parent.resolve()))
+    try:
+        for number, source in enumerate(cells):
+            file = f"{path}#cell{number}"
+            lines = [
+                "\n" if line.lstrip().startswith(("%", "!")) else line
+                for line in source.splitlines(keepends=True)
+            ]
+            linecache.cache[file] = (len(source), None, lines, file)
+            exec(compile("".join(lines), file, "exec"), vars(module))
+    except (Exception, SystemExit) as error:
+        raise TargetError(f"cannot load {path}: {_failure(error, file)}") from error
     finally:
         sys.path.pop(0)
     return module
@@ -163,8 +303,13 @@ def _attribute(module: ModuleType, attr: str, text: str) -> Any:
     value: Any = module
     for part in attr.split("."):
         if not hasattr(value, part):
-            known = ", ".join(_functions(module)) or "none"
-            raise TargetError(f"{text}: there is no {part!r}; compiled functions there: {known}")
+            names = _functions(module)
+            near = nearest(part, names)
+            guess = f"; did you mean {near!r}?" if near else ""
+            known = ", ".join(names) or "none"
+            raise TargetError(
+                f"{text}: there is no {part!r}{guess}; compiled functions there: {known}"
+            )
         value = getattr(value, part)
     return value
 

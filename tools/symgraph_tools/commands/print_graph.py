@@ -1,0 +1,39 @@
+"""``symgraph print``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..conventions import Console, command, output_option, stage_option, target_argument
+
+if TYPE_CHECKING:
+    from ..target import Target
+
+
+@command("print", examples=("symgraph print train.py:step", "symgraph print model.sg --style ssa"))
+@target_argument
+@stage_option
+@click.option(
+    "--style",
+    type=click.Choice(["math", "tree", "ssa", "latex"]),
+    default="math",
+    show_default=True,
+    help="math: formulas; tree: inputs below; ssa: a line for each node, which can be read back.",
+)
+@click.option("--types", is_flag=True, help="With the dtype of each value.")
+@click.option("--shapes", is_flag=True, help="With the shape of each value.")
+@click.option("--memory", is_flag=True, help="With the bytes of each value.")
+@click.option("--lines", is_flag=True, help="With the line of the program that made each value.")
+@click.option("--depth", type=click.IntRange(min=0), default=60, help="How deep a tree goes.")
+@click.option("--max-nodes", type=click.IntRange(min=1), help="How much to print at most.")
+@output_option
+def print_graph(console: Console, subject: Target, stage: str, style: str, **options: Any) -> None:
+    """Print a graph as text."""
+    from symgraph.printing import render
+
+    console.write(render(subject.graph(stage), style, **options))
+
+
+COMMAND = print_graph
