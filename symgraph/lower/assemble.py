@@ -96,15 +96,17 @@ def _dead_buffers(bodies: list[Body | None], clusters: Clusters, lowering: Lower
 
 
 def _private_buffers(bodies: list[Body | None], lowering: Lowering) -> dict[str, Storage]:
-    """Temporaries that one kernel alone uses, under one name."""
+    """Temporaries that one kernel alone writes and reads, under one name."""
     seen: set[str] = set()
+    written: set[str] = set()
     shared = set(lowering.persistent) | {lowering.actual(n) for n in lowering.aliases}
     for body in bodies:
         if body is not None:
             names = {n for n, _ in accesses(body.statements)}
             shared |= seen & names
             seen |= names
-    return {t.name: t for t in lowering.temporaries if t.name in seen - shared}
+            written |= buffers_written(body.statements)
+    return {t.name: t for t in lowering.temporaries if t.name in written - shared}
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,3 +78,15 @@ def test_long_loops_with_sums_run_in_chunks(name):
         chunks = [s for s in kernel.body if isinstance(s, For) and s.kind == "parallel"]
         changed = {s.name for c in chunks for s in statements(c.body) if hasattr(s, "name")}
         assert not changed & {s.name for s in kernel.body if hasattr(s, "name")}
+
+
+def test_a_buffer_made_before_a_loop_is_no_row_inside_it():
+    x, w = sg.tensor("x", shape=(3, 2, 4)), sg.tensor("w", shape=(2, 4))
+    table = sg.exp(w)
+
+    def step(state, turn):
+        e = turn[0] * table
+        return (state[0] + sg.sum(e / sg.sum(e, axis=1, keepdims=True)),), None
+
+    (last,), _ = sg.scan(step, (sg.constant(0.0),), (x,))
+    assert_right([last], {x: rng.uniform(1, 2, (3, 2, 4)), w: rng.normal(size=(2, 4))})
