@@ -82,6 +82,10 @@ def test_wheel_has_every_module(wheel: zipfile.ZipFile):
         "symgraph_tools/py.typed",
         "symgraph_tools/data/digits.npz",
         "symgraph_tools/data/digits.LICENSE.txt",
+        *(
+            f"symgraph_tools/page/assets/{path.name}"
+            for path in (ROOT / "tools/symgraph_tools/page/assets").iterdir()
+        ),
     ],
 )
 def test_wheel_has_data(wheel: zipfile.ZipFile, name: str):

@@ -1,0 +1,155 @@
+"""Goal V3: pages and pictures open in a headless Chromium: no error, no request, not blank."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from symgraph.trace.trace import Trace
+from symgraph_tools.page.build import page_html
+from tests.tools.page.chromium import Browser, browser, chromium
+from tests.tools.page.corpus import corpus, network, recurrent
+
+pytestmark = pytest.mark.skipif(
+    chromium() is None, reason="no Chromium is installed; pages are opened where there is one"
+)
+INK = """(() => {
+  const { nodes, width: wide, height: high } = app.view.layout, boxes = Object.values(nodes);
+  const sides = ([x, y, w, h]) => [x - w / 2, x + w / 2, y - h / 2, y + h / 2];
+  const meet = (a, b) => a[0] < b[1] - 0.01 && b[0] < a[1] - 0.01
+    && a[2] < b[3] - 0.01 && b[2] < a[3] - 0.01;
+  const all = boxes.map(sides);
+  const overlaps = all.flatMap((a, k) => all.slice(k + 1).filter((b) => meet(a, b))).length;
+  const outside = all.filter((a) => a[0] < -0.01 || a[2] < -0.01
+    || a[1] > wide + 0.01 || a[3] > high + 0.01).length;
+  const cut = [...document.querySelectorAll("#stage .node")].filter((g) => {
+    const room = g.querySelector(".box").getBBox().width;
+    return [...g.querySelectorAll(".head, .sub")].some((t) => t.getBBox().width > room);
+  }).length;
+  const edges = document.querySelectorAll("#stage .edges .edge").length;
+  const wanted = app.view.part.edges.length;
+  return [boxes.length, app.view.elements.size, overlaps, outside, cut, edges, wanted];
+})()"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory):
+    """One browser for all tests."""
+    with browser(tmp_path_factory.mktemp("profile")) as found:
+        found.size(1400, 850)
+        yield found
+
+
+def check(page: Browser, path: Path, state: str = "") -> None:
+    """A page without errors, requests, overlaps or cut texts, and not blank."""
+    page.open(path, state)
+    assert page.logs == []
+    asked = [url for url in page.requests if not url.startswith(("blob:", "about:", "data:"))]
+    assert [url.split("#")[0] for url in asked] == [path.as_uri()]
+    drawn, elements, overlaps, outside, cut, edges, wanted = page.run(INK)
+    assert drawn == elements >= 1
+    assert (overlaps, outside, cut) == (0, 0, 0), path
+    assert edges == wanted
+
+
+def open_all(page: Browser, path: Path, traces: Iterable[tuple[str, Trace]]) -> int:
+    """How many pages were opened, one after the other, and found to be right."""
+    count = 0
+    for name, trace in traces:
+        path.write_text(page_html(trace), encoding="utf-8")
+        check(page, path)
+        assert len(page.picture()) > 12_000, name
+        count += 1
+    return count
+
+
+def test_graphs_of_all_families_open_without_error_request_or_blank(page: Browser, tmp_path: Path):
+    few = islice(corpus(most=500), 0, None, 5)
+    assert open_all(page, tmp_path / "page.html", few) == 10
+
+
+@pytest.mark.slow
+def test_fifty_graphs_open_without_error_request_or_blank(page: Browser, tmp_path: Path):
+    assert open_all(page, tmp_path / "page.html", corpus()) == 50
+
+
+def test_every_step_can_be_reached_and_left(page: Browser, tmp_path: Path):
+    path = tmp_path / "page.html"
+    trace = recurrent(False)
+    path.write_text(page_html(trace), encoding="utf-8")
+    page.open(path, "#step=0&quiet=0")
+    ready = int(page.run("document.body.dataset.ready"))
+    for key in ["ArrowRight"] * (len(trace.steps) - 1) + ["ArrowLeft"] * 3:
+        page.run(f"document.dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}'}}))")
+        ready += 1
+        page.wait(f"document.body.dataset.ready >= {ready}")
+        step = page.run("app.state.step")
+        shown = set(page.run("app.model.go(app.state.step), app.model.reach(0)"))
+        state = trace.state(step)
+        wanted, stack = set(), [*state.ends[0].params, *state.ends[0].outputs]
+        while stack:
+            key_ = stack.pop()
+            if key_ not in wanted:
+                wanted.add(key_)
+                stack += state.reads(key_)
+        assert shown == wanted, step
+    assert page.logs == []
+
+
+def test_the_address_holds_what_is_seen(page: Browser, tmp_path: Path):
+    path = tmp_path / "page.html"
+    path.write_text(page_html(network(2)), encoding="utf-8")
+    for state in (
+        "#step=2&theme=dark&tab=source",
+        "#group=auto&heat=bytes&tab=kernel&code=ir",
+        "#group=kernel&heat=dtype&theme=print&tab=memory",
+        "#group=line&hide=constants,casts,shapes",
+        "#group=repeat&node=5&focus=2&tab=node",
+        "#group=chain&q=matmul",
+    ):
+        check(page, path, state)
+        for part in state[1:].split("&"):
+            assert part.replace(",", "%2C") in page.run("app.hash"), state
+    page.open(path, "#step=99999&theme=pink&tab=&node=%3Cb%3E&group=x&focus=-1&line=1e9")
+    assert page.logs == []
+    assert page.run("app.state.theme") == "light"
+
+
+def test_a_line_leads_to_nodes_and_a_node_to_its_line_and_kernel(page: Browser, tmp_path: Path):
+    path = tmp_path / "page.html"
+    path.write_text(page_html(network(1)), encoding="utf-8")
+    page.open(path, "#tab=source&group=none")
+    line = page.run(
+        "[...document.querySelectorAll('#panel [data-line]')]"
+        ".find((e) => e.textContent.includes('hidden @ w')).dataset.line"
+    )
+    page.run(f"document.querySelector('#panel [data-line=\"{line}\"]').click()")
+    page.wait("document.querySelectorAll('#stage .node.chosen').length > 0")
+    heads = page.run(
+        "[...document.querySelectorAll('#stage .node.chosen .head')].map((e) => e.textContent)"
+    )
+    assert "matmul" in heads
+    page.run("app.choose(app.find(app.data.kernels[0].nodes[0]), 'node')")
+    page.wait("document.querySelector('#panel [data-kernel]')")
+    page.run("document.querySelector('#panel [data-kernel]').click()")
+    page.wait("app.state.tab === 'kernel'")
+    assert "for i0 in range" in page.run("document.getElementById('panel').textContent")
+
+
+def test_groups_open_and_close(page: Browser, tmp_path: Path):
+    path = tmp_path / "page.html"
+    path.write_text(page_html(network(4)), encoding="utf-8")
+    page.open(path, "#group=chain")
+    before = page.run("app.view.flat.size")
+    group = page.run("[...app.view.flat.values()].find((n) => n.kind === 'group').id")
+    page.run(f"app.toggle({json.dumps(group)})")
+    page.wait(f"app.view.layout.frames[{json.dumps(group)}]")
+    assert page.run("app.view.flat.size") > before
+    assert page.run(INK)[2:5] == [0, 0, 0]
+    page.run(f"app.toggle({json.dumps(group)})")
+    page.wait(f"app.view.flat.size === {before}")
+    assert page.logs == []

@@ -1,0 +1,192 @@
+// The graph at any step, from the differences of the trace, and the part of it that is shown.
+// A node keeps its number through all steps. No DOM here.
+"use strict";
+
+const HOLE = "_";
+const NUMBERS = new Set(["dim", "constant"]);
+const SHAPES = new Set(["reshape", "expand_dims", "squeeze", "broadcast_to", "permute_dims", "sum_to"]);
+const CASTS = new Set(["astype", "stop_gradient"]);
+
+class Model {
+  constructor(data) {
+    this.data = data;
+    this.nodes = data.nodes.map(([op, inputs, type, text, name, lines, bodies, isSmall]) => ({
+      op: data.words[op], inputs, type: data.words[type], text: data.words[text],
+      name: data.words[name], lines, bodies, isSmall: isSmall && NUMBERS.has(data.words[op]),
+    }));
+    this.steps = data.steps.map(([kind, stage, table, rule, before, after, line, added, removed, inputs, graphs, text]) => ({
+      kind, stage: data.words[stage], table: data.words[table], rule: data.rules[rule],
+      before, after, line, added, removed, inputs, graphs, text,
+    }));
+    this.reset();
+    this.history = this.tell();
+  }
+
+  reset() {
+    this.step = -1;
+    this.inputs = this.nodes.map((n) => n.inputs);
+    this.ends = new Map([[0, [[], []]]]);
+    this.undo = [];
+  }
+
+  // Steps at which each node came, changed or went.
+  tell() {
+    const found = new Map();
+    const note = (n, k, what) => { if (!found.has(n)) found.set(n, []); found.get(n).push([k, what]); };
+    this.steps.forEach((s, k) => {
+      for (const n of s.added) note(n, k, "made");
+      for (const n of s.removed) note(n, k, "gone");
+      if (s.before >= 0 && !s.removed.includes(s.before)) note(s.before, k, "rewritten");
+    });
+    return found;
+  }
+
+  go(step) {
+    while (this.step > step) {
+      for (const [n, old] of this.undo.pop().reverse()) {
+        if (n >= 0) this.inputs[n] = old;
+        else if (old) this.ends.set(-1 - n, old);
+        else this.ends.delete(-1 - n);
+      }
+      this.step--;
+    }
+    while (this.step < step) {
+      const { inputs, graphs } = this.steps[++this.step], undo = [];
+      for (const [n, ...to] of inputs) { undo.push([n, this.inputs[n]]); this.inputs[n] = to; }
+      for (const [g, params, outputs] of graphs) {
+        undo.push([-1 - g, this.ends.get(g)]);
+        this.ends.set(g, [params, outputs]);
+      }
+      this.undo.push(undo);
+    }
+  }
+
+  // Numbers of a graph and what they read, inputs first; bodies are not entered.
+  reach(graph) {
+    const [params, outputs] = this.ends.get(graph) ?? [[], []], order = [], seen = new Set();
+    const stack = [...params, ...outputs].reverse().map((n) => [n, false]);
+    while (stack.length) {
+      const [n, isDone] = stack.pop();
+      if (isDone) { order.push(n); continue; }
+      if (seen.has(n)) continue;
+      seen.add(n);
+      stack.push([n, true]);
+      for (const i of this.inputs[n]) if (!seen.has(i)) stack.push([i, false]);
+    }
+    return order;
+  }
+
+  kind(n) {
+    const op = this.nodes[n].op;
+    return op === "input" || op === "param" ? "input" : op === "shared" ? "shared" : NUMBERS.has(op) ? "constant" : "op";
+  }
+
+  // What a person calls it: a leaf by name, an op with the numbers that it reads.
+  head(n, inputs) {
+    const node = this.nodes[n];
+    if (this.kind(n) !== "op") return node.text;
+    if (node.op === "proj") return `result ${node.text.replace("index=", "")}`;
+    const parts = inputs.map((i) => (this.nodes[i].isSmall ? this.nodes[i].text : HOLE));
+    if (parts.every((p) => p === HOLE)) return node.op;
+    const sign = this.data.infix[node.op];
+    return sign && parts.length === 2 ? `${parts[0]} ${sign} ${parts[1]}` : `${node.op}(${parts.join(", ")})`;
+  }
+
+  isHidden(n, hide) {
+    const op = this.nodes[n].op;
+    if (hide.has("casts") && CASTS.has(op)) return true;
+    if (hide.has("shapes") && SHAPES.has(op)) return true;
+    return hide.has("constants") && NUMBERS.has(op);
+  }
+
+  // The nodes and edges of one graph as they are drawn; `state` is now, or before this step.
+  part(graph, prefix, options) {
+    const shown = new Map(), edges = [], through = new Map();
+    const resolve = (n) => {
+      while (this.isHidden(n, options.hide) && !NUMBERS.has(this.nodes[n].op)) n = this.inputs[n][0];
+      return this.nodes[n].isSmall || this.isHidden(n, options.hide) ? -1 : n;
+    };
+    for (const n of this.reach(graph)) {
+      if (resolve(n) !== n) continue;
+      const id = prefix + n, reads = this.inputs[n];
+      shown.set(n, { id, node: n, kind: this.kind(n), head: this.head(n, reads), bodies: this.nodes[n].bodies });
+      reads.forEach((i, port) => {
+        const from = resolve(i);
+        if (from >= 0) edges.push({ id: `${id}:${port}`, s: prefix + from, t: id, port, read: i });
+      });
+      through.set(n, id);
+    }
+    const [, outputs] = this.ends.get(graph) ?? [[], []];
+    const ends = outputs.map((n, k) => [resolve(n), k]).filter(([n]) => n >= 0);
+    return { nodes: [...shown.values()], edges, ends };
+  }
+
+  // Everything at this step, with outputs as nodes of their own, and bodies that are open inside.
+  whole(options) {
+    const top = this.part(0, "", options);
+    for (const [n, k] of top.ends) {
+      const id = `out${k}`;
+      top.nodes.push({ id, node: n, kind: "output", head: this.data.outputs[k] ?? `output ${k}`, bodies: [] });
+      top.edges.push({ id: `${id}:0`, s: `${n}`, t: id, port: 0, read: n });
+    }
+    this.open(top, options);
+    return top;
+  }
+
+  open(part, options) {
+    for (const node of part.nodes) {
+      if (!node.bodies.length || !options.open(node.id)) continue;
+      const inside = { nodes: [], edges: [] };
+      node.bodies.forEach((graph, b) => {
+        const prefix = `${node.id}/${b}.`, body = this.part(graph, prefix, options);
+        for (const [n, k] of body.ends) {
+          const id = `${prefix}out${k}`;
+          body.nodes.push({ id, node: n, kind: "output", head: `result ${k}`, bodies: [] });
+          body.edges.push({ id: `${id}:0`, s: prefix + n, t: id, port: 0, read: n });
+        }
+        this.open(body, options);
+        inside.nodes.push(...body.nodes);
+        inside.edges.push(...body.edges);
+      });
+      node.inside = { nodes: inside.nodes };
+      part.edges.push(...inside.edges);
+      node.label = node.head;
+    }
+  }
+}
+
+// A part with what was there before this step too, as ghosts: what came is "new", what went "old".
+function withGhosts(now, before) {
+  const known = new Map();
+  const index = (part) => part.nodes.forEach((n) => { known.set(n.id, n); if (n.inside) index(n.inside); });
+  index(now);
+  const edges = new Map(now.edges.map((e) => [`${e.s}>${e.t}`, e]));
+  const olds = new Set();
+  const was = new Map();
+  const walk = (part, into) => {
+    for (const node of part.nodes) {
+      was.set(node.id, node);
+      const here = known.get(node.id);
+      if (!here) {
+        node.change = "old";
+        into.nodes.push(node);
+        if (node.inside) markAll(node.inside, "old");
+        olds.add(node.id);
+      } else if (node.inside && here.inside) walk(node.inside, here.inside);
+      else if (here.head !== node.head) here.change = "changed";
+    }
+  };
+  walk(before, now);
+  for (const [id, node] of known) if (!was.has(id)) node.change = "new";
+  const earlier = new Set(before.edges.map((e) => `${e.s}>${e.t}`));
+  for (const edge of now.edges) if (!earlier.has(`${edge.s}>${edge.t}`)) edge.change = "new";
+  const present = new Set([...known.keys(), ...was.keys()]);
+  for (const edge of before.edges)
+    if (!edges.has(`${edge.s}>${edge.t}`) && present.has(edge.s) && present.has(edge.t))
+      now.edges.push({ ...edge, id: `old:${edge.id}`, change: "old" });
+  return now;
+}
+
+function markAll(part, change) {
+  for (const node of part.nodes) { node.change = change; if (node.inside) markAll(node.inside, change); }
+}
