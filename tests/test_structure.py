@@ -27,13 +27,14 @@ PACKAGES = {
 
 # What each layer of symgraph may import, besides itself, in the order of the layers. A row counts
 # for the modules below it too: "ir" means symgraph.ir and all within, "ir.dim" this one module.
-LEAVES = ("errors", "config")
+LEAVES = ("errors", "config", "display")
 ABOVE_COMPILE = (
     *LEAVES, "ir", "ops", "autodiff", "rewrite", "loop", "lower", "codegen", "trace", "runtime",
 )  # fmt: skip
 LAYERS: dict[str, tuple[str, ...]] = {
     "errors": (),
     "config": ("errors",),
+    "display": ("errors",),
     "ir": LEAVES,
     "ops": (*LEAVES, "ir"),
     "autodiff": (*LEAVES, "ir", "ops"),

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from symgraph.display import mimebundle
 from symgraph.ir.dim import Atom, Dim, DimLike, substitute
 from symgraph.ir.node import Node, add_name, make_node, rebuild
 from symgraph.ir.op import find_op
@@ -38,6 +39,9 @@ class Graph:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _graph_from_table, (len(self.params), to_table(self.params + self.outputs))
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        return mimebundle(self)
 
     def __repr__(self) -> str:
         return f"<graph of {len(self.params)} parameters, {len(toposort(self.outputs))} nodes>"

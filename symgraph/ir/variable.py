@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 
+from symgraph.display import mimebundle
 from symgraph.errors import ArgumentError, MemberError, ShapeError, SymbolicError, message, nearest
 from symgraph.ir.dim import Dim, product
 from symgraph.ir.dtype import DType
@@ -301,6 +302,9 @@ class Variable(Operators):
 
     def __repr__(self) -> str:
         return f"<{self.name or self.node.op.name}: {self.type}>"
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        return mimebundle(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (self.node, self.name, self.weak)

@@ -15,6 +15,7 @@ import numpy as np
 
 from symgraph.codegen.backend import backend
 from symgraph.config import config
+from symgraph.display import mimebundle, view
 from symgraph.errors import ArgumentError, DTypeError, ShapeError, message
 from symgraph.ir.dim import Atom, DimLike, single_atom, substitute
 from symgraph.ir.graph import Graph
@@ -127,6 +128,9 @@ class KernelView:
     def asm(self) -> str:
         """The kernel as machine assembly."""
         return self._assembly()[1]
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        return mimebundle(self)
 
     def __repr__(self) -> str:
         return f"<kernel {self.name}>"
@@ -417,6 +421,13 @@ class Function:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self._p.rebuild
+
+    def view(self, **options: Any) -> Any:
+        """A page that steps through compiling; ``theme=``, ``height=``; ``.save("f.html")``."""
+        return view(self, **options)
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        return mimebundle(self)
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{q.name or '_'}: {q.variable.type}" for q in self._p.parameters)

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter_ns
+from typing import Any
 
 from symgraph.codegen.backend import Compiled, backend
+from symgraph.display import mimebundle
 from symgraph.errors import SymgraphError
 from symgraph.ir.origin import Line
 from symgraph.loop.ir import Branch, Call, Kernel, Library, Loop, Program, Repeat, Step
@@ -47,6 +49,9 @@ class Profile:
             for line in row.lines:
                 found[line] = found.get(line, 0) + row.elapsed_ns // len(row.lines)
         return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        return mimebundle(self)
 
     def __str__(self) -> str:
         lines = [f"{r.elapsed_ns / 1e3:12.1f} us {r.share:6.1%}  {r.name}" for r in self.rows]

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from symgraph.archive import Location
+from symgraph.display import mimebundle, view
 from symgraph.errors import ArgumentError, ParseError, nearest
 from symgraph.ir.graph import Graph
 from symgraph.ir.node import Node, add_name
@@ -242,6 +244,13 @@ class Trace:
     def rule_names(self) -> dict[str, RuleText]:
         """Rules that were applied, by name."""
         return {row.rule.name: row.rule for row in self.steps if row.kind == REWRITE}
+
+    def view(self, **options: Any) -> Any:
+        """The page of this trace; ``theme=``, ``height=``; ``.save("f.html")``."""
+        return view(self, **options)
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        return mimebundle(self)
 
     def __str__(self) -> str:
         return "\n".join(map(str, self))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from symgraph.errors import SymgraphError
@@ -90,6 +90,20 @@ class Drawing:
                 )
         _check_parents(self.clusters, clusters)
         topological_order(self)
+
+    def prefixed(self, prefix: str, cluster: str | None = None) -> Drawing:
+        """The same with other ids, to stand beside another; what has no frame is put into one."""
+        nodes = [
+            replace(n, id=prefix + n.id, cluster=prefix + n.cluster if n.cluster else cluster)
+            for n in self.nodes
+        ]
+        edges = [replace(e, source=prefix + e.source, target=prefix + e.target) for e in self.edges]
+        clusters = [
+            replace(c, id=prefix + c.id, parent=prefix + c.parent if c.parent else cluster)
+            for c in self.clusters
+        ]
+        outer = (Cluster(cluster),) if cluster is not None else ()
+        return Drawing(tuple(nodes), tuple(edges), (*outer, *clusters))
 
 
 def topological_order(drawing: Drawing) -> list[int]:

@@ -25,7 +25,12 @@ def render_svg(layout: Layout, *, theme: str = "light", legend: bool = False) ->
 
     Raises: DrawingError for an unknown theme.
     """
-    return "\n".join(_lines(build_scene(layout, theme=theme, legend=legend))) + "\n"
+    return scene_svg(build_scene(layout, theme=theme, legend=legend))
+
+
+def scene_svg(scene: Scene) -> str:
+    """A picture as SVG, ending in a newline."""
+    return "\n".join(_lines(scene)) + "\n"
 
 
 def _lines(scene: Scene) -> Iterable[str]:

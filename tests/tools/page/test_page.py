@@ -12,7 +12,6 @@ import symgraph as sg
 from symgraph_tools.drawing import DrawingError
 from symgraph_tools.page.build import page_html
 from symgraph_tools.page.content import Heat, page_content
-from symgraph_tools.page.untold import trace_graph
 from tests.tools.page.corpus import chain, hostile, network, recurrent, traced
 
 POLICY = (
@@ -94,13 +93,12 @@ def test_bodies_of_loops_are_there_with_their_own_ends():
     assert all(node[6] for node in scans)
 
 
-def test_a_page_of_variables_needs_no_compilation():
-    x = sg.vector("x")
-    graph = sg.Graph((x.node,), (sg.log(1 + sg.exp(x)).node,))
-    content = page_content(trace_graph(graph, "g", ["y"]), {})
-    assert content["outputs"] == ["y"]
-    assert content["kernels"] == []
-    assert any(step[11] and step[11][1] == "softplus(x)" for step in content["steps"])
+def test_machine_code_stands_beside_the_source():
+    trace = network(1)
+    name = trace.parts.kernels[0].name
+    content = page_content(trace, {}, {name: {"llvm": "define", "asm": "vfmadd"}})
+    assert content["kernels"][0]["sources"]["asm"] == "vfmadd"
+    assert {"py", "ir"} <= content["kernels"][0]["sources"].keys()
 
 
 def test_an_unknown_theme_is_refused():

@@ -24,15 +24,22 @@ SCRIPT = ("model.js", "groups.js", "view.js", "panes.js", "app.js")
 
 
 def page_html(
-    trace: Trace, *, title: str = "", theme: str = "light", heat: Mapping[str, Heat] | None = None
+    trace: Trace,
+    *,
+    title: str = "",
+    theme: str = "light",
+    heat: Mapping[str, Heat] | None = None,
+    machine: Mapping[str, Mapping[str, str]] | None = None,
 ) -> str:
     """The page of a trace. ``heat``: values by node that colours may show, besides its bytes.
+
+    ``machine``: further sources of kernels by name, such as their LLVM and assembly.
 
     Raises: DrawingError for an unknown theme.
     """
     if theme not in THEMES:
         raise DrawingError(f"no theme {theme!r}; there are {', '.join(THEMES)}")
-    content = page_content(trace, heat or {}) | {"theme": theme}
+    content = page_content(trace, heat or {}, machine or {}) | {"theme": theme}
     heats = "".join(
         f'<option value="{html.escape(name)}">{html.escape(name)}</option>'
         for name in content["heat"]

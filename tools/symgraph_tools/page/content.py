@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from .sources import Sources
 
 LEAVES = ("input", "shared", "constant", "param", "dim")
 LONGEST_TEXT = 160  # characters of attributes
+LONGEST_SOURCE = 200_000  # characters of one kernel
 STAND_IN = 100  # for a dim that only the call tells, so that bytes can be compared
 Json = Any  # nested dicts, lists, texts and numbers
 
@@ -41,10 +43,14 @@ class Heat:
     by_line: Mapping[tuple[str, int], float] = field(default_factory=dict)
 
 
-def page_content(trace: Trace, heat: Mapping[str, Heat]) -> dict[str, Json]:
-    """Everything that the page shows of a trace."""
+def page_content(
+    trace: Trace,
+    heat: Mapping[str, Heat],
+    machine: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+) -> dict[str, Json]:
+    """Everything that the page shows of a trace, with further sources of its kernels."""
     made = _Content(trace)
-    kernels = [made.kernel(kernel) for kernel in trace.parts.kernels]
+    kernels = [made.kernel(k, machine.get(k.name, {})) for k in trace.parts.kernels]
     nodes = [made.node(row) for row in trace.rows]
     steps = made.steps()
     heats = {"bytes": made.bytes_heat(), **heat}
@@ -165,7 +171,7 @@ class _Content:
             list(texts) if texts else 0,
         ]
 
-    def kernel(self, kernel: KernelRow) -> Json:
+    def kernel(self, kernel: KernelRow, more: Mapping[str, str]) -> Json:
         """A kernel with its sources, and where it came from."""
         return {
             "name": kernel.name,
@@ -175,7 +181,7 @@ class _Content:
             "locals": dict(kernel.locals),
             "bytes": self.writer.dim(kernel.nbytes),
             "flops": self.writer.dim(kernel.flops),
-            "sources": dict(kernel.sources),
+            "sources": {k: v[:LONGEST_SOURCE] for k, v in ({**kernel.sources, **more}).items()},
         }
 
     def buffer(self, buffer: Any) -> Json:
