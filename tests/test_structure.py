@@ -60,7 +60,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 }
 # Which layers use symgraph_kernels, and what of it.
 KERNELS = {
-    "loop": "symgraph_kernels.plain",
+    "loop": "symgraph_kernels",
     "lower": "symgraph_kernels.table",
     "codegen": "symgraph_kernels",
 }

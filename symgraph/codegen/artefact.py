@@ -22,6 +22,7 @@ import llvmlite.binding as llvm
 
 from symgraph.codegen import externals
 from symgraph.codegen.objects import Library, internalize, run_passes
+from symgraph.codegen.rescue import CODE
 from symgraph.codegen.target import OPTIMIZE_LEVEL, machine
 from symgraph.errors import ParseError, SymgraphError
 from symgraph.loop.ir import MAX_FACTS
@@ -35,15 +36,20 @@ _Entry = ctypes.CFUNCTYPE(
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """Object code, the name of its entry, and the library functions it is given pointers to."""
+    """Object code, the name of its entry, and the library functions it is given pointers to.
+
+    ``counters``: variables that count the lanes computed slowly, one for each function of kernels.
+    """
 
     object_bytes: bytes
     entry: str
     needs: tuple[str, ...]
+    counters: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
         """Magic line, SHA-256 of the rest, one line of JSON, object code."""
-        head = json.dumps({"entry": self.entry, "needs": self.needs}).encode() + b"\n"
+        fields = {"entry": self.entry, "needs": self.needs, "counters": self.counters}
+        head = json.dumps(fields).encode() + b"\n"
         rest = head + self.object_bytes
         return MAGIC + hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
 
@@ -57,20 +63,21 @@ class Artefact:
             raise ParseError("this object is damaged: its digest differs")
         head, _, code = rest.partition(b"\n")
         fields = json.loads(head)
-        return Artefact(code, fields["entry"], tuple(fields["needs"]))
+        return Artefact(code, fields["entry"], tuple(fields["needs"]), tuple(fields["counters"]))
 
 
 def optimize(assembly: str, needs: tuple[str, ...] = (), level: int = OPTIMIZE_LEVEL) -> Artefact:
     """Object code from LLVM assembly that defines ``run``; everything else becomes internal."""
     module = llvm.parse_assembly(assembly, llvm.create_context())
     module.verify()
-    internalize(module, (ENTRY,))
+    counters = tuple(g.name for g in module.global_variables if g.name.startswith(CODE))
+    internalize(module, (ENTRY, *counters))
     target = machine()
     run_passes(module, target, level)
     _check_symbols(module)
     code = target.emit_object(module)
     module.close()
-    return Artefact(code, ENTRY, needs)
+    return Artefact(code, ENTRY, needs, counters)
 
 
 def optimized_assembly(assembly: str, level: int = OPTIMIZE_LEVEL) -> tuple[str, str]:
@@ -118,8 +125,11 @@ class Loaded:
     """Code in memory until ``close``; calls are re-entrant and release the GIL."""
 
     def __init__(self, artefact: Artefact, threads: int = 0) -> None:
+        counters = self._counters = artefact.counters
         self._functions = tuple(externals.address(name, threads) for name in artefact.needs)
-        self._library: Library | None = Library([artefact.object_bytes], [artefact.entry])
+        linked = {name: externals.linked(name) for name in externals.LINKED} if counters else {}
+        exports = [artefact.entry, *counters]
+        self._library: Library | None = Library([artefact.object_bytes], exports, linked)
         self._entry: Any = _Entry(self._library.address[artefact.entry])
 
     def call(self, pointers: Sequence[int], sizes: Sequence[int]) -> tuple[int, tuple[int, ...]]:
@@ -134,6 +144,16 @@ class Loaded:
             facts,
         )
         return code, tuple(facts)
+
+    def counts(self) -> dict[str, int]:
+        """How many lanes each function of kernels has computed slowly so far."""
+        if self._library is None:
+            return {}
+        places = {name: self._library.address[name] for name in self._counters}
+        return {
+            name.removeprefix(CODE): ctypes.c_int64.from_address(place).value
+            for name, place in places.items()
+        }
 
     def close(self) -> None:
         """Gives the memory back; the code must not be running."""
@@ -151,6 +171,8 @@ def _check_symbols(module: Any) -> None:
     for function in module.functions:
         name = function.name
         if not function.is_declaration or name.startswith("llvm."):
+            continue
+        if name in externals.LINKED:
             continue
         if name.startswith(("numba", "NRT", "_ZN", "Py")) or not hasattr(process, name):
             raise SymgraphError(f"compiled code needs {name}, which only numba's process has")

@@ -18,6 +18,8 @@ PROVIDERS: dict[str, str] = {
     "cblas": "symgraph.codegen.blas",
     "product": "symgraph.runtime.products",
 }
+# functions that code calls by their names -> module with ``address(name) -> int``
+LINKED: dict[str, str] = {"symgraph_rescue": "symgraph.runtime.rescue"}
 _POOL = "symgraph.runtime.pool"  # address(threads) -> int
 
 
@@ -33,4 +35,10 @@ def address(symbol: str, threads: int = 0) -> int:
     if family not in PROVIDERS:
         raise UnsupportedError(f"there is no library function {symbol!r}")
     found = import_module(PROVIDERS[family]).address(symbol)
+    return found
+
+
+def linked(symbol: str) -> int:
+    """The address of a function that code calls by its name."""
+    found: int = import_module(LINKED[symbol]).address(symbol)
     return found

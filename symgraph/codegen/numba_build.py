@@ -16,8 +16,12 @@ from typing import Any  # numba's compiler objects have no annotations
 import llvmlite.binding as llvm
 from llvmlite import ir
 
+<<<<<<< HEAD
 from symgraph.codegen import numba_words
 from symgraph.codegen.llvm_kernel import MAX_INLINED, function_calls
+=======
+from symgraph.codegen import numba_rescue, numba_words
+>>>>>>> ff8f5d4 (guards: double-double kernels, slow functions of kernels, loops over sin and cos vectorize again)
 from symgraph.codegen.numba_api import (
     CompilerBase,
     compiler,
@@ -95,6 +99,7 @@ def _built(source: ProgramSource) -> str:
     library._optimize_functions = lambda module: None
     functions: dict[str, Any] = {}
     for kernel, text in source.kernels:
+        functions |= {f.name: numba_rescue.intrinsic_of(f) for f in kernel.functions}
         flags = _flags()
         flags.noalias = True  # a call never passes overlapping memory that is written
         result = types.int64 if can_fail(kernel) else types.none
@@ -118,7 +123,8 @@ def _compile(
     flags: Any,
     library: Any,
 ) -> Any:
-    space = {name: numba_words.lookup(name) for name in source.used} | functions
+    words = {name: numba_words.lookup(name) for name in source.used if name not in functions}
+    space = words | functions
     exec(compile(source.text, f"<symgraph {source.name}>", "exec"), space)
     target = cpu_target
     return compiler.compile_extra(

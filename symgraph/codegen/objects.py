@@ -64,9 +64,13 @@ def _straightened(text: str) -> Any:
 
 
 def internalize(module: Any, exports: Sequence[str]) -> None:
-    """Makes every definition internal but those exported."""
+    """Makes every definition internal but those exported, and vector forms of functions.
+
+    These (weak_odr) are called by nothing until the loop vectorizer looks for them by name.
+    """
     for item in [*module.functions, *module.global_variables]:
-        if not item.is_declaration and item.name not in exports:
+        kept = item.name in exports or item.linkage == llvm.Linkage.weak_odr
+        if not item.is_declaration and not kept:
             item.linkage = "internal"
 
 

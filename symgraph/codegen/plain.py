@@ -13,7 +13,8 @@ from typing import Any  # scalars and arrays of any dtype
 import numpy as np
 
 from symgraph.codegen.spelling import SPELLED
-from symgraph.loop import words
+from symgraph.loop import rescue, words
+from symgraph.loop.parse import parse_function
 
 _WORD_OF = {spelled: name for name, spelled in SPELLED.items()}
 DTYPE_OF = {"boolean": words.BOOL, **{str(d): d for d in words.DTYPES if d.kind != "b"}}
@@ -39,6 +40,14 @@ def product_of(x: Any, y: Any) -> Any:
 def copy_memory(target: int, source: int, nbytes: int) -> None:
     """Copies bytes from one address to another; they may overlap."""
     ctypes.memmove(target, source, nbytes)
+
+
+def function(text: str) -> Callable[..., Any]:
+    """The function of a kernel, from its text in the loop IR: (fast, doubt, *arguments)."""
+    found = parse_function(text)
+    return lambda *args: rescue.run(
+        found, [x if isinstance(x, np.generic) else _scalar(x) for x in args]
+    )
 
 
 def word(name: str, result: np.dtype[Any] | None = None) -> Callable[..., Any]:
@@ -91,7 +100,7 @@ def lookup(name: str) -> Any:
     """What a name in generated source stands for; KeyError for a name that stands for nothing."""
     if name in ("inf", "nan"):
         return float(name)
-    if name in ("at", "sum_of", "product_of", "copy_memory"):
+    if name in ("at", "sum_of", "product_of", "copy_memory", "function"):
         return globals()[name]
     if name in DTYPE_OF:
         return cast(DTYPE_OF[name])

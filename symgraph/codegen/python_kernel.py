@@ -35,10 +35,11 @@ from symgraph.loop.ir import (
     While,
     Word,
 )
+from symgraph.loop.text import show_function
 from symgraph.loop.traverse import statements
 from symgraph.loop.words import DTYPES, WORDS
 
-_OWN = "at buffers copy_memory facts inf item nan product_of range run sizes sum_of"
+_OWN = "at buffers copy_memory facts function inf item nan product_of range run sizes sum_of"
 RESERVED = frozenset([*WORDS, *SPELLED.values(), *(cast_name(d) for d in DTYPES), *_OWN.split(" ")])
 MAX_NESTING = 19  # CPython refuses more nested loops
 _FREE_ORDER = {"add": "sum_of", "mul": "product_of"}
@@ -62,8 +63,13 @@ def kernel_source(kernel: Kernel) -> str:
     """The kernel as a Python module that runs on NumPy arrays, for reading and stepping."""
     source = kernel_function(kernel, kernel.name)
     head = [f"# {file}:{line}" for file, line in kernel.lines]
-    if source.used:
-        head.append(f"from symgraph.codegen.plain import {', '.join(sorted(source.used))}")
+    functions = {f.name for f in kernel.functions}
+    used = sorted((source.used - functions) | ({"function"} if functions else set()))
+    if used:
+        head.append(f"from symgraph.codegen.plain import {', '.join(used)}")
+    for function in kernel.functions:
+        text = "\n".join(show_function(function))
+        head.append(f'{function.name} = function("""\n{text}\n""")')
     return "".join(line + "\n" for line in [*head, "", ""]).lstrip("\n") + source.text
 
 
@@ -88,7 +94,7 @@ class KernelWriter:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self.names = Names(RESERVED)
+        self.names = Names(RESERVED | {f.name for f in kernel.functions})
         self.given: dict[str, str] = {}  # loop-IR name -> Python name
         self.out = Writer()
         self.speller = Speller(

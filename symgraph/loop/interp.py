@@ -12,7 +12,7 @@ from typing import Any  # NumPy scalars of any dtype
 import numpy as np
 
 from symgraph.errors import BoundsError, SymgraphError
-from symgraph.loop import words
+from symgraph.loop import rescue, words
 from symgraph.loop.ir import (
     UPDATES,
     Assign,
@@ -20,6 +20,7 @@ from symgraph.loop.ir import (
     Expr,
     Fail,
     For,
+    Function,
     If,
     Kernel,
     Let,
@@ -51,10 +52,11 @@ Instruction = Callable[[list[Any], "Scope"], Any]
 class Scope:
     """Names that have a value now: scalars and arrays; and how to evaluate what was met so far."""
 
-    __slots__ = ("arrays", "plans", "scalars")
+    __slots__ = ("arrays", "functions", "plans", "scalars")
 
     def __init__(self, arrays: dict[str, Array], scalars: dict[str, Any]) -> None:
         self.arrays, self.scalars = arrays, scalars
+        self.functions: dict[str, Function] = {}
         self.plans: dict[Expr, list[Instruction]] = {}
 
 
@@ -91,9 +93,13 @@ def _instruction(node: Expr, operands: list[int]) -> Instruction:
             return lambda done, scope: element(
                 scope.arrays[buffer], buffer, tuple([int(done[k]) for k in operands])
             )
-        case Word(name):
+        case Word(name) if name in words.WORDS:
             return lambda done, scope: words.evaluate(
                 name, tuple([done[k] for k in operands]), dtype
+            )
+        case Word(name):
+            return lambda done, scope: rescue.run(
+                scope.functions[name], [done[k] for k in operands]
             )
     (only,) = operands
     return lambda done, scope: words.convert(done[only], dtype)
@@ -130,6 +136,7 @@ def run_kernel(kernel: Kernel, arrays: Sequence[Array], sizes: Sequence[int]) ->
     """Runs a kernel on C-contiguous arrays in its buffers' order; Failed if it stops."""
     scalars: dict[str, Any] = {n: np.int64(v) for n, v in zip(kernel.sizes, sizes, strict=True)}
     scope = Scope({}, scalars)
+    scope.functions = {f.name: f for f in kernel.functions}
     for spec, array in zip(kernel.buffers, arrays, strict=True):
         if array.dtype != spec.dtype or not array.flags.c_contiguous:
             raise SymgraphError(f"{kernel.name}: {spec.name} must be contiguous {spec.dtype}")

@@ -8,7 +8,8 @@ Grammar::
     Expr  = Const(value, dtype)           bits matter: -0.0, NaN
           | Var(name, dtype)              a loop index or a size (int64), or a scalar local
           | Load(buffer, index, dtype)
-          | Word(name, args, dtype)       a scalar function of ``words.WORDS``
+          | Word(name, args, dtype)       a scalar function of ``words.WORDS``, or one of the
+                                          kernel's ``functions``
           | Cast(x, dtype)                a C conversion, see ``words.convert``
     Stmt  = Let(name, value)              a scalar local, in scope to the end of its block
           | Assign(name, value)           changes a local of this or an enclosing block
@@ -184,6 +185,23 @@ class Buffer:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Function:
+    """A slow and accurate form of a value, for the few lanes whose fast form may be wrong.
+
+    A word of its name has the arguments (fast, doubt, *arguments of the function), all but those
+    for ``params`` of the dtype of the result: it is ``fast`` where ``doubt <= 0`` or an argument is
+    not finite, and elsewhere what the body gives in double-double arithmetic with a wide exponent
+    (``rescue``), rounded once; a NaN there leaves ``fast``. The body's words are those of
+    ``symgraph_kernels.wide_table``; constants are exact, casts between floats do nothing.
+    """
+
+    name: str
+    params: tuple[Var, ...]
+    body: tuple[Let, ...]
+    result: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Kernel:
     """A loop nest over named buffers; ``origin`` and ``lines`` say which nodes it came from."""
 
@@ -194,6 +212,7 @@ class Kernel:
     body: tuple[Stmt, ...]
     origin: tuple[int, ...] = ()
     lines: tuple[tuple[str, int], ...] = ()
+    functions: tuple[Function, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,6 +22,7 @@ from symgraph.loop.ir import (
     Expr,
     Fail,
     For,
+    Function,
     If,
     Kernel,
     Let,
@@ -34,6 +35,7 @@ from symgraph.loop.ir import (
     Stmt,
     Store,
     Update,
+    Var,
     View,
     While,
 )
@@ -53,6 +55,15 @@ def parse(text: str) -> Kernel | Program:
         return found
     except (ParseError, VerifyError, KeyError, ValueError, IndexError) as error:
         raise ParseError(f"line {lines.number}: {error}") from error
+
+
+def parse_function(text: str) -> Function:
+    """The function of a text (``text.show_function``)."""
+    lines = _Lines(text)
+    head, _, rest = lines.take().partition(" ")
+    if head != "function":
+        raise ParseError("a function begins with the word function")
+    return lines.function(rest)
 
 
 class _Lines:
@@ -102,9 +113,12 @@ class _Lines:
         lines: list[tuple[str, int]] = []
         buffers: list[Buffer] = []
         writes: set[str] = set()
-        while (found := self.takes("origin", "line", "read", "write")) is not None:
+        functions: list[Function] = []
+        while (found := self.takes("origin", "line", "function", "read", "write")) is not None:
             head, rest = found
-            if head == "origin":
+            if head == "function":
+                functions.append(self.function(rest))
+            elif head == "origin":
                 origin = tuple(map(int, rest.split()))
             elif head == "line":
                 file, _, number = rest.rpartition(" ")
@@ -114,8 +128,38 @@ class _Lines:
                 writes.update([buffers[-1].name] if head == "write" else [])
         body = self.block(1, self.statement)
         return Kernel(
-            match[1], tuple(buffers), sizes, frozenset(writes), body, origin, tuple(lines)
+            match[1],
+            tuple(buffers),
+            sizes,
+            frozenset(writes),
+            body,
+            origin,
+            tuple(lines),
+            tuple(functions),
         )
+
+    def function(self, head: str) -> Function:
+        """The function whose first line, after the word, is given."""
+        outer, self.names = self.names, Names()
+        match = _match(r"(\w+)\((.*)\)", head)
+        params = []
+        for part in _split(match[2]):
+            name, _, dtype = part.partition(": ")
+            params.append(Var(name, DTYPE_OF[dtype]))
+            self.names.scalars[name] = DTYPE_OF[dtype]
+        body: list[Let] = []
+        while (line := self.takes("let")) is not None:
+            name, _, value = line[1].partition(" = ")
+            found = self.expr(value)
+            self.names.scalars[name] = found.dtype
+            body.append(Let(name, found))
+        give = self.takes("give")
+        if give is None:
+            raise ParseError("a function ends with what it gives")
+        result = self.expr(give[1])
+        self.names = outer
+        self.names.functions.add(match[1])
+        return Function(match[1], tuple(params), tuple(body), result)
 
     def program(self) -> Program:
         match = _match(r"program \((.*)\)", self.take())

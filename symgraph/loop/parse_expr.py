@@ -26,6 +26,7 @@ class Names:
     def __init__(self) -> None:
         self.scalars: dict[str, DType] = {}
         self.arrays: dict[str, DType] = {}
+        self.functions: set[str] = set()
 
 
 def parse_exprs(text: str, names: Names) -> list[Expr]:
@@ -96,6 +97,8 @@ def _close(opener: str, dtype: str, items: list[Expr], names: Names) -> Expr:
         return Const(_from_bits(items[0], DTYPE_OF[dtype]), DTYPE_OF[dtype])
     if opener in DTYPE_OF:
         return _typed(DTYPE_OF[opener], items)
+    if opener in names.functions:
+        return Word(opener, tuple(items), items[0].dtype)
     if opener not in WORDS:
         raise ParseError(f"there is no word {opener!r}")
     given = DTYPE_OF[dtype] if dtype else None

@@ -36,6 +36,7 @@ from symgraph.loop.ir import (
     Expr,
     Fail,
     For,
+    Function,
     If,
     Kernel,
     Let,
@@ -138,10 +139,23 @@ def _kernel(kernel: Kernel, out: list[str]) -> None:
         out.append(f"{INDENT}origin {' '.join(map(str, kernel.origin))}")
     for file, number in kernel.lines:
         out.append(f"{INDENT}line {json.dumps(file)} {number}")
+    for function in kernel.functions:
+        out.extend(INDENT + line for line in show_function(function))
     for b in kernel.buffers:
         role = "write" if b.name in kernel.writes else "read"
         out.append(f"{INDENT}{role} {_buffer(b)}")
     _block(kernel.body, INDENT, out)
+
+
+def show_function(function: Function) -> list[str]:
+    """The lines of a function."""
+    params = ", ".join(f"{p.name}: {p.dtype}" for p in function.params)
+    lines = [INDENT + statement_line(let) for let in function.body]
+    return [
+        f"function {function.name}({params})",
+        *lines,
+        f"{INDENT}give {show_expr(function.result)}",
+    ]
 
 
 def _block(body: tuple[Stmt, ...], indent: str, out: list[str]) -> None:

@@ -22,6 +22,7 @@ from symgraph.loop.ir import (
     Expr,
     Fail,
     For,
+    Function,
     If,
     Kernel,
     Let,
@@ -34,8 +35,9 @@ from symgraph.loop.ir import (
     While,
     Word,
 )
+from symgraph.loop.rescue import result_of, verify_function
 from symgraph.loop.traverse import postorder
-from symgraph.loop.words import BOOL, DTYPES, INT64, result_dtype
+from symgraph.loop.words import BOOL, DTYPES, INT64, WORDS, result_dtype
 
 _NAME = re.compile(r"(?!(?:true|false|nan|inf|cast|bitcast|bits|else)\b)[A-Za-z_]\w*")
 _KNOWN = frozenset(DTYPES)
@@ -51,6 +53,7 @@ class Scope:
         self.scalars: dict[str, DType] = {}
         self.arrays: dict[str, tuple[DType, int]] = {}
         self.fixed: set[str] = set()  # sizes and loop indices, never assigned
+        self.functions: dict[str, Function] = {}
 
     def fail(self, text: str) -> None:
         """Raises VerifyError with the place."""
@@ -108,12 +111,17 @@ class Scope:
                 self.element(buffer, index, dtype)
             case Word(name, args, dtype):
                 try:
-                    found = result_dtype(name, tuple(a.dtype for a in args), dtype)
+                    found = self._word(name, tuple(a.dtype for a in args), dtype)
                 except VerifyError as error:
                     raise VerifyError(f"{self.where}: {error}") from error
                 self.require(found == dtype, f"word {name} gives {found}, not {dtype}")
             case Cast():
                 pass
+
+    def _word(self, name: str, args: tuple[DType, ...], dtype: DType) -> DType:
+        if name in self.functions:
+            return result_of(self.functions[name], args)
+        return result_dtype(name, args, dtype)
 
     def element(self, buffer: str, index: tuple[Expr, ...], dtype: DType) -> None:
         """Checks buffer[index]: declared, of that dtype, one int64 index for each axis."""
@@ -143,6 +151,11 @@ def verify_kernel(kernel: Kernel) -> None:
         declare_buffer(spec, scope)
     unknown = kernel.writes - {b.name for b in kernel.buffers}
     scope.require(not unknown, f"writes unknown buffers {sorted(unknown)}")
+    for function in kernel.functions:
+        scope.require(function.name not in WORDS, f"{function.name} is a word")
+        scope.require(function.name not in scope.functions, f"{function.name} is defined twice")
+        verify_function(function)
+        scope.functions[function.name] = function
     _KernelCheck(kernel, scope).block(kernel.body)
 
 

@@ -1,0 +1,156 @@
+"""Functions of kernels as LLVM text: one compare on the fast path, a call where a lane is in doubt.
+
+``definition`` gives the text of ``sg.<name>(fast, doubt, arguments...)`` for a module, the same for
+every route that ends in LLVM. The slow path stores the arguments and calls ``symgraph_rescue``, the
+interpreter of ``symgraph_kernels.wide_llvm``, on numbers that say what to compute; so a function
+costs a few dozen instructions to compile, however long it is. Forms for 2 to 16 lanes are named by
+``vector-function-abi-variant``: a loop that calls a function still vectorizes, and a vector pays
+one compare and branch unless one of its lanes is in doubt.
+
+The functions say that they touch no memory, so that the vectorizer moves them. The one thing that
+they touch is a count of lanes, which nothing else in the program reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from symgraph.loop.ir import Function
+from symgraph.loop.rescue import encode
+
+ENTRY = "symgraph_rescue"
+CODE = "sg.code."  # names of the globals with the programs, which begin with the count of lanes
+LANES = {8: (2, 4, 8), 4: (4, 8, 16)}  # by bytes of the result
+_TYPES = {"float32": "float", "float64": "double"}
+_PURE = "noinline memory(none) nounwind willreturn"
+DECLARATION = f"declare void @{ENTRY}(ptr, ptr, ptr, i64, i64)"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """LLVM text of a function: name, types as text, and what it needs above it in the module."""
+
+    name: str
+    result: str
+    params: tuple[str, ...]
+    code: str  # the global with its program
+    forms: tuple[str, ...]  # vector forms
+    text: str  # the function itself
+
+
+def llvm_name(function: Function) -> str:
+    """The name of a function in a module, without the @."""
+    return f"sg.{function.name}"
+
+
+def definition(function: Function) -> Definition:
+    """The function with its program and its vector forms."""
+    result = _TYPES[str(function.result.dtype)]
+    params = (result, result, *(_TYPES[str(p.dtype)] for p in function.params))
+    name = llvm_name(function)
+    numbers = encode(function)
+    values = ", ".join(f"i64 {n}" for n in numbers)
+    code = f"@{CODE}{function.name} = global [{len(numbers)} x i64] [{values}], align 64"
+    lanes = LANES[function.result.dtype.itemsize]
+    forms = tuple(_vector(function, result, params, n) for n in lanes)
+    mangled = ",".join(f"_ZGV_LLVM_N{n}{'v' * len(params)}_{name}({name}.{n})" for n in lanes)
+    attributes = f'"vector-function-abi-variant"="{mangled}" {_PURE}'
+    text = _scalar(function, result, params, attributes)
+    return Definition(name, result, params, code, forms, text)
+
+
+def _scalar(function: Function, result: str, params: tuple[str, ...], attributes: str) -> str:
+    arguments = ", ".join(f"{kind} %a{k}" for k, kind in enumerate(params))
+    lines = [
+        f"define internal {result} @{llvm_name(function)}({arguments}) {attributes} {{",
+        "entry:",
+        *_room(len(params) - 2, 1),
+        f"  %sure = fcmp ole {result} %a1, 0.0",
+        "  br i1 %sure, label %done, label %slow",
+        "done:",
+        f"  ret {result} %a0",
+        "slow:",
+        *_filled(params, 1),
+        _call(function, 1, "1"),
+        *_given(result, "double"),
+        f"  ret {result} %given",
+        "}",
+    ]
+    return "\n".join(lines)
+
+
+def _vector(function: Function, result: str, params: tuple[str, ...], lanes: int) -> str:
+    """The form for some lanes: ``fast`` if no lane is in doubt.
+
+    weak_odr, since nothing refers to it before the loop vectorizer looks for it by name.
+    """
+    kinds = [f"<{lanes} x {kind}>" for kind in params]
+    arguments = ", ".join(f"{kind} %a{k}" for k, kind in enumerate(kinds))
+    vector, wide = f"<{lanes} x {result}>", f"<{lanes} x double>"
+    name = f"{llvm_name(function)}.{lanes}"
+    lines = [
+        f"define weak_odr {vector} @{name}({arguments}) {_PURE} {{",
+        "entry:",
+        *_room(len(params) - 2, lanes),
+        f"  %unsure = fcmp ugt {vector} %a1, zeroinitializer",
+        f"  %bits = bitcast <{lanes} x i1> %unsure to i{lanes}",
+        f"  %sure = icmp eq i{lanes} %bits, 0",
+        "  br i1 %sure, label %done, label %slow",
+        "done:",
+        f"  ret {vector} %a0",
+        "slow:",
+        f"  %mask = zext i{lanes} %bits to i64",
+        *_filled(params, lanes),
+        _call(function, lanes, "%mask"),
+        *_given(vector, wide),
+        f"  ret {vector} %given",
+        "}",
+    ]
+    return "\n".join(lines)
+
+
+def _call(function: Function, lanes: int, mask: str) -> str:
+    code = f"@{CODE}{function.name}"
+    return f"  call void @{ENTRY}(ptr {code}, ptr %args, ptr %out, i64 {lanes}, i64 {mask})"
+
+
+def _room(count: int, lanes: int) -> list[str]:
+    return [
+        f"  %args = alloca [{max(count, 1) * lanes} x double], align 64",
+        f"  %out = alloca [{lanes} x double], align 64",
+    ]
+
+
+def _filled(params: tuple[str, ...], lanes: int) -> list[str]:
+    """Stores the arguments, and the fast value where the result will be, in float64."""
+    lines = []
+    for k, kind in enumerate(params):
+        if k == 1:
+            continue  # the doubt
+        vector = kind if lanes == 1 else f"<{lanes} x {kind}>"
+        wide = "double" if lanes == 1 else f"<{lanes} x double>"
+        value = f"%a{k}"
+        if kind != "double":
+            lines.append(f"  %w{k} = fpext {vector} %a{k} to {wide}")
+            value = f"%w{k}"
+        place = "%out"
+        if k:
+            lines.append(f"  %p{k} = getelementptr double, ptr %args, i64 {(k - 2) * lanes}")
+            place = f"%p{k}"
+        lines.append(f"  store {wide} {value}, ptr {place}, align 8")
+    return lines
+
+
+def _given(result: str, wide: str) -> list[str]:
+    if result == wide:
+        return [f"  %given = load {wide}, ptr %out, align 8"]
+    load = f"  %found = load {wide}, ptr %out, align 8"
+    return [load, f"  %given = fptrunc {wide} %found to {result}"]
+
+
+def interpreter() -> bytes:
+    """An object image that exports ``symgraph_rescue``: about a second, once per machine."""
+    from symgraph.codegen.objects import compile_text
+    from symgraph_kernels.wide_llvm import wide_module  # llvmlite's builders: 0.1 s
+
+    return compile_text(wide_module(), [ENTRY])
