@@ -27,6 +27,10 @@ class LlvmProgram:
         """Runs it without the GIL: (0 or the code of the failure, its facts)."""
         return self._loaded.call(pointers, sizes)
 
+    def counts(self) -> dict[str, int]:
+        """How many lanes each function of kernels has computed slowly so far."""
+        return self._loaded.counts()
+
     def to_bytes(self) -> bytes | None:
         """The artefact: object code with its digest."""
         return self.artefact.to_bytes()

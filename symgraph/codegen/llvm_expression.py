@@ -19,6 +19,7 @@ from symgraph.codegen.llvm_text import (
     type_of,
 )
 from symgraph.codegen.llvm_words import emit
+from symgraph.codegen.rescue import Definition
 from symgraph.loop.ir import Cast, Const, Expr, Load, Var, Word
 from symgraph.loop.traverse import children, postorder
 from symgraph.loop.words import COMPLEX_PARTS, convert
@@ -61,6 +62,7 @@ class Expressions:
         self.b = builder
         self.values: dict[str, Operand | Slot] = {}
         self.memory: dict[str, Memory] = {}
+        self.functions: dict[str, Definition] = {}
         self.natural: set[str] = set()  # names of int64 that are no larger than an address
         self._emitters: dict[tuple[DType, DType], TextEmitter] = {}
 
@@ -149,6 +151,9 @@ class Expressions:
         match node:
             case Word(name, args, dtype):
                 operands = tuple([done[id(x)] for x in args])
+                if name in self.functions:
+                    made = self.functions[name]
+                    return self.b.call(f"@{made.name}", made.result, map(_real, operands))
                 if id(node) in exact:
                     return self.b.binary(name, _real(operands[0]), _real(operands[1]), _EXACT)
                 return self.word(name, dtype, operands, args[-1].dtype)

@@ -20,6 +20,7 @@ from symgraph.codegen.llvm_expression import (
 from symgraph.codegen.llvm_text import INDEX, POINTER, Builder, Module, Operand, Value, constant
 from symgraph.codegen.llvm_words import FREE_ORDER
 from symgraph.codegen.python_kernel import can_fail
+from symgraph.codegen.rescue import definition
 from symgraph.loop.ir import (
     UPDATES,
     Assign,
@@ -92,6 +93,10 @@ class KernelText:
         for k, spec in enumerate(kernel.buffers):
             address = Value(POINTER, f"%b{k}")
             e.memory[spec.name] = Memory(address, spec.dtype, strides(e, spec.shape))
+        for function in kernel.functions:
+            made = e.functions[function.name] = definition(function)
+            for name, text in made.parts():
+                self.module.define(name, text)
         self._block(kernel.body)
         self.b.line("ret i32 0" if self.fails else "ret void")
         result = "i32" if self.fails else "void"

@@ -291,6 +291,10 @@ class Module:
             self._parts.update(function_parts(word, dtype))
         return f'@"{name}"'
 
+    def define(self, name: str, text: str) -> None:
+        """Adds a definition that is given as text, once."""
+        self._parts.setdefault(name, text)
+
     def text(self) -> str:
         """The module as LLVM assembly."""
         known = [text for name, text in self._declared.items() if name[1:] not in self._parts]

@@ -16,12 +16,8 @@ from typing import Any  # numba's compiler objects have no annotations
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-<<<<<<< HEAD
-from symgraph.codegen import numba_words
-from symgraph.codegen.llvm_kernel import MAX_INLINED, function_calls
-=======
 from symgraph.codegen import numba_rescue, numba_words
->>>>>>> ff8f5d4 (guards: double-double kernels, slow functions of kernels, loops over sin and cos vectorize again)
+from symgraph.codegen.llvm_kernel import MAX_INLINED, function_calls
 from symgraph.codegen.numba_api import (
     CompilerBase,
     compiler,

@@ -45,11 +45,9 @@ def _added(module: Any, made: rescue.Definition) -> Any:
     found = module.globals.get(made.name)
     if found is not None:
         return found
-    if rescue.ENTRY not in module.globals:
-        _put(module, rescue.ENTRY, "void", (), rescue.DECLARATION)
-    _put(module, f"{rescue.CODE}{made.name}", "void", (), made.code)
-    for k, form in enumerate(made.forms):
-        _put(module, f"{made.name}.form{k}", "void", (), form)
+    for name, text in made.parts()[:-1]:
+        if name not in module.globals:
+            _put(module, name, "void", (), text)
     return _put(module, made.name, made.result, made.params, made.text)
 
 

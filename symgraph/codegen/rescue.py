@@ -37,6 +37,12 @@ class Definition:
     forms: tuple[str, ...]  # vector forms
     text: str  # the function itself
 
+    def parts(self) -> list[tuple[str, str]]:
+        """(name, text) of all that a module needs."""
+        forms = [(f"{self.name}.form{k}", text) for k, text in enumerate(self.forms)]
+        declared = [(ENTRY, DECLARATION), (f"{CODE}{self.name}", self.code)]
+        return [*declared, *forms, (self.name, self.text)]
+
 
 def llvm_name(function: Function) -> str:
     """The name of a function in a module, without the @."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ from symgraph.loop.parse import parse
 from symgraph.loop.text import same, show
 from symgraph.loop.verify import verify_kernel, verify_program
 
-BACKENDS = ("interp", "numba")
+BACKENDS = ("interp", "numba", "llvm")
 DTYPES = ("float64", "float32")
 
 
@@ -76,7 +78,7 @@ def test_only_lanes_in_doubt_are_computed_again(name: str, dtype: str, size: int
     unsure = x > 1000
     assert np.array_equal(found[~unsure], fast[~unsure])
     np.testing.assert_allclose(found[unsure], truth(x)[unsure], rtol=2 * np.finfo(dtype).eps)
-    if name == "numba":
+    if name != "interp":
         assert counts == {"slow": int(unsure.sum())}
 
 
@@ -109,9 +111,9 @@ def test_a_guarded_value_feeds_a_sum(name: str) -> None:
     np.testing.assert_allclose(found[0], truth(x).sum(), rtol=1e-13)
 
 
-def test_loops_over_functions_are_vectorized() -> None:
-    from symgraph.codegen.numba_cpu import assembly
-
+@pytest.mark.parametrize("name", ["llvm", "numba"])
+def test_loops_over_functions_are_vectorized(name: str) -> None:
+    assembly = import_module(f"symgraph.codegen.{name}_cpu").assembly
     made = kernel("float64")
     call = Call("k", ("x", "y"), (i64("n"),))
     text, _ = assembly(Program(made.buffers[:1], made.buffers[1:], (), ("n",), (call,), (made,)))
