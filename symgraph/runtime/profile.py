@@ -16,8 +16,20 @@ from symgraph.codegen.backend import Compiled, backend
 from symgraph.display import mimebundle
 from symgraph.errors import SymgraphError
 from symgraph.ir.origin import Line
-from symgraph.loop.ir import Branch, Call, Kernel, Library, Loop, Program, Repeat, Step
+from symgraph.loop.ir import (
+    Bind,
+    Branch,
+    Call,
+    Kernel,
+    Library,
+    Loop,
+    Program,
+    Repeat,
+    Step,
+    View,
+)
 
+NAMING = (View, Bind)  # steps that name memory and sizes, and compute nothing
 KINDS = {Repeat: "loop", Loop: "while", Branch: "branch"}
 
 
@@ -62,7 +74,8 @@ def profile(
     program: Program, generator: str, pointers: Sequence[int], sizes: Sequence[int], repeat: int
 ) -> Profile:
     """Time every step of a program ``repeat`` times on given buffers."""
-    steps = [(s, _alone(program, s, generator)) for s in program.steps]
+    timed = [(k, s) for k, s in enumerate(program.steps) if not isinstance(s, NAMING)]
+    steps = [(s, _alone(program, k, generator)) for k, s in timed]
     best: list[int] = [0] * len(steps)
     for turn in range(repeat):
         for k, (_, code) in enumerate(steps):
@@ -79,8 +92,12 @@ def profile(
     return Profile(tuple(Row(_name(s), ns, ns / total, _lines(s, program)) for s, ns in made))
 
 
-def _alone(program: Program, step: Step, generator: str) -> Compiled:
-    return backend(generator).compile(replace(program, steps=(step,), kernels=_used(step, program)))
+def _alone(program: Program, k: int, generator: str) -> Compiled:
+    """Step ``k`` as a program, after the steps that name what it uses."""
+    step = program.steps[k]
+    named = tuple(s for s in program.steps[:k] if isinstance(s, NAMING))
+    alone = replace(program, steps=(*named, step), kernels=_used(step, program))
+    return backend(generator).compile(alone)
 
 
 def _inner(step: Step) -> list[Step]:
