@@ -23,6 +23,7 @@ MOST_PIECES = 64
 ELEMENT_COST = 8  # multiplications that take as long as moving an element from the third cache
 PACK_ROWS = 48  # fewer rows do not pay for packing B
 DIRECT_BYTES = 128 * 1024  # of B: what the second cache keeps needs no packing
+PACKED_ROWS = 240  # of a piece: packing a panel of B is a few percent of using it
 ROW_UNIT = 12  # rows of a piece are whole blocks of most kernels
 
 _ARGUMENTS = ("batch", "m", "n", "k", "flags", "alpha", "a", "b", "beta", "c", "parallel")
@@ -144,12 +145,13 @@ def _cut(f: Function, shape: Shape, work: Work) -> Value:
     cost = m * n * k + (m * k + k * n + m * n) * ELEMENT_COST
     wanted = (cost * batch // PIECE).at_most(MOST_PIECES).at_least(1)
     is_packed = work["form"].equals(FORMS.index("packed"))
-    pieces = _cut_one(f, work, "item", batch, wanted, f.number(1))
+    pieces = _cut_one(f, work, "item", batch, wanted, 1, f.number(1))
     rest = _shares(wanted, pieces)
-    rows = f.select(is_packed, PACK_ROWS, ROW_UNIT)
-    pieces = _cut_one(f, work, "m", m, rest, rows)
+    least = f.select(is_packed, PACKED_ROWS, ROW_UNIT)
+    pieces = _cut_one(f, work, "m", m, rest, ROW_UNIT, least)
     rest = _shares(rest, pieces)
-    _cut_one(f, work, "n", n, rest, f.number(shape.widest * shape.lanes))
+    width = shape.widest * shape.lanes
+    _cut_one(f, work, "n", n, rest, width, f.number(width))
     return work["count_item"] * work["count_m"] * work["count_n"]
 
 
@@ -158,11 +160,11 @@ def _shares(wanted: Value, found: Value) -> Value:
 
 
 def _cut_one(
-    f: Function, work: Work, name: str, extent: Value, wanted: Value, unit: Value
+    f: Function, work: Work, name: str, extent: Value, wanted: Value, unit: int, least: Value
 ) -> Value:
-    """Cuts an extent into at most so many pieces of whole units."""
-    units = _shares(extent, unit)
-    step = _shares(units, wanted.at_most(units)) * unit
+    """Cuts an extent into at most so many equal pieces of whole units, and of ``least`` or more."""
+    count = _shares(extent, least).at_most(wanted)
+    step = _shares(extent, count).up_to_multiple(unit)
     work[f"step_{name}"] = step
     work[f"count_{name}"] = _shares(extent, step)
     return work[f"count_{name}"]

@@ -13,6 +13,9 @@ is 0 and becomes zeros if k is 0. Strides are in bytes; a row of C is contiguous
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from symgraph.codegen.product_code import INT, POINTER, Function, Value
 from symgraph.codegen.product_kernel import AXPY_ROWS, DOT_COLUMNS, DOT_ROWS, Shape
 
@@ -40,16 +43,33 @@ def _beta(f: Function, shape: Shape, start: Value, beta: Value) -> Value:
     return f.select(start > 0, f.constant(shape.element, "1.0"), beta)
 
 
+@contextmanager
+def _panels(f: Function, shape: Shape, n: Value) -> Iterator[tuple[Value, Value]]:
+    """For panels of columns: where each starts, and its width.
+
+    A panel of one vector is slow (an element of A is read for each multiplication): where one more
+    vector than the widest panel has is left, both panels that come get some.
+    """
+    width = shape.widest * shape.lanes
+    start = f.variable(f.number(0))
+    with f.loop(0, n, width) as _:
+        j = start.get()
+        rest = n - j
+        is_odd = (rest > width) & (rest <= width + shape.lanes)
+        columns = f.select(is_odd, width - shape.lanes, rest.at_most(width))
+        yield j, columns
+        start.set(j + columns)
+
+
 def direct(shape: Shape) -> Function:
     """B in place: for blocks of k, for panels of columns."""
     f = Function("direct", parameters(shape), "internal")
     m, n, k, a, a_row, a_k, b, b_k, _, c, c_row, alpha, beta = f.parameters
-    width = shape.widest * shape.lanes
     with f.loop(0, k.at_least(1), DIRECT_DEPTH) as p:
         depth, factor = (k - p).at_most(DIRECT_DEPTH), _beta(f, shape, p, beta)
         left, right = a + a_k * p, b + b_k * p
-        with f.loop(0, n, width) as j:
-            columns, offset = (n - j).at_most(width), j * shape.size
+        with _panels(f, shape, n) as (j, columns):
+            offset = j * shape.size
             place = right + offset
             arguments = (depth, left, a_row, a_k, place, b_k, c + offset, c_row, alpha, factor)
             f.call("span", m, columns, *arguments)
@@ -60,15 +80,14 @@ def packed(shape: Shape) -> Function:
     """Panels of B in scratch memory, turned where B is contiguous along k."""
     f = Function("packed", parameters(shape), "internal")
     m, n, k, a, a_row, a_k, b, b_k, b_n, c, c_row, alpha, beta = f.parameters
-    width, depth_most = shape.widest * shape.lanes, PACKED_DEPTH
-    row = width * shape.size
+    depth_most, row = PACKED_DEPTH, shape.widest * shape.nbytes
     memory = f.scratch(depth_most * row)
     in_rows = b_n.equals(shape.size)
     with f.loop(0, k.at_least(1), depth_most) as p:
         depth, factor = (k - p).at_most(depth_most), _beta(f, shape, p, beta)
         left, right = a + a_k * p, b + b_k * p
-        with f.loop(0, n, width) as j:
-            columns, place = (n - j).at_most(width), right + b_n * j
+        with _panels(f, shape, n) as (j, columns):
+            place = right + b_n * j
             with f.when(in_rows):
                 f.call("pack", depth, columns, place, b_k, memory)
             with f.unless(in_rows):

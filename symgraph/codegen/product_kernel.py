@@ -22,12 +22,12 @@ DType = np.dtype[np.generic]
 # vectors in a row of the block -> rows of a block, the largest first; the accumulators, the vectors
 # of B and one of A must fit the registers. By registers there are.
 ROW_BLOCKS: dict[int, dict[int, tuple[int, ...]]] = {
-    32: {4: (6, 5, 4, 3, 2, 1), 3: (8, 4, 2, 1), 2: (12, 6, 4, 2, 1), 1: (12, 4, 2, 1)},
-    16: {3: (4, 3, 2, 1), 2: (6, 4, 3, 2, 1), 1: (8, 4, 2, 1)},
+    32: {4: (6, 4, 2, 1), 3: (8, 4, 2, 1), 2: (12, 4, 2, 1), 1: (12, 4, 1)},
+    16: {3: (4, 2, 1), 2: (6, 3, 1), 1: (8, 4, 1)},
 }
 
-DOT_ROWS, DOT_COLUMNS = (4, 1), (4, 2, 1)
-AXPY_ROWS = (8, 4, 2, 1)
+DOT_ROWS, DOT_COLUMNS = (4, 1), (4, 1)
+AXPY_ROWS = (8, 2, 1)
 LATENCY = 8  # independent fused multiplications that keep the processor busy
 
 
@@ -177,18 +177,14 @@ def _blend(
     beta: Value,
 ) -> None:
     """c = alpha * total + beta * c, at (address, total, mask); c is not read where beta is 0."""
-    scale = splat(f, shape, alpha)
-    keep = f.emit("i1", f"fcmp une {beta.typed}, 0.0")
-    with f.when(keep):
-        factor = splat(f, shape, beta)
-        for place, total, mask in parts:
-            scaled = f.emit(shape.vector, f"fmul {scale.typed}, {total.text}")
-            old = load_masked(f, shape, place, mask)
-            store_masked(f, shape, fma(f, shape, factor, old, scaled), place, mask)
-    with f.unless(keep):
-        for place, total, mask in parts:
-            scaled = f.emit(shape.vector, f"fmul {scale.typed}, {total.text}")
-            store_masked(f, shape, scaled, place, mask)
+    scale, factor = splat(f, shape, alpha), splat(f, shape, beta)
+    bits = f"<{shape.lanes} x i1>"
+    keep = f.emit(bits, f"fcmp une {factor.typed}, zeroinitializer")
+    for place, total, mask in parts:
+        scaled = f.emit(shape.vector, f"fmul {scale.typed}, {total.text}")
+        read = keep if mask is None else keep & mask
+        old = load_masked(f, shape, place, read)
+        store_masked(f, shape, fma(f, shape, factor, old, scaled), place, mask)
 
 
 # ---------------------------------------------------------------- dots
