@@ -9,12 +9,11 @@ import numpy as np
 
 from symgraph.codegen.objects import compile_straight
 from symgraph.codegen.product_code import Function
-from symgraph.codegen.product_entry import entry, piece
+from symgraph.codegen.product_entry import entry, piece, split, whole
 from symgraph.codegen.product_forms import forms
 from symgraph.codegen.product_kernel import (
     AXPY_ROWS,
-    DOT_COLUMNS,
-    DOT_ROWS,
+    DOT_BLOCKS,
     Shape,
     axpy_kernel,
     declarations,
@@ -49,8 +48,8 @@ def assembly(shape: Shape) -> str:
     for vectors, blocks in shape.blocks.items():
         functions += [rows_kernel(shape, rows, vectors) for rows in blocks]
         functions.append(panel(shape, vectors))
-    functions += [dots_kernel(shape, r, c) for r in DOT_ROWS for c in DOT_COLUMNS]
+    functions += [dots_kernel(shape, *block) for block in DOT_BLOCKS]
     functions += [axpy_kernel(shape, rows) for rows in AXPY_ROWS]
-    functions += [span(shape), turn(shape), pack(shape), *forms(shape), piece(shape)]
-    functions.append(entry(shape, ENTRY))
+    functions += [span(shape), turn(shape), pack(shape), *forms(shape)]
+    functions += [piece(shape), whole(shape), split(shape), entry(shape, ENTRY)]
     return "\n\n".join([declarations(shape), *(f.text() for f in functions), _ATTRIBUTES])

@@ -17,12 +17,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from symgraph.codegen.product_code import INT, POINTER, Function, Value
-from symgraph.codegen.product_kernel import AXPY_ROWS, DOT_COLUMNS, DOT_ROWS, Shape
+from symgraph.codegen.product_kernel import AXPY_ROWS, DOT_BLOCKS, Shape
 
 NAMES = ("m", "n", "k", "a", "a_row", "a_k", "b", "b_k", "b_n", "c", "c_row", "alpha", "beta")
 SCRATCH = 64 * 1024  # bytes on the stack: a packed panel, which the second cache holds
 DIRECT_DEPTH = 512  # steps of k before a block of C is left: a panel of B stays in the second cache
-PACKED_DEPTH = 256
+# Rows of C that use a panel of B once packed, from a block of A that the second cache holds. Where
+# sums are short, fewer: the result is then the most of the traffic, and is written in longer runs.
+PACKED_DEPTH, PACKED_ROWS = 256, 240
+SHALLOW, SHALLOW_ROWS = 96, 48
 SWAPPED_DEPTH = 64
 
 
@@ -80,21 +83,23 @@ def packed(shape: Shape) -> Function:
     """Panels of B in scratch memory, turned where B is contiguous along k."""
     f = Function("packed", parameters(shape), "internal")
     m, n, k, a, a_row, a_k, b, b_k, b_n, c, c_row, alpha, beta = f.parameters
-    depth_most, row = PACKED_DEPTH, shape.widest * shape.nbytes
-    memory = f.scratch(depth_most * row)
+    row = shape.widest * shape.nbytes
+    memory = f.scratch(PACKED_DEPTH * row)
     in_rows = b_n.equals(shape.size)
-    with f.loop(0, k.at_least(1), depth_most) as p:
-        depth, factor = (k - p).at_most(depth_most), _beta(f, shape, p, beta)
-        left, right = a + a_k * p, b + b_k * p
+    height = f.select(k < SHALLOW, SHALLOW_ROWS, PACKED_ROWS)
+    with f.loop(0, m, height) as i, f.loop(0, k.at_least(1), PACKED_DEPTH) as p:
+        rows = (m - i).at_most(height)
+        depth, factor = (k - p).at_most(PACKED_DEPTH), _beta(f, shape, p, beta)
+        left, right, top = a + a_row * i + a_k * p, b + b_k * p, c + c_row * i
         with _panels(f, shape, n) as (j, columns):
             place = right + b_n * j
             with f.when(in_rows):
                 f.call("pack", depth, columns, place, b_k, memory)
             with f.unless(in_rows):
                 f.call("turn", columns, depth, place, b_n, memory, row)
-            result = c + j * shape.size
+            result = top + j * shape.size
             arguments = (left, a_row, a_k, memory, row, result, c_row, alpha, factor)
-            f.call("span", m, columns, depth, *arguments)
+            f.call("span", rows, columns, depth, *arguments)
     return f
 
 
@@ -104,18 +109,18 @@ def dots(shape: Shape) -> Function:
     kinds = dict(parameters(shape))
     f = Function("dots", [(name, kinds.get(name, INT)) for name in names], "internal")
     m, n, k, a, a_row, b, b_row, c, c_row, alpha, beta = f.parameters
-    i = f.variable(f.number(0))
-    for rows in DOT_ROWS:
-        with f.loop(i.get(), m - (rows - 1), rows) as row:
-            j = f.variable(f.number(0))
-            for columns in DOT_COLUMNS:
-                with f.loop(j.get(), n - (columns - 1), columns) as column:
-                    left, right = a + a_row * row, b + b_row * column
-                    place = c + c_row * row + column * shape.size
-                    arguments = (left, a_row, right, b_row, place, c_row, shape.size, alpha, beta)
-                    f.call(f"dots_{rows}x{columns}", k, *arguments)
-                    j.set(column + columns)
-            i.set(row + rows)
+    rows, columns = f.variable(f.number(4)), f.variable(f.number(4))
+    for one, step in ((m, rows), (n, columns)):
+        with f.when(one.equals(1)):
+            step.set(one)
+    with f.loop(0, m, rows.get()) as i, f.loop(0, n, columns.get()) as j:
+        place = c + c_row * i + j * shape.size
+        sizes = ((m - i).at_most(rows.get()), (n - j).at_most(columns.get()), k)
+        arguments = (*sizes, a + a_row * i, a_row, b + b_row * j, b_row, place, c_row, alpha, beta)
+        for height, width in DOT_BLOCKS:
+            fits = rows.get().equals(height) & columns.get().equals(width)
+            with f.when(fits):
+                f.call(f"dots_{height}x{width}", *arguments)
     return f
 
 

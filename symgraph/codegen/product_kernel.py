@@ -26,7 +26,7 @@ ROW_BLOCKS: dict[int, dict[int, tuple[int, ...]]] = {
     16: {3: (4, 2, 1), 2: (6, 3, 1), 1: (8, 4, 1)},
 }
 
-DOT_ROWS, DOT_COLUMNS = (4, 1), (4, 1)
+DOT_BLOCKS = ((4, 4), (1, 4), (1, 1))  # rows and columns of the kernels ``dots``
 AXPY_ROWS = (8, 2, 1)
 LATENCY = 8  # independent fused multiplications that keep the processor busy
 
@@ -128,6 +128,7 @@ def declarations(shape: Shape) -> str:
     v, e, s, mask = shape.vector, shape.element, shape.suffix, f"<{shape.lanes} x i1>"
     return "\n".join(
         [
+            "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)",
             f"declare {v} @llvm.fma.{s}({v}, {v}, {v})",
             f"declare {v} @llvm.masked.load.{s}.p0(ptr, i32, {mask}, {v})",
             f"declare void @llvm.masked.store.{s}.p0({v}, ptr, i32, {mask})",
@@ -191,19 +192,26 @@ def _blend(
 
 
 def dots_kernel(shape: Shape, rows: int, columns: int) -> Function:
-    """``dots_RxC(k, a, a_row, b, b_row, c, c_row, c_column, alpha, beta)``."""
+    """``dots_RxC(m, n, k, a, a_row, b, b_row, c, c_row, alpha, beta)``, m up to R, n up to C.
+
+    Rows that are not there are read as the last one that is, and not stored.
+    """
     e = shape.element
-    kinds = [("k", INT), ("a", POINTER), ("a_row", INT), ("b", POINTER), ("b_row", INT)]
-    kinds += [("c", POINTER), ("c_row", INT), ("c_column", INT), ("alpha", e), ("beta", e)]
+    kinds = [("m", INT), ("n", INT), ("k", INT), ("a", POINTER), ("a_row", INT), ("b", POINTER)]
+    kinds += [("b_row", INT), ("c", POINTER), ("c_row", INT), ("alpha", e), ("beta", e)]
     f = Function(f"dots_{rows}x{columns}", kinds, "internal")
-    k, a, a_row, b, b_row, c, c_row, c_column, alpha, beta = f.parameters
+    m, n, k, a, a_row, b, b_row, c, c_row, alpha, beta = f.parameters
     turns = max(1, LATENCY // (rows * columns))  # independent sums, to hide the latency of an fma
     sums = [[f.variable(zero(f, shape)) for _ in range(turns)] for _ in range(rows * columns)]
-    lefts = [a + a_row * i for i in range(rows)]
-    rights = [b + b_row * j for j in range(columns)]
+    lefts = [a + a_row * (m - 1).at_most(i) for i in range(rows)]
+    rights = [b + b_row * (n - 1).at_most(j) for j in range(columns)]
 
     def step(p: Value, turn: int, mask: Value | None) -> None:
         offset = p * shape.size
+        if mask is None and rows > 1:
+            for left in lefts:  # the rows of the next block, which the processor does not foresee
+                ahead = left + a_row * rows + offset
+                f.line(f"call void @llvm.prefetch.p0({ahead.typed}, i32 0, i32 3, i32 1)")
         xs = [load_masked(f, shape, left + offset, mask) for left in lefts]
         ys = [load_masked(f, shape, right + offset, mask) for right in rights]
         for i, x in enumerate(xs):
@@ -220,16 +228,16 @@ def dots_kernel(shape: Shape, rows: int, columns: int) -> Function:
         step(p, 0, mask_of(f, shape, k - p))
     totals = _lane_sums(f, shape, [_total(f, shape, [s.get() for s in part]) for part in sums])
     keep = f.emit("i1", f"fcmp une {beta.typed}, 0.0")
-    places = [c + c_row * i + c_column * j for i in range(rows) for j in range(columns)]
-    scaled = [f.emit(e, f"fmul {alpha.typed}, {total.text}") for total in totals]
-    with f.when(keep):
-        for place, x in zip(places, scaled, strict=True):
-            old = f.load(e, place, shape.size)
-            bits = f"f{8 * shape.size}"
-            f.store(f.value_of(e, f"llvm.fma.{bits}", beta, old, x), place, shape.size)
-    with f.unless(keep):
-        for place, x in zip(places, scaled, strict=True):
-            f.store(x, place, shape.size)
+    for i in range(rows):
+        for j in range(columns):
+            with f.when((m > i) & (n > j)):
+                place = c + c_row * i + shape.size * j
+                old = f.variable(f.constant(e, "0.0"))
+                with f.when(keep):
+                    old.set(f.load(e, place, shape.size))
+                scaled = f.emit(e, f"fmul {alpha.typed}, {totals[i * columns + j].text}")
+                name = f"llvm.fma.f{8 * shape.size}"
+                f.store(f.value_of(e, name, beta, old.get(), scaled), place, shape.size)
     return f
 
 
