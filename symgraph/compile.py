@@ -36,7 +36,7 @@ from symgraph.lower.memory import plan
 from symgraph.lower.program import Lowered, is_leaf_argument, lower
 from symgraph.lower.schedule import CPU, DEVICE
 from symgraph.rewrite.loops import tidy_loops
-from symgraph.rewrite.pipeline import PIPELINE, Pass, keep_in_range, optimize
+from symgraph.rewrite.pipeline import PIPELINE, Pass, finish, optimize
 from symgraph.runtime import cache
 from symgraph.runtime.executable import Executable
 from symgraph.trace.record import Record
@@ -105,7 +105,7 @@ def _range(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node,
     whole = mode.passes is None
     if not whole:
         return outputs
-    return keep_in_range(outputs, mode.accuracy, record.rewrites, record.journals)
+    return finish(outputs, mode.accuracy, record.rewrites, record.journals)
 
 
 def _expand(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:

@@ -14,6 +14,8 @@ MODULES = (
     "polynomial",
     "scaled",
     "defects",
+    "intervals",
+    "gammas",
     "shape",
     "broadcast",
     "reduce",

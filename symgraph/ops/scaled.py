@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from symgraph.ir.dtype import DType
-from symgraph.ir.op import Op
+from symgraph.ir.op import Op, find_op
 from symgraph.ir.variable import Variable
 from symgraph.ops.convert import make
 from symgraph.ops.kinds import elementwise
@@ -24,7 +24,7 @@ from symgraph.ops.math import in_double
 from symgraph.ops.samples import INF, NAN, reals
 
 MOST_POWERS = 40  # significands are below 2, their product below 2**40: no overflow in float32
-THEN = ("", "sqrt", "log")
+THEN = ("", "sqrt", "log", "log1p")
 ROOT_TWO = math.sqrt(2)
 
 
@@ -122,6 +122,14 @@ def _logarithm(s: Any, significand: Any, exponent: Any, f: _Format) -> Any:
     return s.add(s.mul(whole, f.ln2_high), s.add(s.log(inner), s.mul(whole, f.ln2_low)))
 
 
+def _logarithm_of_one_more(s: Any, significand: Any, exponent: Any, f: _Format) -> Any:
+    """log(1 + x): of x alone where it is large."""
+    found = _joined(s, significand, exponent, f)
+    large = s.gt(found, 2.0**60)
+    small = s.log1p(s.select(large, s.const(1, found.dtype), found))
+    return s.select(large, _logarithm(s, significand, exponent, f), small)
+
+
 def _scaled(
     s: Any, *xs: Any, exponents: tuple[int, ...], exponentials: tuple[bool, ...], then: str
 ) -> Any:
@@ -138,8 +146,10 @@ def _scaled(
     found = above if above is not None else s.const(1, xs[0].dtype)
     if below is not None:
         found = s.div(found, below)
-    finish = {"": _joined, "sqrt": _root, "log": _logarithm}[then]
-    return finish(s, found, total, f)
+    return _FINISH[then](s, found, total, f)
+
+
+_FINISH = {"": _joined, "sqrt": _root, "log": _logarithm, "log1p": _logarithm_of_one_more}
 
 
 def _reference(*xs: Any, exponents: Sequence[int], exponentials: Sequence[bool], then: str) -> Any:
@@ -157,11 +167,14 @@ def _reference(*xs: Any, exponents: Sequence[int], exponentials: Sequence[bool],
         for _ in range(abs(power)):
             found = found * m if power > 0 else found / m
         total = total + power * k.astype("int64")
-    if then == "log":
+    if then.startswith("log"):
+        whole = np.ldexp(found, np.clip(total, -20000, 16000).astype("int32"))
+        near = np.log1p(np.where(whole < 2.0**60, whole, 0))
         inner, more = np.frexp(found)
-        near = inner < np.sqrt(np.longdouble(0.5))
-        inner, more = np.where(near, inner * 2, inner), more + total - near
-        return np.log(inner) + more * np.log(np.longdouble(2))
+        low = inner < np.sqrt(np.longdouble(0.5))
+        inner, more = np.where(low, inner * 2, inner), more + total - low
+        far = np.log(inner) + more * np.log(np.longdouble(2))
+        return np.where(whole < 2.0**60, near, far) if then == "log1p" else far
     if then == "sqrt":
         odd = total % 2
         found, total = np.sqrt(found * np.where(odd, 2, 1)), (total - odd) // 2
@@ -180,8 +193,10 @@ def _gradient(
     found = []
     for k, x in enumerate(xs):
         share = float(exponents[k]) * (0.5 if then == "sqrt" else 1.0)
-        if then == "log":
-            found.append(g * share if exponentials[k] else g * share / x)
+        if then.startswith("log"):
+            # log1p(p) has p / (1 + p) of the slope of log(p)
+            weight = -find_op("expm1")(-y) if then == "log1p" else 1.0
+            found.append(g * share * weight if exponentials[k] else g * share * weight / x)
         elif exponentials[k]:
             found.append(g * share * y)
         elif then == "sqrt":
@@ -199,8 +214,8 @@ SCALED: Op = elementwise(
     "scaled_product",
     """Product of x[k] ** exponents[k], whose intermediates have exponents of their own.
 
-    Where ``exponentials[k]``, exp(x[k]) takes the place of x[k]. ``then``: "", or "sqrt" or "log"
-    of the product. Overflows and underflows only where the result does.
+    Where ``exponentials[k]``, exp(x[k]) takes the place of x[k]. ``then``: "", or "sqrt", "log"
+    or "log1p" of the product. Overflows and underflows only where the result does.
     """,
     arity=3,
     takes="floating",

@@ -264,8 +264,8 @@ def _lbeta_reference(x: Any, y: Any) -> Any:
 
 
 def _lbeta_gradient(g: Variable, z: Variable, x: Variable, y: Variable) -> list[Variable]:
-    whole = digamma(x + y)
-    return [g * (digamma(x) - whole), g * (digamma(y) - whole)]
+    """digamma(x) - digamma(x + y), where the two may cancel."""
+    return [-g * make("digamma_difference", [x, y]), -g * make("digamma_difference", [y, x])]
 
 
 lbeta = elementwise(

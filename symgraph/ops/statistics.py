@@ -180,16 +180,10 @@ def _logsumexp_expand(x: Variable, axes: tuple[int, ...]) -> Variable:
 
 
 def _logsumexp_grad(g: Variable, y: Variable, x: Variable, axes: tuple[int, ...]) -> list[Variable]:
-    """g * softmax(x), from the same parts as the value: exp(x - y) would carry the rounding of y.
-
-    Where all is -inf it is 0.
-    """
-    shift = _finite_or_zero(make("max", [x], axes=axes))
-    parts = find_op("exp")(x - unreduced(shift, axes))
-    total = make("sum", [parts], axes=axes)
-    one = asarray(np.ones((), x.dtype))
-    total = find_op("where")(find_op("equal")(total, 0), one, total)
-    return [parts * unreduced(g / total, axes)]
+    """g * softmax(x): exp(x - y) would carry the rounding of y. Where all is -inf it is 0."""
+    empty = find_op("equal")(y, -np.inf)
+    shares = make("softmax", [x], axes=axes)
+    return [find_op("where")(unreduced(empty, axes), 0.0, shares * unreduced(g, axes))]
 
 
 def _logsumexp_reference(x: Any, axes: tuple[int, ...]) -> Any:

@@ -15,7 +15,7 @@ from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import call, fraction, number
 from symgraph.rewrite.conditions import finite, nonnegative, nonzero, positive
 from symgraph.rewrite.functions import exact_root, fn, square_root, where
-from symgraph.rewrite.polynomial import expand, from_polynomial, vanished
+from symgraph.rewrite.polynomial import expand, from_polynomial, grouped, vanished
 from symgraph.rewrite.rule import Rule, rule
 
 SUMS = "add subtract"
@@ -386,6 +386,22 @@ def zero_branch(node: Node) -> Node | None:
     return None
 
 
+@rule.compute(
+    SUMS,
+    why="a product of sums cancels in each of them, where it is exact",
+    source="factoring by grouping",
+)
+def grouping(node: Node) -> Node | None:
+    """x*y + x + y + 1 --> (x + 1) * (y + 1), for four terms and more."""
+    if not 4 <= len(t.terms(node)) <= MOST_PARTS:
+        return None
+    found = expand(node)
+    if found is None or len(found[0]) < 4:
+        return None
+    made = grouped(found[0], node)
+    return None if made is None else t.mul(list(made))
+
+
 ALGEBRA: tuple[Rule, ...] = (
     like_terms,
     like_factors,
@@ -402,5 +418,6 @@ FACTOR: tuple[Rule, ...] = (
     fractions,
     difference_of_squares,
     common_factor,
+    grouping,
 )
 """Sums that cancel by algebra, tried after the stabilizing rules have had their turn."""

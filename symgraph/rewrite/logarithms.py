@@ -12,20 +12,19 @@ from functools import reduce
 from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.algebra import SUMS
-from symgraph.rewrite.build import call, fraction, number
+from symgraph.rewrite.build import call, number
 from symgraph.rewrite.conditions import nonnegative, positive
 from symgraph.rewrite.facts import fact
 from symgraph.rewrite.functions import absolute, fn, is_number, less, num, where
-from symgraph.rewrite.polynomial import cancelling_sum, difference
+from symgraph.rewrite.polynomial import cancelling_sum, difference, expand, grouped
 from symgraph.rewrite.rule import Rule, rule
 
 HIGHAM = "Higham 2002, Accuracy and Stability of Numerical Algorithms, 1.14"
 BLANCHARD = (
     "Blanchard, Higham & Higham 2021, Accurately computing the log-sum-exp and softmax functions"
 )
-SPLITS = frozenset(["exp", "sigmoid", "gamma", "erfc", "cosh", "erfcx"])
+SPLITS = frozenset(["exp", "sigmoid", "gamma", "erfc", "cosh", "erfcx", "ndtr"])
 HALF = Fraction(1, 2)
-LARGE_POWER = 8  # a power multiplies the rounding of its base; below this that is 3 bits at most
 
 
 def log_of(x: Node) -> Node:
@@ -124,7 +123,7 @@ def log_ratio(top: Node, bottom: Node, original: Node | None = None) -> Node | N
         return None
     far = call("log", t.div(top, bottom)) if original is None else original
     if not cancelled and original is not None and distance.op.name != "constant":
-        return None if not _near(top, bottom) else _guarded(distance, bottom, far)
+        return call("log_quotient", top, bottom) if _exact(top) and _exact(bottom) else None
     constant_gap = distance.op.name == "constant"
     if (constant_gap or (nonnegative(distance) and positive(bottom) and cancelled)) or is_number(
         bottom, 1
@@ -147,9 +146,17 @@ def _guarded(distance: Node, bottom: Node, far: Node) -> Node:
     return where(less(fn("abs", ratio), num(0.5, ratio)), fn("log1p", ratio), far)
 
 
-def _near(top: Node, bottom: Node) -> bool:
-    """May the two be near each other, and neither overflow?"""
-    return top.op.kind == "leaf" and bottom.op.kind == "leaf"
+def _exact(node: Node) -> bool:
+    """Is it given, not computed and rounded?"""
+    return t.core(node).op.kind == "leaf"
+
+
+def _of_positive(top: Node, bottom: Node) -> Node:
+    """log(top) - log(bottom), NaN where both are negative."""
+    made = call("log_quotient", top, bottom)
+    if positive(top) or positive(bottom):
+        return made
+    return where(less(num(0, top), top), made, num(float("nan"), top))
 
 
 def _far(top: Node, bottom: Node, far: Node) -> Node:
@@ -189,8 +196,8 @@ def _argument(log: Node) -> Node:
 def _log_difference(top: Node, bottom: Node, a: Node, b: Node) -> Node | None:
     distance, cancelled = difference(top, bottom)
     if is_number(distance, 0) or not cancelled:
-        if top.op.kind == bottom.op.kind == "leaf" and t.is_real(top):
-            return _guarded(distance, bottom, t.minus(a, b))
+        if not is_number(distance, 0) and _exact(top) and _exact(bottom):
+            return _of_positive(top, bottom)
         return None
     if distance.op.name == "constant" and not (a.op.name == "log1p" or b.op.name == "log1p"):
         return fn("log1p", t.div(distance, bottom))
@@ -200,6 +207,24 @@ def _log_difference(top: Node, bottom: Node, a: Node, b: Node) -> Node | None:
     if total is not None:
         return _by_atanh(t.div(distance, total), far)
     return _guarded(distance, bottom, far)
+
+
+@rule.compute(
+    "log",
+    needs="+",
+    why="a sum near 1 has a logarithm near 0, of which it keeps few digits",
+    source=HIGHAM,
+)
+def log_of_sum_near_one(node: Node) -> Node | None:
+    """log(x + (1 - x) * y) --> log_near(..., (1 - x) * (y - 1)): what is above 1 as a product."""
+    u = node.inputs[0]
+    if not 2 <= len(t.terms(u)) <= 5 or t.constant_term(u):
+        return None
+    found = expand(t.add([u, num(-1, u)], flat=True))
+    if found is None or len(found[0]) != 4:
+        return None
+    made = grouped(found[0], u)
+    return None if made is None else call("log_near", u, t.mul(list(made)))
 
 
 @rule.compute(
@@ -322,74 +347,14 @@ def logaddexp_of_one(node: Node) -> Node | None:
     return None
 
 
-@rule.compute(SUMS, needs="pow", why="a power near 1 minus 1 cancels", source=HIGHAM)
-def power_minus_one(node: Node) -> Node | None:
-    """x**y - 1 --> expm1(y * log(x)), where x may be negative only for the original."""
-    parts = t.terms(node)
-    constant = t.constant_term(node)
-    for k, (c, part) in enumerate(parts):
-        if (
-            part is None
-            or part.op.name != "pow"
-            or c != -constant
-            or t.integer_power(part) is not None
-        ):
-            continue
-        base, exponent = part.inputs
-        at = next(j for j, (_, p) in enumerate(parts) if p is None)
-        near = fn("expm1", t.mul([exponent, fn("log", base)]))
-        far = t.plus(part, num(-1, part))
-        made = near if positive(base) else where(less(num(0, base), base), near, far)
-        return t.replace_terms(node, {k: t.scaled(c, made), at: None})
-    return None
-
-
-@rule.compute(
-    "pow", needs="+", why="1 + x drops digits of x, which the exponent brings back", source=HIGHAM
-)
-def power_near_one(node: Node) -> Node | None:
-    """(1 + x) ** y --> exp(y * log1p(x)) where x is small."""
-    base, exponent = node.inputs
-    value = fraction(exponent)
-    if value is not None and abs(value) < LARGE_POWER:
-        return None
-    if t.constant_term(base) != 1 or t.integer_power(node) is not None or t.family(base) != "+":
-        return None
-    parts = t.terms(base)
-    at = next(j for j, (_, p) in enumerate(parts) if p is None)
-    x = t.replace_terms(base, {at: None})
-    near = fn("exp", t.mul([exponent, fn("log1p", x)]))
-    return where(less(fn("abs", x), num(0.25, x)), near, node)
-
-
-@rule.compute(
-    "multiply divide",
-    needs="log",
-    why="the limit of x * log(x) at 0 is 0, not NaN",
-    source="SciPy: xlogy; the convention of information theory, Cover & Thomas 2006, 2.1",
-    changes="0 instead of NaN where x is 0",
-)
-def x_log_x(node: Node) -> Node | None:
-    """x * log(x) --> xlogy(x, x)."""
-    scale, found = t.factors(node)
-    for base, exponent in found:
-        if base.op.name == "log" and exponent == 1 and (base.inputs[0], 1) in found:
-            x = base.inputs[0]
-            rest = [(b, e) for b, e in found if b is not base and b is not x]
-            return t.from_factors(scale, [(call("xlogy", x, x), 1), *rest], node.tensor.dtype)
-    return None
-
-
 LOGS: tuple[Rule, ...] = (
     inverse_hyperbolic,
     log_of_exponential_factors,
     log_of_power,
+    log_of_sum_near_one,
     log_of_exponential_sum,
     log_of_quotient,
     log1p_of_exponential,
     logaddexp_of_one,
     difference_of_logs,
-    power_minus_one,
-    power_near_one,
-    x_log_x,
 )

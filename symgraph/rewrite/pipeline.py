@@ -2,7 +2,7 @@
 
     stabilize_for_grad(outputs, keep)      before differentiating; ``keep`` are cut points
     optimize(outputs, accuracy)            before lowering
-    keep_in_range(outputs, accuracy)       after that, once: products that may overflow on the way
+    finish(outputs, accuracy)              after that, once: products that may overflow on the way
 
 ``accuracy="as-written"`` runs only rows that are exact: no value changes in a bit.
 """
@@ -18,6 +18,7 @@ from symgraph.rewrite.canonicalize import CANONICALIZE
 from symgraph.rewrite.engine import Table, rewrite
 from symgraph.rewrite.journal import Application, Counts, Journal
 from symgraph.rewrite.linalg import LINALG
+from symgraph.rewrite.polish import POLISH
 from symgraph.rewrite.ranges import RANGES
 from symgraph.rewrite.softmax import SOFTMAX
 from symgraph.rewrite.stabilize import STABILIZE
@@ -45,6 +46,7 @@ PIPELINE: tuple[Pass, ...] = (
     Pass("linalg", (*SIMPLIFY, *SOFTMAX, *STABILIZE, *LINALG)),
 )
 IN_RANGE = Pass("ranges", RANGES)
+LAST = Pass("polish", POLISH)
 BEFORE_GRADIENT: tuple[Pass, ...] = PIPELINE[:2]
 
 
@@ -99,16 +101,17 @@ def optimize(
     return run(outputs, passes, keep, trace, journals=journals)
 
 
-def keep_in_range(
+def finish(
     outputs: Iterable[Node],
     accuracy: str = "rules",
     trace: list[Application] | None = None,
     journals: list[Journal] | None = None,
 ) -> tuple[Node, ...]:
-    """Outputs whose products leave the range only where their results do.
+    """Outputs whose products leave the range only where their results do; exact exponents.
 
     Not a part of ``optimize``, whose rules do not see into what this makes.
     """
-    if accuracy not in RANGED:
+    if accuracy == "as-written":
         return tuple(outputs)
-    return run(outputs, (IN_RANGE,), (), trace, journals=journals)
+    passes = (IN_RANGE, LAST) if accuracy in RANGED else (LAST,)
+    return run(outputs, passes, (), trace, journals=journals)

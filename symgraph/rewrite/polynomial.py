@@ -172,3 +172,38 @@ def vanished(parts: list[Node], total: Polynomial) -> bool:
             return False
         keys |= set(found[0])
     return len(total) < len(keys)
+
+
+def grouped(found: Polynomial, like: Node) -> tuple[Node, Node] | None:
+    """Two factors of a polynomial, each with more than one term: (a + k) * q for an atom a.
+
+    p = a * q + r, with q and r free of a and r = k * q for a number or an atom's monomial k.
+    """
+    atoms = {a for key in found for a, e in key if e == 1}
+    for atom in sorted(atoms):
+        quotient: Polynomial = {}
+        rest: Polynomial = {}
+        for key, value in found.items():
+            exponents = dict(key)
+            if exponents.pop(atom, 0) == 1:
+                quotient[tuple(sorted(exponents.items()))] = value
+            else:
+                rest[key] = value
+        if any(a == atom for key in rest for a, _ in key) or len(quotient) != len(rest):
+            continue
+        factor = _proportion(rest, quotient)
+        if factor is not None and len(quotient) > 1:
+            sum_of_two = {((atom, 1),): Fraction(1), factor[0]: factor[1]}
+            return from_polynomial(sum_of_two, like), from_polynomial(quotient, like)
+    return None
+
+
+def _proportion(rest: Polynomial, quotient: Polynomial) -> tuple[Monomial, Fraction] | None:
+    """The monomial and number k with rest = k * quotient."""
+    first = next(iter(quotient))
+    for key, value in rest.items():
+        ratio = _merged(key, tuple((a, -e) for a, e in first))
+        scale = value / quotient[first]
+        if all(rest.get(_merged(k, ratio)) == scale * v for k, v in quotient.items()):
+            return ratio, scale
+    return None

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 
 from symgraph.ir.node import Node, rebuild
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.algebra import PRODUCTS, SUMS
 from symgraph.rewrite.build import call, number
-from symgraph.rewrite.functions import fn, less, num, where
-from symgraph.rewrite.polynomial import difference
+from symgraph.rewrite.functions import fn, num, where
 from symgraph.rewrite.rule import Rule, rule
 
 DLMF = "NIST Digital Library of Mathematical Functions"
-NEAR = {4: Fraction(1, 2**21), 8: Fraction(1, 2**50)}  # so near, two numbers are one rounded
 
 
 def _pairs(
@@ -72,71 +69,6 @@ def half_angle(node: Node) -> Node | None:
 
 
 @rule.compute(
-    PRODUCTS,
-    needs="erfc",
-    why="0 / 0 far in the tail",
-    changes="the rounding of sqrt(1/2) counts as none",
-    source=DLMF + " 7.2.3",
-)
-def normal_over_tail(node: Node) -> Node | None:
-    """exp(-x*x/2) / erfc(x / sqrt(2)) --> 1 / erfcx(x / sqrt(2)) for x >= 0."""
-    near = NEAR[node.tensor.dtype.itemsize]
-    scale, raw = t.factors(node)
-    found = dict(raw)
-    for top in [b for b, e in raw if b.op.name == "exp" and e > 0]:
-        for tail in [b for b, e in raw if b.op.name == "erfc" and e == -1]:
-            a, x = t.factors(tail.inputs[0])
-            b, square = t.factors(top.inputs[0])
-            if {p: 2 * e for p, e in x} == dict(square) and abs(b + a * a) <= near * a * a:
-                found[top] -= 1
-                found[tail] += 1
-                z = tail.inputs[0]
-                plain = t.div(top, tail)
-                made = where(less(z, num(0, z)), plain, t.div(num(1, z), call("erfcx", z)))
-                return _remade(scale, found, [(made, 1)], node)
-    return None
-
-
-@rule.compute(
-    SUMS,
-    needs="erf",
-    why="erf at two near points cancels, and both are 1 far out",
-    source=DLMF + " 7.2.1",
-)
-def erf_difference(node: Node) -> Node | None:
-    """erf(x) - erf(y) --> erfc(y) - erfc(x) on one side of 0; a series where x is near y."""
-    parts = t.terms(node)
-    found = [(k, c, p) for k, (c, p) in enumerate(parts) if p is not None and p.op.name == "erf"]
-    for i, (j, c, a) in enumerate(found):
-        for k, d, b in found[i + 1 :]:
-            if c == -d:
-                made = _erf_between(b.inputs[0], a.inputs[0], t.minus(a, b))
-                return t.replace_terms(node, {j: t.scaled(c, made), k: None})
-    return None
-
-
-def _erf_between(low: Node, high: Node, plain: Node) -> Node:
-    """erf(high) - erf(low)."""
-    zero = num(0, low)
-    above = t.minus(call("erfc", low), call("erfc", high))
-    below = t.minus(call("erfc", t.neg(high)), call("erfc", t.neg(low)))
-    apart = where(less(zero, t.mul([low, high])), where(less(zero, high), above, below), plain)
-    gap, cancelled = difference(high, low)
-    if not cancelled:
-        return apart
-    middle = t.scaled(Fraction(1, 2), t.add([high, low], flat=True))
-    # the integral of exp(-t*t) over an interval of width h around m, to order h**4
-    h, m = t.scaled(Fraction(1, 4), t.mul([gap, gap])), t.mul([middle, middle])
-    second = t.scaled(Fraction(1, 3), t.mul([h, t.add([t.scaled(Fraction(2), m), num(-1, m)])]))
-    quartic = t.add([t.scaled(Fraction(4), t.mul([m, m])), t.scaled(Fraction(-12), m), num(3, m)])
-    fourth = t.scaled(Fraction(1, 30), t.mul([h, h, quartic]))
-    series = t.add([num(1, m), second, fourth])
-    near = t.mul([num(2 / math.sqrt(math.pi), m), gap, fn("exp", t.neg(m)), series])
-    small = less(t.mul([fn("abs", gap), t.add([num(1, m), fn("abs", middle)])]), num(1 / 400, m))
-    return where(small, near, apart)
-
-
-@rule.compute(
     "where",
     why="a branch on a condition that is known inside it",
     source="identity",
@@ -186,11 +118,33 @@ def constant_into_branch(node: Node) -> Node | None:
         if part is None or part.op.name != "where" or c != -constant:
             continue
         condition, *branches = part.inputs
-        if any(b.op.name == "exp" for b in branches):
+        if any(b.op.name in ("exp", "pow1p") for b in branches):
             made = where(condition, *(t.plus(b, num(-1, b)) for b in branches))
             at = next(j for j, (_, p) in enumerate(parts) if p is None)
             return t.replace_terms(node, {k: t.scaled(c, made), at: None})
     return None
+
+
+@rule.compute(
+    "log",
+    needs="where",
+    why="a branch that is an exponential has a logarithm without one",
+    source="identity",
+)
+def log_of_branches(node: Node) -> Node | None:
+    """log(where(c, exp(x), y)) --> where(c, x, log(y))."""
+    inner = node.inputs[0]
+    if inner.op.name != "where" or _is_series(inner):
+        return None
+    condition, *branches = inner.inputs
+    if not any(_has_exponential(b) for b in branches):
+        return None
+    return where(condition, *(fn("log", b) for b in branches))
+
+
+def _has_exponential(node: Node) -> bool:
+    """Is a factor an exponential or a power?"""
+    return any(b.op.name in ("exp", "pow1p", "sigmoid") for b, _ in t.factors(node)[1])
 
 
 @rule.compute(
@@ -203,7 +157,12 @@ def factor_into_series(node: Node) -> Node | None:
     """where(c, x**3 * p, y) / x**3 --> where(c, p, y / x**3)."""
     scale, found = t.factors(node)
     for base, exponent in found:
-        if base.op.name != "where" or abs(exponent) != 1 or not _is_series(base):
+        if base.op.name != "where" or abs(exponent) != 1:
+            continue
+        if not _is_series(base):
+            made = _relative(base, exponent, scale, found)
+            if made is not None:
+                return made
             continue
         place = _argument(base)
         rest = [(b, e) for b, e in found if b is not base]
@@ -221,6 +180,23 @@ def factor_into_series(node: Node) -> Node | None:
         )
         branches = [t.mul([t.power(b, exponent), outside]) for b in base.inputs[1:]]
         return where(base.inputs[0], *branches)
+    return None
+
+
+def _relative(
+    base: Node, exponent: int, scale: Fraction, found: tuple[t.Factor, ...]
+) -> Node | None:
+    """where(c, expm1(x*y), z) / x --> where(c, expm1(x*y) / x, z / x), for exprel to be found."""
+    below = {b for b, e in found if e * exponent < 0}
+    for branch in base.inputs[1:]:
+        for inner, _ in t.factors(branch)[1]:
+            if inner.op.name in ("expm1", "sinh"):
+                argument = {b for b, e in t.factors(inner.inputs[0])[1] if e == 1}
+                if argument & below:
+                    rest = [f for f in found if f[0] is not base]
+                    outside = t.from_factors(scale, rest, base.tensor.dtype)
+                    branches = [t.mul([t.power(b, exponent), outside]) for b in base.inputs[1:]]
+                    return where(base.inputs[0], *branches)
     return None
 
 
@@ -283,10 +259,9 @@ QUOTIENTS: tuple[Rule, ...] = (
     expanded_inside,
     exp_over_expm1,
     half_angle,
-    normal_over_tail,
-    erf_difference,
     nested_where,
     sum_of_branches,
     constant_into_branch,
+    log_of_branches,
     factor_into_series,
 )

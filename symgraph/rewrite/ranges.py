@@ -11,7 +11,7 @@ import math
 from fractions import Fraction
 
 from symgraph.ir.node import Node
-from symgraph.ops.scaled import MOST_POWERS
+from symgraph.ops.scaled import MOST_POWERS, THEN
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import call, number
 from symgraph.rewrite.facts import Fact, fact
@@ -88,7 +88,7 @@ def _outgrows(parts: list[tuple[float, int]], more: bool) -> bool:
 
 
 @rule.compute(
-    "multiply divide pow sqrt log",
+    "multiply divide pow sqrt log log1p",
     early=True,
     lifts=False,
     why="an intermediate product overflows or underflows where the result does not",
@@ -97,12 +97,12 @@ def _outgrows(parts: list[tuple[float, int]], more: bool) -> bool:
 )
 def product_in_range(node: Node) -> Node | None:
     """x * y / z --> scaled_product(x, y, z); sqrt and log of such products likewise."""
-    after = node.op.name if node.op.name in ("sqrt", "log") else ""
+    after = node.op.name if node.op.name in THEN else ""
     inner = node.inputs[0] if after else node
     if inner.tensor.dtype.itemsize not in RANGE or not escapes(inner, after):
         return None
     scale, found = t.factors(inner)
-    if scale == 0 or (after and scale < 0):
+    if scale == 0 or (after in ("sqrt", "log") and scale < 0):
         return None
     dtype = node.tensor.dtype
     inputs = [b.inputs[0] if b.op.name == "exp" else b for b, _ in found]

@@ -11,18 +11,23 @@ from __future__ import annotations
 import math
 
 from symgraph.rewrite.algebra import FACTOR
+from symgraph.rewrite.angles import ANGLES
 from symgraph.rewrite.conditions import nonnegative, nonzero, positive
+from symgraph.rewrite.gammas import GAMMAS
 from symgraph.rewrite.logarithms import LOGS
 from symgraph.rewrite.pattern import holes, ops
+from symgraph.rewrite.powers import POWERS
 from symgraph.rewrite.quotients import QUOTIENTS
 from symgraph.rewrite.roots import ROOT_RULES
 from symgraph.rewrite.rule import Rule, rule
 from symgraph.rewrite.series import SERIES
+from symgraph.rewrite.tails import TAILS
 
 x, y = holes("x y")
 abs_, cos, cosh, erf, erfc, erfcx, exp, expm1, gamma, gammaln, less, log = ops(
     "abs cos cosh erf erfc erfcx exp expm1 gamma gammaln less log"
 )
+log_ndtr, ndtr = ops("log_ndtr ndtr")
 log1mexp, log1p, logaddexp, pow_, sigmoid, sign, sin, sinh, softplus, sqrt, tan, tanh, where = ops(
     "log1mexp log1p logaddexp pow sigmoid sign sin sinh softplus sqrt tan tanh where"
 )
@@ -217,6 +222,25 @@ ERRORS: tuple[Rule, ...] = (
     rule(1 - erf(x), erfc(x), why=CANCELS, source=DLMF + " 7.2.2"),
     rule(1 + erf(x), erfc(-x), why=CANCELS, source=DLMF + " 7.2.2"),
     rule(1 - erfc(x), erf(x), why=CANCELS, source=DLMF + " 7.2.2"),
+    rule(1 - ndtr(x), ndtr(-x), why=CANCELS, source=DLMF + " 7.18.1"),
+    rule(
+        1 - 2 * ndtr(x),
+        erf(x * -math.sqrt(0.5)),
+        why=CANCELS,
+        source=DLMF + " 7.18.1",
+    ),
+    rule(
+        log(ndtr(x)),
+        log_ndtr(x),
+        why="ndtr underflows below x = -38, and is near 1 on the right",
+        source=DLMF + " 7.12.1",
+    ),
+    rule(
+        log1p(-ndtr(x)),
+        log_ndtr(-x),
+        why="ndtr underflows below x = -38, and is near 1 on the right",
+        source=DLMF + " 7.12.1",
+    ),
     rule(2 - erfc(x), erfc(-x), why=CANCELS, source=DLMF + " 7.4.2"),
     rule(erfc(x) * exp(x * x), erfcx(x), why="0 * inf for large x", source=DLMF + " 7.2.3"),
     rule(
@@ -251,7 +275,11 @@ STABILIZE: tuple[Rule, ...] = (
     *LOGARITHMS,
     *ERRORS,
     *QUOTIENTS,
+    *TAILS,
+    *GAMMAS,
+    *POWERS,
     *LOGS,
+    *ANGLES,
     *ROOT_RULES,
     *FACTOR,
     *SERIES,

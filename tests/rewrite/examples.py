@@ -39,6 +39,7 @@ from symgraph.rewrite.stabilize import STABILIZE
     ],
 )
 abs_, logaddexp, where, hypot = map(find_op, ["abs", "logaddexp", "where", "hypot"])
+gamma, gammaln, pow1p = map(find_op, ["gamma", "gammaln", "pow1p"])
 
 Interval = tuple[float, float]
 WIDE: Interval = (-40.0, 40.0)
@@ -53,6 +54,7 @@ class Example(NamedTuple):
 
 
 HALF_PI, QUARTER_PI = 1.5707963267948966, 0.7853981633974483
+ROOT_TWO = 1.4142135623730951
 
 COMPUTED: dict[str, Example] = {
     "like terms": Example(lambda x, y, z: 2 * x + y - x),
@@ -71,6 +73,32 @@ COMPUTED: dict[str, Example] = {
     "expanded inside": Example(lambda x, y, z: x + y),
     "exp over expm1": Example(lambda x, y, z: exp(x) / expm1(x), {"x": (0.1, 800)}),
     "half angle": Example(lambda x, y, z: sin(x) / sin(2 * x), {"x": (1e-9, 0.7)}),
+    "normal tail": Example(lambda x, y, z: erfc(x / ROOT_TWO), {"x": (-5, 2)}),
+    "log of branches": Example(lambda x, y, z: log(where(x < y, exp(x), y)), {"y": (0.1, 9)}),
+    "log beta": Example(
+        lambda x, y, z: gammaln(x) + gammaln(y) - gammaln(x + y), {"x": (1e-2, 99), "y": (9, 1e5)}
+    ),
+    "log factorial ratio": Example(lambda x, y, z: gammaln(x + 2) - gammaln(x), {"x": (1e-3, 1e9)}),
+    "gamma difference": Example(
+        lambda x, y, z: gammaln(x + y) - gammaln(x), {"x": (1, 1e5), "y": (1e-9, 9)}
+    ),
+    "factorial ratio": Example(lambda x, y, z: gamma(x + 1) / gamma(x), {"x": (0.1, 160)}),
+    "beta quotient": Example(
+        lambda x, y, z: gamma(x) * gamma(y) / gamma(x + y), {"x": (0.1, 300), "y": (0.1, 9)}
+    ),
+    "log of power near one": Example(
+        lambda x, y, z: log(pow1p(x, y)), {"x": (1e-9, 9), "y": (-900, 900)}
+    ),
+    "relative difference": Example(lambda x, y, z: expm1(x) / x, {"x": (-40, 40)}),
+    "log of sum near one": Example(
+        lambda x, y, z: log(x + (1 - x) * y), {"x": (0, 1), "y": (0.1, 1)}
+    ),
+    "grouping": Example(lambda x, y, z: x * y + x * z - y * y - y * z, {"x": (1, 2), "y": (1, 2)}),
+    "inverse gudermannian": Example(
+        lambda x, y, z: log(tan(x * 0.5 + QUARTER_PI)), {"x": (0.1, 1.5)}
+    ),
+    "eighth turn": Example(lambda x, y, z: tan(x + QUARTER_PI), {"x": (-0.7, 0.7)}),
+    "angle beyond quarter turn": Example(lambda x, y, z: atan(x) + HALF_PI, {"x": (-9, 9)}),
     "normal over tail": Example(lambda x, y, z: exp(-4.0 * x * x) / erfc(x * 2.0), {"x": (-5, 60)}),
     "erf difference": Example(lambda x, y, z: erf(x + y) - erf(x), {"x": (-9, 9), "y": (1e-9, 2)}),
     "nested where": Example(lambda x, y, z: where(x < y, where(x < y, x, y), z)),

@@ -36,6 +36,10 @@ def _real_power(x: Any, y: Any) -> Any:
     return mp.power(x, y)
 
 
+def _log_gamma(x: Any) -> Any:
+    return mp.log(abs(mp.gamma(x))) if x > 0 else mp.nan
+
+
 def _inside(function: Callable[[Any], Any], lo: float, hi: float) -> Callable[[Any], Any]:
     return lambda x: function(x) if lo <= x <= hi else mp.nan
 
@@ -79,11 +83,30 @@ SPELLED: Mapping[str, Callable[..., Any]] = {
     "erfc": mp.erfc,
     "erfcx": lambda x: mp.exp(x * x) * mp.erfc(x),
     "gamma": lambda x: mp.gamma(x) if x > 0 else mp.nan,
-    "gammaln": lambda x: mp.log(abs(mp.gamma(x))) if x > 0 else mp.nan,
+    "gammaln": lambda x: _log_gamma(x),
+    "digamma": lambda x: mp.digamma(x) if x > 0 else mp.nan,
+    "lbeta": lambda x, y: _log_gamma(x) + _log_gamma(y) - _log_gamma(x + y),
+    "gammaln_difference": lambda x, h: _log_gamma(x + h) - _log_gamma(x),
+    "digamma_difference": lambda x, h: mp.digamma(x + h) - mp.digamma(x),
+    "ndtr": mp.ncdf,
+    "log_ndtr": lambda x: mp.log(mp.ncdf(x)),
+    "erf_interval": lambda a, b, w: mp.erf(b) - mp.erf(a),
+    "ndtr_interval": lambda a, b, w: mp.ncdf(b) - mp.ncdf(a),
+    "log_quotient": lambda x, y: _real_log(x / y) if y else mp.nan,
+    "log_near": lambda u, d: _real_log(u),
+    "exp_product": lambda x, y: mp.exp(x * y),
+    "pow1p": lambda x, y: _real_power(1 + x, y) if x >= -1 else mp.nan,
+    "pow1pm1": lambda x, y: _real_power(1 + x, y) - 1 if x >= -1 else mp.nan,
+    "exprel": lambda x: (mp.exp(x) - 1) / x if x else mp.mpf(1),
+    "sinhc": lambda x: mp.sinh(x) / x if x else mp.mpf(1),
+    "sqrt1pm1": lambda x: _real_root(1 + x) - 1,
+    "log1pmx": lambda x: _real_log(1 + x) - x,
+    "cosm1": lambda x: mp.cos(x) - 1,
     "xlogy": lambda x, y: x * mp.log(y) if x else mp.mpf(0),
     "maximum": max,
     "minimum": min,
     "less": lambda x, y: x < y,
+    "equal": lambda x, y: x == y,
     "logical_and": lambda x, y: x and y,
     "where": lambda c, x, y: x if c else y,
     "astype": lambda x: x,

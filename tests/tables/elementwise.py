@@ -11,10 +11,31 @@ import numpy as np
 from symgraph.errors import DTypeError
 from symgraph.ir.dtype import ALL, DType
 from symgraph.ir.op import Op
-from symgraph.ops import activation, arith, compare, defects, evaluate, math, parts, signs, special
+from symgraph.ops import (
+    activation,
+    arith,
+    compare,
+    defects,
+    evaluate,
+    gammas,
+    math,
+    parts,
+    signs,
+    special,
+)
 from symgraph.ops.leaves import tensor
 
-MODULES: tuple[ModuleType, ...] = (arith, signs, parts, compare, math, activation, special, defects)
+MODULES: tuple[ModuleType, ...] = (
+    arith,
+    signs,
+    parts,
+    compare,
+    math,
+    activation,
+    special,
+    defects,
+    gammas,
+)
 
 
 def rows_of(module: ModuleType) -> list[Op]:
