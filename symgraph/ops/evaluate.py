@@ -5,7 +5,7 @@ Slow and plain; compiled code is compared with it. Dimensions are bound from the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,26 +37,44 @@ def evaluate(
     VerifyError where a reference gives another type than the graph says.
     """
     arrays = {node: _as_given(node, value) for node, value in values.items()}
-    return _Evaluation(bind_dims(arrays, sizes or {})).run(outputs, arrays)
+    return Evaluation(bind_dims(arrays, sizes or {})).run(outputs, arrays)
 
 
 def evaluate_graph(graph: Graph, arrays: Sequence[Any]) -> list[Any]:
     """The outputs of a graph whose dims are all numbers."""
-    return _Evaluation({}).run(graph.outputs, dict(zip(graph.params, arrays, strict=True)))
+    return Evaluation({}).run(graph.outputs, dict(zip(graph.params, arrays, strict=True)))
 
 
-class _Evaluation:
-    def __init__(self, sizes: dict[Atom, int]) -> None:
-        self.sizes = sizes
+class Evaluation:
+    """Values of nodes where dimension symbols have given sizes.
+
+    ``disturb(node, value)`` may change every value that is computed: to see how far errors carry.
+    """
+
+    def __init__(
+        self, sizes: dict[Atom, int], disturb: Callable[[Node, Any], Any] | None = None
+    ) -> None:
+        self.sizes, self.disturb = sizes, disturb
 
     def run(self, outputs: Sequence[Node], given: Mapping[Node, Any]) -> list[Any]:
+        """The values of outputs."""
         made = dict(given)
-        for node in toposort(outputs, stop=given.__contains__):
-            if node not in made:
-                made[node] = self.value(node, [made[i] for i in node.inputs])
+        self.fill(outputs, made)
         return [made[o] for o in outputs]
 
+    def fill(self, outputs: Sequence[Node], made: dict[Node, Any]) -> None:
+        """Add the values of outputs, and of all that they need, to those that are known."""
+        for node in toposort(outputs, stop=made.__contains__):
+            if node not in made:
+                found = self.value(node, [made[i] for i in node.inputs])
+                made[node] = found if self.disturb is None else self.disturb(node, found)
+
+    def _inner(self, graph: Graph, arrays: Sequence[Any]) -> list[Any]:
+        given = dict(zip(graph.params, arrays, strict=True))
+        return Evaluation({}, self.disturb).run(graph.outputs, given)
+
     def value(self, node: Node, inputs: list[Any]) -> Any:
+        """The value of a node, given those of its inputs."""
         name = node.op.name
         if name == "constant":
             return node.attrs["value"]
@@ -68,7 +86,7 @@ class _Evaluation:
             )
         attrs = substitute_attrs(node, self.sizes) if self.sizes else node.attrs
         if node.op.kind == "control":
-            attrs = {**attrs, "evaluate": evaluate_graph}
+            attrs = {**attrs, "evaluate": self._inner}
         try:
             with np.errstate(all="ignore"):
                 found = node.op.reference(*inputs, **attrs)

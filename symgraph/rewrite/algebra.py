@@ -62,8 +62,10 @@ def like_factors(node: Node) -> Node | None:
     gone = {b for b, _ in raw} - {b for b, _ in view.factors}
     if gone and not all(nonzero(b) and finite(b) for b in gone) and not view.factors:
         return None
-    # x*x / (y*y) as (x / y)**2: neither square leaves the range before the quotient does
-    ratio = node.op.name == "divide" and all(_has_power(i) for i in node.inputs)
+    # x*x / (y*y) as (x / y)**2: neither square leaves the range before the quotient does. Of more
+    # factors the powers would: w*w/(a*a) * w/(b*b) is 0 where w**3 / (a*a*b*b) is inf / inf
+    is_short = len(view.factors) <= 2
+    ratio = node.op.name == "divide" and is_short and all(_has_power(i) for i in node.inputs)
     return t.mul([node]) if _merge(exps) or cancels or squares or ratio else None
 
 

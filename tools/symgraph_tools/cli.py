@@ -14,6 +14,8 @@ COMMANDS = (
     ("demo", "demo", "Train two classifiers of digits and show what the compiler did."),
     ("print", "print_graph", "Print a graph as text."),
     ("show", "show", "Draw a graph."),
+    ("passes", "passes", "Step through the rewrites; check, bisect or time them."),
+    ("diff", "diff", "Compare two graphs, or two stages of one."),
 )
 
 

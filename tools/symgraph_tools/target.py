@@ -24,9 +24,9 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from symgraph.errors import SymgraphError, nearest
-from symgraph.ir.graph import Graph, leaves
+from symgraph.ir.graph import Graph
 from symgraph.ir.node import Node
-from symgraph.ir.variable import Variable, handle
+from symgraph.ir.variable import Variable
 from symgraph.trace.trace import Trace
 
 from .given import Given
@@ -91,19 +91,12 @@ class Target:
             own: Function = self.value
             return own
         if self._function is None or self._function.backend != backend:
-            self._function = _compiled(self.built(), self.name, backend)
+            from symgraph import Mode
+
+            from .rewriting_again import function_of
+
+            self._function = function_of(self.built(), self.name, Mode(backend=backend))
         return self._function
-
-
-def _compiled(graph: Graph, name: str, backend: str) -> Function:
-    """A function of all inputs of a graph."""
-    import symgraph as sg
-
-    nodes = dict.fromkeys((*graph.params, *leaves(graph.outputs, "input")))
-    inputs = [handle(node, node.name) for node in nodes]
-    outputs = [handle(node, node.name) for node in graph.outputs]
-    mode = sg.Mode(backend=backend)
-    return sg.function(inputs, outputs, mode=mode, name=name, on_unused_input="ignore")
 
 
 def load_target(text: str, given: Given | None = None) -> Target:
@@ -129,6 +122,13 @@ def load_target(text: str, given: Given | None = None) -> Target:
     name = attr or _only_function(module, path)
     value = _attribute(module, name, text)
     return _made(name, _called(value, text, given), text, given)
+
+
+def load_attribute(text: str) -> Any:
+    """What a program has under ``file.py:name`` or ``module:name``. Raises: TargetError."""
+    path, _, attr = text.partition(":")
+    module = _run_file(Path(path)) if path.endswith(".py") else _import(path)
+    return _attribute(module, attr, text)
 
 
 def _read_file(path: str, suffix: str) -> Any:

@@ -1,0 +1,145 @@
+"""The rewrites of a trace as rows for people: noise hidden, repetitions counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from symgraph.errors import SymgraphError
+from symgraph.ir.origin import Line
+from symgraph.trace.format import REWRITE, START, StepRow
+from symgraph.trace.trace import Step, Trace
+
+from .changes import change_text
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Consecutive steps of one rule at one line: the last one's number, how many, nodes left."""
+
+    number: int
+    count: int
+    nodes: int
+    change: int
+    row: StepRow
+
+
+@cache
+def noise() -> frozenset[str]:
+    """Rules that only tidy: their steps are hidden unless asked for."""
+    from symgraph.rewrite.algebra import ALGEBRA
+    from symgraph.rewrite.canonicalize import CANONICALIZE
+
+    return frozenset(rule.name for rule in (*CANONICALIZE, *ALGEBRA))
+
+
+def shown_steps(trace: Trace, wanted: Callable[[StepRow], bool]) -> Iterator[Shown]:
+    """The steps that are wanted, and those that are no rewrites, with node counts."""
+    nodes, hidden = 0, 0
+    pending: Shown | None = None
+    for number, row in enumerate(trace.steps):
+        change = len(row.delta.added) - len(row.delta.removed)
+        nodes += change
+        hidden += change
+        if row.kind == REWRITE and not wanted(row):
+            continue
+        is_same = (
+            pending is not None
+            and row.kind == REWRITE
+            and (pending.row.rule, pending.row.line, pending.row.table)
+            == (row.rule, row.line, row.table)
+        )
+        if pending is not None and is_same:
+            made = pending.count + 1, nodes, pending.change + hidden
+            pending = Shown(number, *made, pending.row)
+        else:
+            if pending is not None:
+                yield pending
+            pending = Shown(number, 1, nodes, hidden, row)
+        hidden = 0
+    if pending is not None:
+        yield pending
+
+
+def step_lines(trace: Trace, rows: Sequence[Shown], paint: Callable[[str, str], str]) -> list[str]:
+    """The table that ``symgraph passes`` prints."""
+    found = [paint(f"{'step':>5} {'times':>5} {'nodes':>6} {'':>5}  rule", "head")]
+    stage = ""
+    for row in rows:
+        heading = f"{row.row.stage}/{row.row.table}" if row.row.table else row.row.stage
+        if heading != stage:
+            stage = heading
+            found.append(paint(_heading(trace, row.row), "dim"))
+        times = f"{row.count:>5}" if row.count > 1 else " " * 5
+        change = f"{row.change:+d}" if row.change and row.row.kind != START else ""
+        where = f"  {short_line(row.row.line)}" if row.row.line is not None else ""
+        name = paint(row.row.rule.name, "name" if row.row.kind == REWRITE else "head")
+        found.append(f"{row.number:>5} {times} {row.nodes:>6} {change:>5}  {name}{where}")
+    return found
+
+
+def _heading(trace: Trace, row: StepRow) -> str:
+    for one in trace.passes:
+        if (one.stage, one.table) == (row.stage, row.table):
+            return (
+                f"{row.stage}, {row.table}: {one.applied} rewrites, {one.elapsed_ns / 1e6:.2f} ms"
+            )
+    times = [s.elapsed_ns for s in trace.stages if s.name == row.stage]
+    return f"{row.stage}: {times[0] / 1e6:.2f} ms" if times and times[0] else row.stage
+
+
+def short_line(line: Line) -> str:
+    """``train.py:12: loss = ...``, without the folder."""
+    text = line.text
+    name = line.file.rpartition("/")[2]
+    return f"{name}:{line.number}" + (f": {text[:60]}" if text else "")
+
+
+def detail(step: Step) -> list[str]:
+    """All that is known of a step: what changed into what, why, on whose word, where."""
+    found = [f"step {step.number}: {step.rule}"]
+    if step.row.kind == REWRITE:
+        text = formula(step)
+        if text:
+            found.append(f"  {text}")
+    if step.why:
+        found.append(f"  why: {step.why}")
+    if step.source:
+        found.append(f"  source: {step.source}")
+    if step.changes:
+        found.append(f"  changes: {step.changes}")
+    found += [f"  from: {short_line(line)}" for line in step.lines]
+    delta = step.row.delta
+    found.append(f"  nodes: {len(delta.added)} added, {len(delta.removed)} removed")
+    return found
+
+
+def formula(step: Step) -> str:
+    """``before --> after``; empty where that is long, or the nodes of a file do not fit."""
+    try:
+        return change_text(step.before, step.after)
+    except SymgraphError:
+        return ""
+
+
+def step_json(trace: Trace, row: Shown) -> dict[str, object]:
+    """A row as JSON."""
+    one = row.row
+    return {
+        "step": row.number,
+        "count": row.count,
+        "kind": one.kind,
+        "stage": one.stage,
+        "table": one.table,
+        "rule": one.rule.name,
+        "why": one.rule.why,
+        "source": one.rule.source,
+        "changes": one.rule.changes,
+        "file": one.line.file if one.line else None,
+        "line": one.line.number if one.line else None,
+        "before": one.before if one.kind == REWRITE else None,
+        "after": one.after if one.kind == REWRITE else None,
+        "nodes": row.nodes,
+        "change": row.change,
+    }
