@@ -175,7 +175,7 @@ def test_loops_are_drawn_in_a_frame(tmp_path):
         (("print",), 2, "Missing argument 'TARGET'"),
         (("print", "{program}", "--style", "prose"), 2, "'prose' is not one of"),
         (("show", "{program}"), 2, "Missing option '-o'"),
-        (("show", "{program}", "-o", "x.gif"), 2, "the suffix is one of svg, dot"),
+        (("show", "{program}", "-o", "x.gif"), 2, "the suffix is one of svg, html"),
         (("show", "{program}", "-o", "no/such/folder/x.svg"), 1, "No such file"),
         (("demo", "--epochs", "0"), 2, "0 is not in the range"),
         (("nonsense",), 2, "No such command"),

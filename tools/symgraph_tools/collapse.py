@@ -24,11 +24,12 @@ class _Part:
     times: int = 1
 
 
-def collapse(drawing: Drawing, most_edges: int) -> Drawing:
+def collapse(drawing: Drawing, most_edges: int, *, only_repeats: bool = False) -> Drawing:
     """A drawing of at most that many edges if merging gives one, else as few as it gives.
 
     Arrows between two nodes become one, labelled with their number; then nodes of one text, one
-    cluster and the same neighbours become one; then chains. Unchanged if small enough at once.
+    cluster and the same neighbours become one; then chains, or those that repeat a pattern alone.
+    Unchanged if small enough at once.
     """
     if len(drawing.edges) <= most_edges:
         return drawing
@@ -43,7 +44,7 @@ def collapse(drawing: Drawing, most_edges: int) -> Drawing:
         count = len(parts)
         arrows = _merge_repeats(parts, arrows)
         if len(arrows) > most_edges:
-            arrows = _merge_chains(parts, arrows)
+            arrows = _merge_chains(parts, arrows, only_repeats)
         if len(parts) == count:
             break
     nodes = tuple(_drawn(part) for part in parts.values())
@@ -52,6 +53,11 @@ def collapse(drawing: Drawing, most_edges: int) -> Drawing:
         for (source, target), count in arrows.items()
     )
     return replace(drawing, nodes=nodes, edges=edges)
+
+
+def collapse_repeats(drawing: Drawing) -> Drawing:
+    """What repeats, side by side or one after the other, as one box that says how often."""
+    return collapse(drawing, 0, only_repeats=True)
 
 
 def _drawn(part: _Part) -> DrawnNode:
@@ -107,18 +113,23 @@ def _merge_repeats(
 
 
 def _merge_chains(
-    parts: dict[str, _Part], arrows: dict[tuple[str, str], int]
+    parts: dict[str, _Part], arrows: dict[tuple[str, str], int], only_repeats: bool
 ) -> dict[tuple[str, str], int]:
     """Merge operations with the one that alone uses them and uses nothing else."""
     into, out = _neighbours(arrows, parts)
     merged: dict[str, str] = {}
     starts = [name for name in parts if not _goes_on(parts, into, out, name)]
     for name in starts:
-        last = name
-        while len(out[last]) == 1 and _is_link(parts, into, name, out[last][0]):
-            last = out[last][0]
-            parts[name].steps += parts.pop(last).steps
-            merged[last] = name
+        chain = [name]
+        while len(out[chain[-1]]) == 1 and _is_link(parts, into, name, out[chain[-1]][0]):
+            chain.append(out[chain[-1]][0])
+        steps = [step for link in chain for step in parts[link].steps]
+        if only_repeats and TIMES not in chain_text(steps):
+            continue
+        parts[name].steps[:] = steps
+        for link in chain[1:]:
+            del parts[link]
+            merged[link] = name
     result: dict[tuple[str, str], int] = {}
     for (source, target), count in arrows.items():
         key = (merged.get(source, source), merged.get(target, target))

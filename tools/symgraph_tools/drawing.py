@@ -26,6 +26,7 @@ class DrawnNode:
     """A box: lines of text, the first the most important.
 
     ``tooltip`` and ``details`` (pairs of name and value) appear where a pointer rests on it.
+    ``op`` is the operation, where it is one; ``shade`` a colour in place of that of its kind.
     """
 
     id: str
@@ -34,6 +35,8 @@ class DrawnNode:
     cluster: str | None = None
     tooltip: str = ""
     details: tuple[tuple[str, str], ...] = ()
+    op: str = ""
+    shade: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Cluster:
 class Drawing:
     """Nodes, edges and clusters that fit each other; the edges form no cycle.
 
+    ``key``: what the shades of nodes mean, as pairs of text and colour.
     Raises: DrawingError for an id used twice, a name that nothing has, or a cycle.
     """
 
@@ -70,6 +74,7 @@ class Drawing:
     edges: tuple[DrawnEdge, ...] = ()
     clusters: tuple[Cluster, ...] = ()
     title: str = ""
+    key: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the parts fit each other."""

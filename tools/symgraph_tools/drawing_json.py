@@ -24,6 +24,8 @@ def to_json(drawing: Drawing) -> str:
         parts: Iterable[DrawnNode | DrawnEdge | Cluster] = getattr(drawing, name)
         lines = ",\n  ".join(json.dumps(_record(part)) for part in parts)
         rows.append(f'"{name}": [\n  {lines}\n ]' if lines else f'"{name}": []')
+    if drawing.key:
+        rows.append(f'"key": {json.dumps(drawing.key)}')
     return "{" + ",\n ".join(rows) + "}\n"
 
 
@@ -41,6 +43,7 @@ def from_json(text: str) -> Drawing:
             tuple(DrawnEdge(**row) for row in data["edges"]),
             tuple(Cluster(**row) for row in data["clusters"]),
             data["title"],
+            tuple((str(text), str(colour)) for text, colour in data.get("key", [])),
         )
     except (ValueError, TypeError, KeyError) as error:
         if isinstance(error, json.JSONDecodeError | TypeError | KeyError):

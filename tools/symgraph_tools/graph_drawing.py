@@ -6,13 +6,15 @@ nodes (bodies of loops) are drawn in a frame of their own, with arrows to the no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from symgraph.ir.graph import Graph, subgraphs, toposort
 from symgraph.ir.literal import Writer
 from symgraph.ir.node import Node
 from symgraph.ir.text import attribute_texts
+from symgraph.ir.type import TensorType
 from symgraph.ir.views import INFIX, leaf_text
+from symgraph.printing.notes import nbytes
 
 from .drawing import Cluster, Drawing, DrawnEdge, DrawnNode, Kind
 
@@ -27,12 +29,31 @@ LEAVES: dict[str, Kind] = {
 }
 
 
-def graph_drawing(graph: Graph, *, title: str = "", output_names: Sequence[str] = ()) -> Drawing:
-    """The drawing of a graph, with a box for each output; ``output_names`` in their order."""
-    found = _Parts()
+Note = Callable[[Node], Sequence[tuple[str, str]]]
+
+
+def graph_drawing(
+    graph: Graph,
+    *,
+    title: str = "",
+    output_names: Sequence[str] = (),
+    depth: int | None = None,
+    edge_types: bool = False,
+    note: Note = lambda node: (),
+) -> Drawing:
+    """The drawing of a graph, with a box for each output; ``output_names`` in their order.
+
+    ``depth``: how many levels of graphs inside nodes are drawn; None draws all. ``edge_types``:
+    dtype and shape on edges, not in boxes. ``note``: further details of a node.
+    """
+    found = _Parts(edge_types, note)
     pending: list[tuple[Graph, str | None, str | None]] = [(graph, None, None)]
+    levels: dict[str | None, int] = {None: 0}
     for inner, cluster, owner in pending:  # grows while it is read
-        pending += found.add(inner, cluster)
+        is_open = depth is None or levels[cluster] < depth
+        bodies = found.add(inner, cluster, is_open)
+        levels |= {frame: levels[cluster] + 1 for _, frame, _ in bodies}
+        pending += bodies
         for number, node in enumerate(inner.outputs):
             if owner is None:
                 label = output_names[number] if number < len(output_names) else ""
@@ -45,21 +66,24 @@ def graph_drawing(graph: Graph, *, title: str = "", output_names: Sequence[str] 
 class _Parts:
     """Nodes, edges and frames as they are found."""
 
-    def __init__(self) -> None:
+    def __init__(self, edge_types: bool, note: Note) -> None:
+        self.edge_types, self.note = edge_types, note
         self.nodes: list[DrawnNode] = []
         self.edges: list[DrawnEdge] = []
         self.clusters: list[Cluster] = []
         self.boxes: dict[tuple[Node, str | None], str] = {}
         self.writer = Writer(exact=False, elide=4)
 
-    def add(self, graph: Graph, cluster: str | None) -> list[tuple[Graph, str | None, str | None]]:
+    def add(
+        self, graph: Graph, cluster: str | None, is_open: bool
+    ) -> list[tuple[Graph, str | None, str | None]]:
         """Draw the nodes of a graph; gives the graphs inside them, with frame and owner."""
         inner: list[tuple[Graph, str | None, str | None]] = []
         for node in toposort(graph.params + graph.outputs):
             if _is_written_inside(node):
                 continue
             own = self.box(node, cluster)
-            for body in subgraphs(node):
+            for body in subgraphs(node) if is_open else ():
                 frame = f"g{len(self.clusters)}"
                 self.clusters.append(Cluster(frame, f"inside {node.op.name}", cluster))
                 self.writer.graphs.setdefault(body, len(self.writer.graphs))
@@ -76,8 +100,13 @@ class _Parts:
 
     def output(self, number: int, node: Node, label: str) -> None:
         """Draw the box of an output of the whole graph."""
-        self.nodes.append(DrawnNode(f"out{number}", (label, _type(node)), "output"))
-        self.edges.append(DrawnEdge(self.box(node, None), f"out{number}"))
+        lines = (label,) if self.edge_types else (label, _type(node))
+        self.nodes.append(DrawnNode(f"out{number}", lines, "output"))
+        self.edges.append(DrawnEdge(self.box(node, None), f"out{number}", None, self._on(node)))
+
+    def _on(self, node: Node) -> str:
+        """What is written on the edges from a node."""
+        return _type(node) if self.edge_types else ""
 
     def _draw(self, node: Node, own: str, cluster: str | None) -> None:
         kind = LEAVES.get(node.op.name, "op")
@@ -87,17 +116,19 @@ class _Parts:
             shown = ", ".join(f"{k}={v}" for k, v in attributes if v not in ("False", "None"))
             if shown and len(shown) <= LONGEST_ATTRIBUTES:
                 lines.append(shown)
-        lines.append(_type(node))
+        if not self.edge_types:
+            lines.append(_type(node))
         if kind == "op" and node.name is not None:
             lines.insert(0, f"{node.name} =")
-        where = [("line", str(line)) for line in node.lines]
+        details = (*attributes, *_facts(node), *self.note(node))
         self.nodes.append(
-            DrawnNode(own, tuple(lines), kind, cluster, lines[0], (*attributes, *where))
+            DrawnNode(own, tuple(lines), kind, cluster, lines[0], details, node.op.name)
         )
         commutes = "commutative" in node.op.properties
         drawn = [i for i in node.inputs if not _is_written_inside(i)]
         for port, source in enumerate(drawn):
-            self.edges.append(DrawnEdge(self.box(source, cluster), own, None if commutes else port))
+            slot = None if commutes else port
+            self.edges.append(DrawnEdge(self.box(source, cluster), own, slot, self._on(source)))
 
     def _head(self, node: Node, kind: Kind) -> str:
         """A leaf's name or value; an op's name, as a call if numbers are written inside."""
@@ -116,6 +147,17 @@ def _is_written_inside(node: Node) -> bool:
     if node.op.name == "dim":
         return True
     return node.op.name == "constant" and node.tensor.shape == ()
+
+
+def _facts(node: Node) -> list[tuple[str, str]]:
+    """Dtype, bytes where they are known, and lines, for views that ask."""
+    facts = []
+    if isinstance(node.type, TensorType):
+        facts.append(("dtype", str(node.type.dtype)))
+    size = nbytes(node.type)
+    if isinstance(size, int):
+        facts.append(("bytes", str(size)))
+    return facts + [("line", str(line)) for line in node.lines]
 
 
 def _type(node: Node) -> str:

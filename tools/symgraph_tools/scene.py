@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from .drawing import KINDS, Kind
@@ -93,7 +93,7 @@ def build_scene(layout: Layout, *, theme: str = "light", legend: bool = False) -
     groups += [_tag(tag, look) for tag in layout.tags]
     groups += [_edge_label(edge, look) for edge in layout.edges if edge.label]
     width, height = layout.width, layout.height
-    if legend:
+    if legend or layout.drawing.key:
         key, key_width, key_height = _legend(layout, look)
         groups.append(key)
         width, height = max(width, key_width), height + key_height
@@ -178,7 +178,9 @@ def _node(placed: PlacedNode, look: Theme) -> Group:
     node = placed.node
     details = [f"{name}: {value}" for name, value in node.details]
     tooltip = "\n".join([node.tooltip or " ".join(node.lines) or node.id, *details])
-    items = _body(node.kind, placed.box, look.kinds[node.kind])
+    ink = look.kinds[node.kind]
+    ink = replace(ink, fill=node.shade) if node.shade else ink
+    items = _body(node.kind, placed.box, ink)
     return Group("node", node.kind, node.id, tooltip, (*items, *_words(placed, look)))
 
 
@@ -233,6 +235,12 @@ def _legend(layout: Layout, look: Theme) -> tuple[Group, float, float]:
             items += _body(kind, box, look.kinds[kind])
             items += _legend_words(placed, kind, look)
             x += size.width + LEGEND_GAP
+    for text, colour in layout.drawing.key:
+        width = text_width(displayable(text), TEXT_SIZE) + 14
+        swatch = rectangle(Box(x + width / 2, y, width, 19.0), 4.0)
+        items.append(Shape(swatch, colour, look.frame, 0.8))
+        items.append(Text(x + 7, y + 4, displayable(text), TEXT_SIZE, look.text, False))
+        x += width + LEGEND_GAP / 2
     if layout.tags:
         note = "same tag: one line"
         size = Box(0, 0, text_width(note, TEXT_SIZE) + 16, 19.0)
