@@ -2,7 +2,8 @@
 
 ``backend`` is the table of backends (start there): ``llvm_cpu``, the default, ``interp``,
 ``numba_cpu`` and ``numba_cuda``. ``llvm_program`` and ``llvm_kernel`` write LLVM from the loop IR
-(``llvm_expression`` its expressions, ``llvm_text`` the builder, ``llvm_library`` calls of BLAS).
+(``llvm_statement`` and ``llvm_expression`` what is in a kernel, ``llvm_parallel`` its loops for
+several threads, ``llvm_text`` the builder, ``llvm_library`` calls of libraries).
 ``llvm_words`` says what each word is in LLVM, for every route (``llvm_complex`` the long ones,
 ``functions`` the elementary functions). ``artefact`` makes object code, which loads with llvmlite
 alone (``target``: for which processor).

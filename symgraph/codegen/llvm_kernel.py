@@ -1,44 +1,19 @@
 """Kernels as LLVM functions, written directly from the loop IR.
 
 A function takes the addresses of the buffers, then the sizes, then ``facts`` where the kernel can
-fail; it then returns the code of the failure, or 0. No buffer that is written overlaps another one
-(``noalias``). Locals that are assigned to live on the stack until LLVM makes registers of them.
+fail (it then returns the code of the failure, or 0), then the thread pool's function where it has
+loops for several threads. No buffer that is written overlaps another one (``noalias``).
 """
 
 from __future__ import annotations
 
-from math import prod
-
-from symgraph.codegen.llvm_expression import (
-    ONE,
-    Expressions,
-    Memory,
-    Slot,
-    memory_type,
-    slot,
-)
-from symgraph.codegen.llvm_text import INDEX, POINTER, Builder, Module, Operand, Value, constant
-from symgraph.codegen.llvm_words import FREE_ORDER
+from symgraph.codegen.llvm_expression import Memory
+from symgraph.codegen.llvm_parallel import Spreader
+from symgraph.codegen.llvm_statement import Statements, strides
+from symgraph.codegen.llvm_text import INDEX, POINTER, Module, Value
 from symgraph.codegen.python_kernel import can_fail
 from symgraph.codegen.rescue import definition
-from symgraph.loop.ir import (
-    UPDATES,
-    Assign,
-    Buffer,
-    Expr,
-    Fail,
-    For,
-    If,
-    Kernel,
-    Let,
-    Local,
-    Stmt,
-    Store,
-    Update,
-    Var,
-    While,
-    Word,
-)
+from symgraph.loop.ir import Buffer, Kernel, Word
 from symgraph.loop.traverse import expressions, postorder, statements
 from symgraph_kernels.table import ROWS
 
@@ -46,7 +21,6 @@ from symgraph_kernels.table import ROWS
 # grows with the square of a loop's body: 100, 300, 1000 tanh take 0.6, 4, 42 s; called, 0.1 to 0.3.
 MAX_INLINED = 100
 PREFIX = "kernel."  # of the names of functions
-_FREE = {"add": "fadd", "mul": "fmul"}
 
 
 def function_calls(kernel: Kernel) -> int:
@@ -55,34 +29,20 @@ def function_calls(kernel: Kernel) -> int:
     return sum(isinstance(x, Word) and x.name in ROWS for x in nodes)
 
 
-def strides(e: Expressions, shape: tuple[Expr, ...]) -> tuple[Value, ...]:
-    """The distance of neighbours along each axis of a C-contiguous array, in elements."""
-    found: list[Value] = []
-    step = ONE
-    for k in range(len(shape) - 1, -1, -1):
-        found.append(step)
-        if k:
-            dim = e.one(shape[k])
-            step = dim if step.text == "1" else e.b.mul(step, dim, ("nuw", "nsw"))
-    return tuple(reversed(found))
-
-
 class KernelText:
-    """Writes one kernel into a module."""
+    """Writes one kernel into a module; ``threads``: does its function take the thread pool?"""
 
     def __init__(self, kernel: Kernel, module: Module) -> None:
         self.kernel, self.module = kernel, module
-        self.b = Builder(module)
-        self.b.calls_note = " noinline" if function_calls(kernel) > MAX_INLINED else ""
-        self.e = Expressions(self.b)
-        self.entry: list[str] = []  # instructions that reserve places on the stack
         self.fails = can_fail(kernel)
-        self.changed = {s.name for s in statements(kernel.body) if isinstance(s, Assign)}
-        self.kinds: list[str] = []  # of the loops around the statement being written
+        self.name = f'@"{PREFIX}{kernel.name}"'
+        self.threads = False
 
-    def write(self) -> str:
-        """Adds the function to the module; its name."""
-        kernel, e = self.kernel, self.e
+    def write(self) -> None:
+        """Adds the function to the module."""
+        kernel, writer = self.kernel, Statements(self.kernel, self.module)
+        b, e = writer.b, writer.e
+        b.calls_note = " noinline" if function_calls(kernel) > MAX_INLINED else ""
         params = [self._parameter(spec, k) for k, spec in enumerate(kernel.buffers)]
         for k, size in enumerate(kernel.sizes):
             e.values[size] = Value(INDEX, f"%s{k}")
@@ -97,174 +57,18 @@ class KernelText:
             made = e.functions[function.name] = definition(function)
             for name, text in made.parts():
                 self.module.define(name, text)
-        self._block(kernel.body)
-        self.b.line("ret i32 0" if self.fails else "ret void")
+        spreader = Spreader(kernel)
+        writer.spread = spreader.spread
+        writer.block(kernel.body)
+        b.line("ret i32 0" if self.fails else "ret void")
         result = "i32" if self.fails else "void"
-        name = f'@"{PREFIX}{kernel.name}"'
-        head = f"define internal {result} {name}({', '.join(params)}) noinline nounwind {{"
-        self.module.functions.append("\n".join([head, "entry:", *self.entry, *self.b.lines, "}"]))
-        return name
+        self.threads = spreader.count > 0
+        if self.threads:
+            params.append("ptr %parallel")
+        head = f"define internal {result} {self.name}({', '.join(params)}) noinline nounwind {{"
+        lines = [head, "entry:", *writer.entry, *b.lines, "}"]
+        self.module.functions.append("\n".join(lines))
 
     def _parameter(self, spec: Buffer, k: int) -> str:
         access = "" if spec.name in self.kernel.writes else " readonly"
-        return f"ptr noalias captures(none){access} %b{k}"
-
-    def _block(self, body: tuple[Stmt, ...]) -> None:
-        values = self.e.values.copy()
-        for s in body:
-            self._statement(s)
-        self.e.values = values
-
-    def _statement(self, s: Stmt) -> None:
-        e = self.e
-        match s:
-            case Let(name, value):
-                self._let(name, value)
-            case Assign(name, value):
-                place = e.values[name]
-                assert isinstance(place, Slot)
-                e.assign(place, self._assigned(name, value))
-            case Store(buffer, index, value):
-                *at, found = self._indexed(index, value)
-                memory = e.memory[buffer]
-                e.store(memory.dtype, e.place(memory, reals(at)), found)
-            case Update():
-                self._update(s)
-            case Local(name, dtype, shape):
-                address, kind = self.b.fresh(POINTER), memory_type(dtype)
-                array = f"[{prod(shape)} x {kind}]"
-                self.entry.append(f"  {address.text} = alloca {array}, align 64")
-                e.memory[name] = Memory(address, dtype, _constant_strides(shape))
-            case For():
-                self._for(s)
-            case While():
-                self._while(s)
-            case If():
-                self._if(s)
-            case Fail(code, args):
-                self._fail(code, args)
-
-    def _let(self, name: str, value: Expr) -> None:
-        e = self.e
-        (found,) = e.write(value)
-        if name in self.changed:
-            place = slot(self.b, value.dtype, self.entry)
-            e.assign(place, found)
-            e.values[name] = place
-        else:
-            e.values[name] = found
-
-    def _indexed(self, index: tuple[Expr, ...], *values: Expr) -> list[Operand]:
-        return self.e.write(*index, *values, indices=len(index))
-
-    # ------------------------------------------------------------ control
-
-    def _for(self, s: For) -> None:
-        b = self.b
-        self.kinds.append(s.kind)
-        extent = self.e.one(s.extent)
-        turn, done = b.append_basic_block("turn"), b.append_basic_block("done")
-        some = b.icmp_signed(">", extent, constant(INDEX, 0))
-        before = b.block
-        b.cbranch(some, turn, done)
-        b.position_at_end(turn)
-        index = b.phi(INDEX)
-        index.add_incoming(constant(INDEX, 0), before)
-        self.e.natural.add(s.var)
-        outer = self.e.values.get(s.var)
-        self.e.values[s.var] = index.value
-        self._block(s.body)
-        following = b.add(index.value, ONE, ("nuw", "nsw"))
-        index.add_incoming(following, b.block)
-        b.cbranch(b.icmp_signed("==", following, extent), done, turn)
-        b.position_at_end(done)
-        if outer is not None:
-            self.e.values[s.var] = outer
-        self.kinds.pop()
-
-    def _while(self, s: While) -> None:
-        b = self.b
-        test, body, done = (b.append_basic_block(n) for n in ("test", "body", "done"))
-        self.kinds.append("serial")
-        b.branch(test)
-        b.position_at_end(test)
-        b.cbranch(self.e.one(s.cond), body, done)
-        b.position_at_end(body)
-        self._block(s.body)
-        b.branch(test)
-        b.position_at_end(done)
-        self.kinds.pop()
-
-    def _if(self, s: If) -> None:
-        b = self.b
-        then, done = b.append_basic_block("then"), b.append_basic_block("done")
-        orelse = b.append_basic_block("else") if s.orelse else done
-        b.cbranch(self.e.one(s.cond), then, orelse)
-        b.position_at_end(then)
-        self._block(s.then)
-        b.branch(done)
-        if s.orelse:
-            b.position_at_end(orelse)
-            self._block(s.orelse)
-            b.branch(done)
-        b.position_at_end(done)
-
-    def _fail(self, code: int, args: tuple[Expr, ...]) -> None:
-        b = self.b
-        write_facts(b, reals(self.e.write(*args)))
-        b.line(f"ret i32 {code}")
-        b.position_at_end(b.append_basic_block("never"))
-
-    # ------------------------------------------------------------ accumulation
-
-    def _free_order(self, value: Expr) -> bool:
-        """May this accumulation be regrouped? Only a float sum or product in a vector loop."""
-        return (
-            bool(self.kinds)
-            and self.kinds[-1] == "vector"
-            and isinstance(value, Word)
-            and value.name in _FREE
-            and value.dtype.kind == "f"
-        )
-
-    def _assigned(self, name: str, value: Expr) -> Operand:
-        if isinstance(value, Word) and self._free_order(value):
-            left, right = value.args
-            if isinstance(left, Var) and left.name == name:
-                x, y = reals(self.e.write(left, right))
-                return self.b.binary(_FREE[value.name], x, y, FREE_ORDER)
-        return self.e.write(value)[0]
-
-    def _update(self, s: Update) -> None:
-        e, dtype = self.e, s.value.dtype
-        *at, value = self._indexed(s.index, s.value)
-        place = e.place(e.memory[s.buffer], reals(at))
-        old = e.load(dtype, place)
-        name = UPDATES[s.op]
-        if self._free_order(Word(name, (s.value, s.value), dtype)):
-            x, y = reals([old, value])
-            found: Operand = self.b.binary(_FREE[name], x, y, FREE_ORDER)
-        else:
-            found = e.word(name, dtype, (old, value), dtype)
-        e.store(dtype, place, found)
-
-
-def write_facts(b: Builder, values: tuple[Value, ...]) -> None:
-    """Stores the facts of a failure."""
-    facts = Value(POINTER, "%facts")
-    for k, value in enumerate(values):
-        b.store(value, b.element(INDEX, facts, constant(INDEX, k)))
-
-
-def _constant_strides(shape: tuple[int, ...]) -> tuple[Value, ...]:
-    found, step = [], 1
-    for dim in reversed(shape):
-        found.append(constant(INDEX, step))
-        step *= dim
-    return tuple(reversed(found))
-
-
-def reals(operands: list[Operand]) -> tuple[Value, ...]:
-    """Operands none of which is complex."""
-    assert all(isinstance(x, Value) for x in operands)
-    return tuple(operands)  # type: ignore[arg-type]  # as just checked
+        return f"ptr noalias{access} %b{k}"

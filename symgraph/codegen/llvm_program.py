@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from symgraph.codegen.externals import PARALLEL
 from symgraph.codegen.library import LIBRARY
 from symgraph.codegen.llvm_expression import ONE, Expressions, Memory, memory_type
-from symgraph.codegen.llvm_kernel import KernelText, reals, strides, write_facts
+from symgraph.codegen.llvm_kernel import KernelText
 from symgraph.codegen.llvm_library import CALLS, CallText
+from symgraph.codegen.llvm_statement import reals, strides, write_facts
 from symgraph.codegen.llvm_text import INDEX, POINTER, Builder, Module, Value, constant
-from symgraph.codegen.python_kernel import can_fail
 from symgraph.loop.build import sub
 from symgraph.loop.ir import (
     Bind,
@@ -61,7 +62,7 @@ class _ProgramWriter:
         self.entry: list[str] = []
         self.specs: dict[str, Buffer] = {}
         self.kernels = {kernel.name: kernel for kernel in program.kernels}
-        self.functions: dict[str, str] = {}  # kernel name -> name of its function
+        self.functions: dict[str, KernelText] = {}  # by the kernel's name
         self.needs: list[str] = []
 
     def write(self) -> ProgramText:
@@ -139,13 +140,16 @@ class _ProgramWriter:
 
     def _call(self, kernel: Kernel, buffers: tuple[str, ...], sizes: tuple[Expr, ...]) -> None:
         if kernel.name not in self.functions:
-            self.functions[kernel.name] = KernelText(kernel, self.module).write()
+            made = self.functions[kernel.name] = KernelText(kernel, self.module)
+            made.write()
         b, function = self.b, self.functions[kernel.name]
         args = [*(self._address(name) for name in buffers), *self._values(sizes)]
-        if not can_fail(kernel):
-            b.line(f"call void {function}({', '.join(map(str, args))})")
+        args += [Value(POINTER, "%facts")] if function.fails else []
+        args += [self._external(PARALLEL)] if function.threads else []
+        if not function.fails:
+            b.line(f"call void {function.name}({', '.join(map(str, args))})")
             return
-        code = b.call(function, "i32", [*args, Value(POINTER, "%facts")])
+        code = b.call(function.name, "i32", args)
         failed, passed = b.append_basic_block("failed"), b.append_basic_block("passed")
         b.cbranch(b.icmp_signed("!=", code, constant("i32", 0)), failed, passed)
         b.position_at_end(failed)

@@ -6,6 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pytest
+
+import symgraph as sg
+from symgraph.codegen.externals import PARALLEL
+from symgraph.codegen.llvm_program import program_text
+from symgraph.loop.build import add, buffer, cast, const, i64, load, mul, sub, var, word
+from symgraph.loop.ir import Assign, Call, Expr, For, Kernel, Let, Load, Local, Program, Store
+from symgraph.loop.verify import verify_program
+from tests.loop.examples import execute
+
+F64 = np.dtype("float64")
 ROOT = Path(__file__).parents[2]
 COLD = """
 import sys
@@ -26,3 +38,71 @@ def test_a_cold_process_imports_neither_numba_nor_scipy() -> None:
     code = COLD.format(root=str(ROOT))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == ["True", "[]"]
+
+
+def rows_program(rows: Expr, columns: Expr, sizes: tuple[str, ...]) -> Program:
+    """y[i, j] = exp(x[i, j] - x[0, 0]) * (sum of row i) + 2, the 2 from scratch memory."""
+    x, y = buffer("x", F64, rows, columns), buffer("y", F64, rows, columns)
+    total, i, j = var("total", F64), i64("i"), i64("j")
+    body = (
+        Local("row", F64, (3,)),
+        For("j", const(3), (Store("row", (j,), cast(j, F64)),), "vector"),
+        Let("c", load(x, 0, 0)),
+        For(
+            "i",
+            rows,
+            (
+                Let("total", const(0.0, F64)),
+                For("j", columns, (Assign("total", add(total, load(x, i, j))),), "vector"),
+                For(
+                    "j",
+                    columns,
+                    (
+                        Store(
+                            "y",
+                            (i, j),
+                            add(
+                                mul(word("exp", sub(load(x, i, j), var("c", F64))), total),
+                                Load("row", (const(2),), F64),
+                            ),
+                        ),
+                    ),
+                    "vector",
+                ),
+            ),
+            "parallel",
+        ),
+    )
+    kernel = Kernel("rows", (x, y), sizes, frozenset("y"), body)
+    call = Call("rows", ("x", "y"), tuple(i64(n) for n in sizes))
+    program = Program((x,), (y,), (), sizes, (call,), (kernel,))
+    verify_program(program)
+    return program
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (700, 301), (1, 90_000), (0, 4)])
+@pytest.mark.parametrize("known", [True, False])
+def test_any_number_of_threads_gives_the_same_bits(shape: tuple[int, int], known: bool) -> None:
+    sizes = () if known else ("n", "m")
+    dims = [const(n) for n in shape] if known else [i64("n"), i64("m")]
+    program = rows_program(dims[0], dims[1], sizes)
+    x = np.random.default_rng(1).normal(size=shape)
+    given = () if known else shape
+    found = []
+    for threads in (1, 2, 5):
+        with sg.threads(threads):
+            _, (y,) = execute("llvm", program, (x,), given)
+        found.append(y)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+    if x.size:
+        meant = np.exp(x - x[0, 0]) * x.sum(axis=1, keepdims=True) + 2.0
+        np.testing.assert_allclose(found[0], meant, rtol=1e-9, atol=1e-9)
+
+
+def test_only_long_loops_take_the_threads() -> None:
+    def needs(rows: int) -> tuple[str, ...]:
+        return program_text(rows_program(const(rows), const(50), ())).needs
+
+    assert needs(10) == ()
+    assert needs(10_000) == (PARALLEL,)

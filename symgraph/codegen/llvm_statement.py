@@ -1,0 +1,229 @@
+"""Statements of the loop IR as LLVM text, inside one function.
+
+Locals that are assigned to live on the stack until LLVM makes registers of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+from symgraph.codegen.llvm_expression import (
+    ONE,
+    Expressions,
+    Memory,
+    Slot,
+    memory_type,
+    slot,
+)
+from symgraph.codegen.llvm_text import INDEX, POINTER, Builder, Module, Operand, Value, constant
+from symgraph.codegen.llvm_words import FREE_ORDER
+from symgraph.loop.ir import (
+    UPDATES,
+    Assign,
+    Expr,
+    Fail,
+    For,
+    If,
+    Kernel,
+    Let,
+    Local,
+    Stmt,
+    Store,
+    Update,
+    Var,
+    While,
+    Word,
+)
+from symgraph.loop.traverse import statements
+
+_FREE = {"add": "fadd", "mul": "fmul"}
+
+
+def strides(e: Expressions, shape: tuple[Expr, ...]) -> tuple[Value, ...]:
+    """The distance of neighbours along each axis of a C-contiguous array, in elements."""
+    found: list[Value] = []
+    step = ONE
+    for k in range(len(shape) - 1, -1, -1):
+        found.append(step)
+        if k:
+            dim = e.one(shape[k])
+            step = dim if step.text == "1" else e.b.mul(step, dim, ("nuw", "nsw"))
+    return tuple(reversed(found))
+
+
+class Statements:
+    """Writes statements of a kernel. ``spread`` may take over the writing of a parallel loop."""
+
+    def __init__(self, kernel: Kernel, module: Module) -> None:
+        self.kernel, self.module = kernel, module
+        self.b = Builder(module)
+        self.e = Expressions(self.b)
+        self.entry: list[str] = []  # instructions that reserve places on the stack
+        self.changed = {s.name for s in statements(kernel.body) if isinstance(s, Assign)}
+        self.kinds: list[str] = []  # of the loops around the statement being written
+        self.spread: Callable[[Statements, For], bool] = lambda writer, loop: False
+
+    def block(self, body: tuple[Stmt, ...]) -> None:
+        """Writes statements; what they introduce is forgotten."""
+        values = self.e.values.copy()
+        for s in body:
+            self._statement(s)
+        self.e.values = values
+
+    def _statement(self, s: Stmt) -> None:
+        e = self.e
+        match s:
+            case Let(name, value):
+                self._let(name, value)
+            case Assign(name, value):
+                place = e.values[name]
+                assert isinstance(place, Slot)
+                e.assign(place, self._assigned(name, value))
+            case Store(buffer, index, value):
+                *at, found = self._indexed(index, value)
+                memory = e.memory[buffer]
+                e.store(memory.dtype, e.place(memory, reals(at)), found)
+            case Update():
+                self._update(s)
+            case Local(name, dtype, shape):
+                address, kind = self.b.fresh(POINTER), memory_type(dtype)
+                array = f"[{prod(shape)} x {kind}]"
+                self.entry.append(f"  {address.text} = alloca {array}, align 64")
+                e.memory[name] = Memory(address, dtype, _constant_strides(shape))
+            case For():
+                self._for(s)
+            case While():
+                self._while(s)
+            case If():
+                self._if(s)
+            case Fail(code, args):
+                self._fail(code, args)
+
+    def _let(self, name: str, value: Expr) -> None:
+        e = self.e
+        (found,) = e.write(value)
+        if name in self.changed:
+            place = slot(self.b, value.dtype, self.entry)
+            e.assign(place, found)
+            e.values[name] = place
+        else:
+            e.values[name] = found
+
+    def _indexed(self, index: tuple[Expr, ...], *values: Expr) -> list[Operand]:
+        return self.e.write(*index, *values, indices=len(index))
+
+    # ------------------------------------------------------------ control
+
+    def _for(self, s: For) -> None:
+        if s.kind == "parallel" and self.spread(self, s):
+            return
+        self.loop(s, constant(INDEX, 0), self.e.one(s.extent))
+
+    def loop(self, s: For, first: Value, extent: Value) -> None:
+        """A loop from ``first`` to below ``extent``."""
+        b = self.b
+        self.kinds.append(s.kind)
+        turn, done = b.append_basic_block("turn"), b.append_basic_block("done")
+        before = b.block
+        b.cbranch(b.icmp_signed(">", extent, first), turn, done)
+        b.position_at_end(turn)
+        index = b.phi(INDEX)
+        index.add_incoming(first, before)
+        self.e.natural.add(s.var)
+        values = self.e.values
+        self.e.values = {**values, s.var: index.value}
+        self.block(s.body)
+        following = b.add(index.value, ONE, ("nuw", "nsw"))
+        index.add_incoming(following, b.block)
+        b.cbranch(b.icmp_signed("==", following, extent), done, turn)
+        b.position_at_end(done)
+        self.e.values = values
+        self.kinds.pop()
+
+    def _while(self, s: While) -> None:
+        b = self.b
+        test, body, done = (b.append_basic_block(n) for n in ("test", "body", "done"))
+        self.kinds.append("serial")
+        b.branch(test)
+        b.position_at_end(test)
+        b.cbranch(self.e.one(s.cond), body, done)
+        b.position_at_end(body)
+        self.block(s.body)
+        b.branch(test)
+        b.position_at_end(done)
+        self.kinds.pop()
+
+    def _if(self, s: If) -> None:
+        b = self.b
+        then, done = b.append_basic_block("then"), b.append_basic_block("done")
+        orelse = b.append_basic_block("else") if s.orelse else done
+        b.cbranch(self.e.one(s.cond), then, orelse)
+        b.position_at_end(then)
+        self.block(s.then)
+        b.branch(done)
+        if s.orelse:
+            b.position_at_end(orelse)
+            self.block(s.orelse)
+            b.branch(done)
+        b.position_at_end(done)
+
+    def _fail(self, code: int, args: tuple[Expr, ...]) -> None:
+        b = self.b
+        write_facts(b, reals(self.e.write(*args)))
+        b.line(f"ret i32 {code}")
+        b.position_at_end(b.append_basic_block("never"))
+
+    # ------------------------------------------------------------ accumulation
+
+    def _free_order(self, value: Expr) -> bool:
+        """May this accumulation be regrouped? Only a float sum or product in a vector loop."""
+        return (
+            bool(self.kinds)
+            and self.kinds[-1] == "vector"
+            and isinstance(value, Word)
+            and value.name in _FREE
+            and value.dtype.kind == "f"
+        )
+
+    def _assigned(self, name: str, value: Expr) -> Operand:
+        if isinstance(value, Word) and self._free_order(value):
+            left, right = value.args
+            if isinstance(left, Var) and left.name == name:
+                x, y = reals(self.e.write(left, right))
+                return self.b.binary(_FREE[value.name], x, y, FREE_ORDER)
+        return self.e.write(value)[0]
+
+    def _update(self, s: Update) -> None:
+        e, dtype = self.e, s.value.dtype
+        *at, value = self._indexed(s.index, s.value)
+        place = e.place(e.memory[s.buffer], reals(at))
+        old = e.load(dtype, place)
+        name = UPDATES[s.op]
+        if self._free_order(Word(name, (s.value, s.value), dtype)):
+            x, y = reals([old, value])
+            found: Operand = self.b.binary(_FREE[name], x, y, FREE_ORDER)
+        else:
+            found = e.word(name, dtype, (old, value), dtype)
+        e.store(dtype, place, found)
+
+
+def write_facts(b: Builder, values: tuple[Value, ...]) -> None:
+    """Stores the facts of a failure."""
+    facts = Value(POINTER, "%facts")
+    for k, value in enumerate(values):
+        b.store(value, b.element(INDEX, facts, constant(INDEX, k)))
+
+
+def _constant_strides(shape: tuple[int, ...]) -> tuple[Value, ...]:
+    found, step = [], 1
+    for dim in reversed(shape):
+        found.append(constant(INDEX, step))
+        step *= dim
+    return tuple(reversed(found))
+
+
+def reals(operands: list[Operand]) -> tuple[Value, ...]:
+    """Operands none of which is complex."""
+    assert all(isinstance(x, Value) for x in operands)
+    return tuple(operands)  # type: ignore[arg-type]  # as just checked
