@@ -31,7 +31,7 @@ from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
 from symgraph.ops.convert import asarray, cast
 from symgraph.ops.leaves import tensor
-from symgraph.ops.tree import Tree, flatten, unflatten
+from symgraph.ops.tree import Tree, flatten, nesting, unflatten
 from symgraph.rewrite.journal import Journal
 from symgraph.rewrite.pipeline import stabilize_for_grad
 from symgraph.runtime.arguments import In, Parameter
@@ -58,9 +58,9 @@ def function(
     ``outputs``: a variable, a nested list, tuple or dict of them (calls return the same structure),
     or None.    ``updates``: shared variable -> new value, all computed from old values and applied
     together, or not at all if the call fails.    ``givens``: replacements in the graph.
-    ``on_unused_input``: "raise", "warn" or "ignore".    ``threads``: accepted; this code generator
-    runs on one.    Raises: MissingInputError for a variable that is neither input nor shared,
-    UnusedInputError, ArgumentError, and every error of the graph itself.
+    ``on_unused_input``: "raise", "warn" or "ignore".    ``threads``: the most that a call uses;
+    0 or None for all that the process may.    Raises: MissingInputError for a variable that is
+    neither input nor shared, UnusedInputError, ArgumentError, and every error of the graph itself.
     """
     chosen = _on_device(as_mode(mode), device)
     if threads is not None and threads < 0:
@@ -85,6 +85,7 @@ def function(
         tree,
         chosen,
         name or "function",
+        threads or 0,
         given,
     )
 
@@ -98,6 +99,7 @@ def _assemble(
     tree: Tree,
     mode: Mode,
     name: str,
+    threads: int,
     given: tuple[Any, ...],
 ) -> Function:
     compiler = Compiler(tuple(inputs), nodes, mode)
@@ -117,6 +119,8 @@ def _assemble(
         graph=Graph(tuple(inputs), nodes),
         rebuild=(_rebuild, given),
         backend=mode.code_generator,
+        nesting=nesting(tree),
+        threads=threads,
         lengths=_lengths(nodes, parameters, used, mode),
         observe=Debugger(nodes, mode) if mode.check else None,
     )

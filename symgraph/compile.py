@@ -152,7 +152,7 @@ class Compiler:
         record.times["resolve"] = perf_counter_ns() - start
         final = run_stages(built, self.mode, record)
         origin = {m: leaf for leaf, m in new.items()}
-        return Specialised(build(final, self.mode, record), origin, record)
+        return Specialised(build(final, self.mode, record), origin, record, dims)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +162,7 @@ class Specialised:
     executable: Executable
     origin: Mapping[Node, Node]
     record: Record
+    dims: Mapping[Atom, DimLike]
 
     def argument_leaves(self) -> list[Node]:
         """For every argument of the program, the leaf of the user's graph (or a new constant)."""

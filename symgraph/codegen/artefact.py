@@ -124,9 +124,10 @@ def _kernel_digest() -> str:
 class Loaded:
     """Code in memory until ``close``; calls are re-entrant and release the GIL."""
 
-    def __init__(self, artefact: Artefact, threads: int = 0) -> None:
+    def __init__(self, artefact: Artefact) -> None:
+        self._needs = artefact.needs
         counters = self._counters = artefact.counters
-        self._functions = tuple(externals.address(name, threads) for name in artefact.needs)
+        self._functions = tuple(map(externals.address, artefact.needs))
         linked = {name: externals.linked(name) for name in externals.LINKED} if counters else {}
         exports = [artefact.entry, *counters]
         self._library: Library | None = Library([artefact.object_bytes], exports, linked)
@@ -154,6 +155,13 @@ class Loaded:
             name.removeprefix(CODE): ctypes.c_int64.from_address(place).value
             for name, place in places.items()
         }
+
+    def addresses(self, threads: int) -> tuple[int, tuple[int, ...]]:
+        """Where ``run`` is, and the functions that it is given, for so many threads (0: all)."""
+        if self._library is None:
+            raise SymgraphError("this code was closed")
+        functions = tuple(externals.address(name, threads) for name in self._needs)
+        return self._library.address[ENTRY], functions
 
     def close(self) -> None:
         """Gives the memory back; the code must not be running."""

@@ -29,6 +29,10 @@ class NumbaProgram:
         """How many lanes each function of kernels has computed slowly so far."""
         return self._loaded.counts()
 
+    def addresses(self, threads: int) -> tuple[int, tuple[int, ...]]:
+        """Where the code is, and the functions it is given; ``threads``: most for its loops."""
+        return self._loaded.addresses(threads)
+
     def to_bytes(self) -> bytes | None:
         """The artefact: object code with its digest."""
         return self.artefact.to_bytes()

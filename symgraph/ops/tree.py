@@ -45,6 +45,14 @@ class Tree:
 LEAF, NONE = Tree("leaf"), Tree("none")
 
 
+def nesting(tree: Tree) -> str:
+    """What a structure is made of: "one" leaf, "none", a "list" or "tuple" of leaves, "nested"."""
+    if tree.kind in ("leaf", "none"):
+        return {"leaf": "one", "none": "none"}[tree.kind]
+    flat = all(child.kind == "leaf" for child in tree.children)
+    return tree.kind if tree.kind in ("list", "tuple") and flat else "nested"
+
+
 def flatten(value: Any) -> tuple[list[Any], Tree]:
     """The leaves, in order, and the structure."""
     if value is None:

@@ -76,7 +76,7 @@ class Executable:
         if len(self._arenas) < MOST_ARENAS:
             self._arenas.append(arena)
         if code:
-            raise self._failure(code, facts)
+            raise self.failure(code, facts)
 
     def profile(
         self,
@@ -100,7 +100,7 @@ class Executable:
         filled: list[Any] = [*results, *[None] * len(further)]
         code, facts = self.code.run(given, filled, layout.sizes)  # type: ignore[attr-defined]
         if code:
-            raise self._failure(code, facts)
+            raise self.failure(code, facts)
         shapes = layout.shapes[len(results) :]
         return [DeviceArray(m, s) for m, s in zip(filled[len(results) :], shapes, strict=True)]
 
@@ -113,7 +113,8 @@ class Executable:
             arena = np.empty(nbytes + ALIGNMENT, "uint8")
         return arena
 
-    def _failure(self, code: int, facts: Sequence[int]) -> SymgraphError:
+    def failure(self, code: int, facts: Sequence[int]) -> SymgraphError:
+        """The error that a failure code stands for."""
         if not 0 < code <= len(self.lowered.failures):
             return SymgraphError(f"compiled code stopped with code {code}")
         failure = self.lowered.failures[code - 1]

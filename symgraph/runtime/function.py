@@ -9,14 +9,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from symgraph.codegen.backend import backend
 from symgraph.config import config
 from symgraph.display import mimebundle, view
-from symgraph.errors import ArgumentError, DTypeError, ShapeError, message
+from symgraph.errors import ArgumentError, DTypeError, ShapeError, SymgraphError, message
 from symgraph.ir.dim import Atom, DimLike, single_atom, substitute
 from symgraph.ir.graph import Graph
 from symgraph.ir.node import Node
@@ -26,10 +27,14 @@ from symgraph.loop.ir import Kernel
 from symgraph.runtime.arguments import Parameter, bind_arguments, convert
 from symgraph.runtime.executable import Array, Executable, Layout
 from symgraph.runtime.profile import Profile
-from symgraph.runtime.shared import COMMIT, Cell, device_value, host_value, publish
+from symgraph.runtime.shared import COMMIT, COMMITTING, publish, read_states
+from symgraph.runtime.vectorcall import function_type, put_into
 from symgraph.trace.make import Subject, make_trace, write_if_asked
 from symgraph.trace.record import Record
 from symgraph.trace.trace import Trace
+
+if TYPE_CHECKING:
+    from symgraph.runtime.native import Entry
 
 SHORTEST_FIXED = 2  # lengths 0 and 1 stay symbols: code for them would be code for nothing else
 
@@ -45,6 +50,11 @@ class Specialisation(Protocol):
     @property
     def record(self) -> Record:
         """What compiling it did."""
+        ...
+
+    @property
+    def dims(self) -> Mapping[Atom, DimLike]:
+        """What dimension symbols of the user's graph are in it."""
         ...
 
     def argument_leaves(self) -> list[Node]:
@@ -78,6 +88,8 @@ class Plumbing:
     graph: Graph
     rebuild: tuple[Callable[..., Any], tuple[Any, ...]]
     backend: str
+    nesting: str
+    threads: int = 0
     lengths: list[Length] = field(default_factory=list)
     observe: Callable[..., None] | None = None
 
@@ -89,6 +101,7 @@ class Ready:
     executable: Executable
     leaves: tuple[Node, ...]
     layout: Layout
+    entry: Entry | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +150,21 @@ class KernelView:
 
 
 class Function:
-    """A compiled graph. Call it with arrays, by position or by name; ``out=`` receives results."""
+    """A compiled graph. Call it with arrays, by position or by name; ``out=`` receives results.
+
+    Instances are of a class below this one, whose calls are machine code (``vectorcall``) once
+    there is some; ``__call__`` here is the way of every call that it does not take.
+    """
+
+    def __new__(cls, plumbing: Plumbing) -> Function:
+        made: Function = object.__new__(_class_and_offset()[0] if cls is Function else cls)
+        return made
 
     def __init__(self, plumbing: Plumbing) -> None:
         self._p = plumbing
         self._ready: dict[tuple[Any, ...], Ready] = {}
         self._special: dict[frozenset[tuple[Atom, DimLike]], Specialisation] = {}
+        self._entries: dict[frozenset[tuple[Atom, DimLike]], Entry | None] = {}
         self._seen: dict[Atom, int] = {}
         self._varying: set[Atom] = set()
         self._lock = threading.RLock()
@@ -150,11 +172,23 @@ class Function:
         self.name = plumbing.name
 
     def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+        return self.call(*args, out=out, **kwargs)
+
+    def call(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+        """The Python path of a call: converts arguments, compiles, says what is wrong."""
         p = self._p
         on_device = p.backend == "cuda"
         values, arrays = self._values(args, kwargs, on_device)
         ready = self._prepare(values, arrays)
+        if ready.entry is not None and out is None:
+            made = ready.entry.call(self, arrays, None)
+            if made is not NotImplemented:
+                return made
         results: list[Any] = [*self._results(ready, out, arrays)]
+        if ready.entry is not None and out is not None:
+            made = ready.entry.call(self, arrays, results[: p.n_outputs])
+            if made is not NotImplemented:
+                return self._returned(results[: p.n_outputs], out)
         leaves = [values[n] if n in values else n.attrs["value"] for n in ready.leaves]
         if p.observe is not None:
             p.observe(self, values)
@@ -180,9 +214,7 @@ class Function:
         ]
         values: dict[Node, Array] = dict(zip(p.inputs, arrays, strict=True))
         with COMMIT:
-            for node in p.shared:
-                cell: Cell = node.attrs["cell"]
-                values[node] = device_value(cell) if on_device else host_value(cell)
+            values |= zip(p.shared, read_states(p.shared, on_device), strict=True)
         return values, arrays
 
     def profile(self, *args: Any, repeat: int = 5, **kwargs: Any) -> Profile:
@@ -221,9 +253,39 @@ class Function:
                 raise ShapeError(at_line(what))
         special = self._fixed(sizes) | violations(self._p.required, sizes)
         found = self._specialised(special)
-        return Ready(
-            found.executable, tuple(found.argument_leaves()), found.executable.layout(sizes)
-        )
+        leaves = tuple(found.argument_leaves())
+        entry = self._entry(special, found, leaves, sizes)
+        return Ready(found.executable, leaves, found.executable.layout(sizes), entry)
+
+    def _entry(
+        self,
+        special: Mapping[Atom, DimLike],
+        found: Specialisation,
+        leaves: Sequence[Node],
+        sizes: Mapping[Atom, int],
+    ) -> Entry | None:
+        """The machine code's own entry for a specialisation; calls reach the latest directly."""
+        key, (_, offset) = frozenset(special.items()), _class_and_offset()
+        p = self._p
+        if p.observe is not None or p.lengths or offset < 0:
+            return None
+        if key not in self._entries:
+            from symgraph.runtime import native  # imports LLVM
+
+            made = native.recipe(p, found.executable, leaves, found.dims, sizes, offset)
+            code = found.executable.code
+            self._entries[key] = None if made is None else native.attach(p, made, code)
+        entry = self._entries[key]
+        if entry is not None:
+            put_into(self, offset, entry.native.entry, entry.native.block)
+        return entry
+
+    def _fail(self, block: int, code: int, *facts: int) -> None:
+        """Raises what a failure code of the entry with that block means."""
+        for key, entry in self._entries.items():
+            if entry is not None and entry.native.block == block:
+                raise self._special[key].executable.failure(code, facts)
+        raise SymgraphError(f"compiled code stopped with code {code}")
 
     def _fixed(self, sizes: Mapping[Atom, int]) -> dict[Atom, int]:
         """Lengths that are numbers in the code: those that have been the same in all calls.
@@ -328,8 +390,12 @@ class Function:
         if not values:
             return
         with COMMIT:
-            for node, value in zip(self._p.updated, values, strict=True):
-                publish(node.attrs["cell"], value)
+            COMMITTING.value = 1
+            try:
+                for node, value in zip(self._p.updated, values, strict=True):
+                    publish(node.attrs["cell"], value)
+            finally:
+                COMMITTING.value = 0
 
     def _returned(self, results: Sequence[Array], out: Any) -> Any:
         if out is not None:
@@ -432,3 +498,9 @@ class Function:
     def __repr__(self) -> str:
         inputs = ", ".join(f"{q.name or '_'}: {q.variable.type}" for q in self._p.parameters)
         return f"<function {self.name}({inputs})>"
+
+
+@cache
+def _class_and_offset() -> tuple[type, int]:
+    """The class of instances, and where they have their entry; -1 where they have none."""
+    return function_type(Function) or (Function, -1)

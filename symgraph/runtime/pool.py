@@ -221,7 +221,7 @@ def _library(width: int, spin: int) -> Library:
         text = pool_code.text(width, spin)
         limited = (pool_code.limited(k) for k in range(2, width))
         exports = [NAME, SERIAL, "symgraph_pool", "worker", "quit", *limited]
-    name = cache.key("pool", text, target_key())
+    name = "pool-" + cache.key(text, target_key())
     image = cache.read(name) if config.cache else None
     if image is None:
         image = compile_text(text, exports, LEVEL)

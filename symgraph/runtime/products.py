@@ -33,7 +33,7 @@ def address(symbol: str) -> int:
 def _library(dtype: str) -> Library:
     if not config.cache:
         return Library([compiled(dtype)], [ENTRY])
-    name = cache.key("product", dtype, target_key())
+    name = "product-" + cache.key(dtype, target_key())
     image = cache.read(name)
     if image is not None:
         try:

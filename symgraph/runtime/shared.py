@@ -6,8 +6,10 @@ dimensions are too, unless ``shape`` says otherwise.
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from symgraph.errors import DTypeError, ShapeError
 from symgraph.ir.dim import as_dim
 from symgraph.ir.dtype import as_dtype
 from symgraph.ir.literal import State, register_state
-from symgraph.ir.node import make_node
+from symgraph.ir.node import Node, make_node
 from symgraph.ir.op import find_op
 from symgraph.ir.origin import at_line, user_line
 from symgraph.ir.type import TensorType
@@ -27,6 +29,8 @@ from symgraph.runtime.executable import DeviceArray
 Array = np.ndarray[Any, Any]
 COMMIT = threading.RLock()
 """Held while a call publishes its updates, so that other calls see all of them or none."""
+COMMITTING = ctypes.c_int32(0)
+"""Not zero meanwhile, for entries, which hold no lock: they then go through Python."""
 
 
 class Cell:
@@ -91,6 +95,21 @@ def host_value(cell: Cell) -> Array:
         cell.value = cell.device.copy_to_host()
         cell.value.flags.writeable = False
     return cell.value
+
+
+_VALUE = attrgetter("value")
+
+
+def read_states(nodes: Sequence[Node], on_device: bool = False) -> list[Any]:
+    """The values of shared variables at one moment; the caller holds ``COMMIT``.
+
+    Entries publish without that lock, but under the GIL, which ``map`` here does not give up.
+    """
+    cells: list[Cell] = [n.attrs["cell"] for n in nodes]
+    if on_device:
+        return list(map(device_value, cells))
+    found = list(map(_VALUE, cells))
+    return [host_value(c) if v is None else v for c, v in zip(cells, found, strict=True)]
 
 
 def device_value(cell: Cell) -> Any:

@@ -39,7 +39,8 @@ def _right(f, number: float = 2.5) -> None:
 
 
 def _entries(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*" + cache.SUFFIX))
+    """The programs in a folder, without what all of them share (whose names say what it is)."""
+    return sorted(p for p in folder.glob("*" + cache.SUFFIX) if "-" not in p.stem)
 
 
 @pytest.fixture
