@@ -38,6 +38,7 @@ from symgraph.loop.ir import (
 from symgraph.loop.traverse import postorder
 
 ENTRY = "run"
+ARGUMENTS = ("%buffers", "%sizes", "%facts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +55,45 @@ def program_text(program: Program) -> ProgramText:
 
 
 class _ProgramWriter:
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, outer: _ProgramWriter | None = None) -> None:
         self.program = program
-        self.module = Module()
+        self.module: Module = outer.module if outer else Module()
         self.b = Builder(self.module)
         self.e = Expressions(self.b)
         self.entry: list[str] = []
         self.specs: dict[str, Buffer] = {}
         self.kernels = {kernel.name: kernel for kernel in program.kernels}
-        self.functions: dict[str, KernelText] = {}  # by the kernel's name
-        self.needs: list[str] = []
+        # by the kernel's name
+        self.functions: dict[str, KernelText] = outer.functions if outer else {}
+        self.needs: list[str] = outer.needs if outer else []
+        self.depth = 0  # of loops and branches around a step
 
     def write(self) -> ProgramText:
+        self._begin()
+        self._steps(self.program.steps)
+        self.b.line("ret i32 0")
+        head = f"define i32 @{ENTRY}(ptr noalias %buffers, ptr noalias %sizes, ptr noalias %facts)"
+        lines = [head + " nounwind {", "entry:", *self.entry, *self.b.lines, "}"]
+        self.module.functions.append("\n".join(lines))
+        return ProgramText(self.module.text(), tuple(self.needs))
+
+    def write_body(self, step: Repeat, name: str) -> None:
+        """The turns of a parallel loop as a function of (context, turn) for the thread pool.
+
+        The context is the arguments of ``run``.
+        """
+        for k, argument in enumerate(ARGUMENTS):
+            place = self.b.element(INDEX, Value(POINTER, "%context"), constant(INDEX, k))
+            self.b.line(f"{argument} = load ptr, {place}")
+        self._begin()
+        self.depth = 1
+        self.e.values[step.var] = Value(INDEX, "%turn")
+        self._steps(step.steps)
+        head = f"define internal void {name}(ptr %context, i64 %turn) nounwind {{"
+        lines = [head, "entry:", *self.entry, *self.b.lines, "ret void", "}"]
+        self.module.functions.append("\n".join(lines))
+
+    def _begin(self) -> None:
         program, b = self.program, self.b
         pointers, sizes = Value(POINTER, "%buffers"), Value(POINTER, "%sizes")
         for k, size in enumerate(program.sizes):
@@ -76,12 +104,6 @@ class _ProgramWriter:
             place = b.element(INDEX, pointers, constant(INDEX, k))
             self._declare(spec, b.load(POINTER, place))
         self.count = len(specs)
-        self._steps(program.steps)
-        b.line("ret i32 0")
-        head = f"define i32 @{ENTRY}(ptr noalias %buffers, ptr noalias %sizes, ptr noalias %facts)"
-        lines = [head + " nounwind {", "entry:", *self.entry, *b.lines, "}"]
-        self.module.functions.append("\n".join(lines))
-        return ProgramText(self.module.text(), tuple(self.needs))
 
     def _declare(self, spec: Buffer, address: Value) -> None:
         self.specs[spec.name] = spec
@@ -107,6 +129,11 @@ class _ProgramWriter:
 
     # ------------------------------------------------------------ steps
 
+    def _inside(self, steps: tuple[Step, ...]) -> None:
+        self.depth += 1
+        self._steps(steps)
+        self.depth -= 1
+
     def _steps(self, steps: tuple[Step, ...]) -> None:
         for step in steps:
             self._step(step)
@@ -129,6 +156,8 @@ class _ProgramWriter:
                 write_facts(b, self._values(args))
                 b.line(f"ret i32 {code}")
                 b.position_at_end(passed)
+            case Repeat(kind=kind) if kind == "parallel" and self.depth == 0:
+                self._parallel(step)
             case Repeat():
                 self._repeat(step)
             case Loop():
@@ -199,6 +228,19 @@ class _ProgramWriter:
         to, start = self._address(target), self._address(source)
         b.line(f"call void {name}({to}, {start}, {nbytes}, i1 false)")
 
+    def _parallel(self, step: Repeat) -> None:
+        """Turns on the threads of the pool; inside of another loop they run in order."""
+        b, (extent,) = self.b, self._values([step.extent])
+        name = f"@turns{len(self.module.functions)}"
+        _ProgramWriter(self.program, self).write_body(step, name)
+        context = b.fresh(POINTER)
+        self.entry.append(f"  {context.text} = alloca [{len(ARGUMENTS)} x ptr]")
+        for k, argument in enumerate(ARGUMENTS):
+            place = b.element(INDEX, context, constant(INDEX, k))
+            b.line(f"store ptr {argument}, {place}")
+        pool = self._external(PARALLEL)
+        b.line(f"call void {pool.text}(ptr {name}, {context}, {extent})")
+
     def _repeat(self, step: Repeat) -> None:
         b, (extent,) = self.b, self._values([step.extent])
         turn, done = b.append_basic_block("turn"), b.append_basic_block("done")
@@ -208,7 +250,7 @@ class _ProgramWriter:
         index = b.phi(INDEX)
         index.add_incoming(constant(INDEX, 0), before)
         self.e.values[step.var] = index.value
-        self._steps(step.steps)
+        self._inside(step.steps)
         following = b.add(index.value, ONE, ("nuw", "nsw"))
         index.add_incoming(following, b.block)
         b.cbranch(b.icmp_signed("==", following, extent), done, turn)
@@ -221,7 +263,7 @@ class _ProgramWriter:
         b.position_at_end(test)
         b.cbranch(self._first(step.cond), body, done)
         b.position_at_end(body)
-        self._steps(step.steps)
+        self._inside(step.steps)
         b.branch(test)
         b.position_at_end(done)
 
@@ -231,6 +273,6 @@ class _ProgramWriter:
         b.cbranch(self._first(step.cond), then, orelse)
         for label, steps in ((then, step.then), (orelse, step.orelse)):
             b.position_at_end(label)
-            self._steps(steps)
+            self._inside(steps)
             b.branch(done)
         b.position_at_end(done)

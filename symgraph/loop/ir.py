@@ -263,11 +263,12 @@ class Check:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Repeat:
-    """A counted loop of steps."""
+    """A counted loop of steps; in a "parallel" one turns are independent, and none can fail."""
 
     var: str
     extent: Expr
     steps: tuple[Step, ...]
+    kind: str = "serial"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

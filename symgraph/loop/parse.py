@@ -285,11 +285,14 @@ class _Lines:
         code, args = self._coded(rest[: end + 1])
         return Check(self.expr(rest[end + 1 :]), code, args)
 
-    def _repeat(self, rest: str, depth: int) -> Step:
+    def _repeat(self, rest: str, depth: int, kind: str = "serial") -> Step:
         name, _, extent = rest.partition(" < ")
         count = self.expr(extent)
         self.names.scalars[name] = INT64
-        return Repeat(name, count, self.block(depth + 1, self.step))
+        return Repeat(name, count, self.block(depth + 1, self.step), kind)
+
+    def _parallel(self, rest: str, depth: int) -> Step:
+        return self._repeat(rest, depth, "parallel")
 
     def _loop(self, rest: str, depth: int) -> Step:
         return Loop(rest, self.block(depth + 1, self.step))
@@ -303,7 +306,9 @@ class _Lines:
         return Copy(target, source)
 
 
-_STEPS = frozenset(("call", "library", "view", "bind", "check", "repeat", "loop", "branch", "copy"))
+_STEPS = frozenset(
+    ("call", "library", "view", "bind", "check", "repeat", "parallel", "loop", "branch", "copy")
+)
 
 
 def _unknown(head: str) -> Step:

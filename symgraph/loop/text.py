@@ -236,8 +236,9 @@ def step_line(step: Step) -> str:
             return f"bind {name} = {buffer}"
         case Check(cond, code, args):
             return f"check {code}({_list(args)}) {show_expr(cond)}"
-        case Repeat(var, extent, _):
-            return f"repeat {var} < {show_expr(extent)}"
+        case Repeat(var, extent, _, kind):
+            word = "parallel" if kind == "parallel" else "repeat"
+            return f"{word} {var} < {show_expr(extent)}"
         case Loop(cond, _):
             return f"loop {cond}"
         case Branch(cond=cond):

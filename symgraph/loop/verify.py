@@ -78,7 +78,8 @@ class _StepCheck:
             case Check(cond, code, args):
                 scope.expr(cond, BOOL)
                 scope.facts(code, args)
-            case Repeat(var, extent, steps):
+            case Repeat(var, extent, steps, kind):
+                scope.require(kind in ("serial", "parallel"), f"a loop of steps is {kind}")
                 scope.expr(extent, INT64)
                 scope.scalar(var, INT64, fixed=True)
                 self.block(steps)

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from symgraph.ir.dim import DimLike
 from symgraph.ir.dtype import DType
 from symgraph.ir.node import Node
-from symgraph.loop.ir import Call, For, Kernel, Load, Local, Step, Stmt, Store, Update, Var
+from symgraph.loop.ir import Library, Local, Step, Stmt
+from symgraph.lower.blocks import Blocking, Run, runs_of
 from symgraph.lower.chunks import chunked
 from symgraph.lower.cluster import Barrier, Clusters, Entry, Nest, Text
-from symgraph.lower.nest import (
-    Body,
-    body_of,
-    buffers_read,
-    buffers_written,
-    expressions,
-    flat,
-    leaves,
-    sweep,
-)
+from symgraph.lower.kernels import call_of
+from symgraph.lower.members import Item
+from symgraph.lower.memory import names_in
+from symgraph.lower.nest import Body, body_of, buffers_read, buffers_written, flat, sweep
 from symgraph.lower.rows import accesses, with_rows
 from symgraph.lower.schedule import Schedule
 from symgraph.lower.stage import Stage, Storage
+from symgraph.lower.tiles import tiled
 from symgraph.lower.words import WordBuilder
 
 if TYPE_CHECKING:
@@ -33,8 +29,13 @@ if TYPE_CHECKING:
 Group = list[Entry]
 
 
-def assemble(clusters: Clusters, lowering: Lowering) -> list[Step]:
-    """The steps of a segment; its kernels are added to the program's."""
+def assemble(
+    clusters: Clusters, lowering: Lowering, kept: Iterable[str] = (), is_outermost: bool = False
+) -> list[Step]:
+    """The steps of a segment; its kernels are added to the program's.
+
+    ``kept``: the buffers of its results. Rows are done in blocks where nothing is around it.
+    """
     groups = _grouped(clusters.entries)
     bodies = [
         None if isinstance(g[0], Barrier) else body_of(g, clusters.stages, lowering.b)
@@ -42,19 +43,55 @@ def assemble(clusters: Clusters, lowering: Lowering) -> list[Step]:
     ]
     dead = _dead_buffers(bodies, clusters, lowering)
     private = _private_buffers(bodies, lowering)
-    steps: list[Step] = []
+    items: list[Item] = []
     for group, body in zip(groups, bodies, strict=True):
         first = group[0]
         if isinstance(first, Barrier):
-            steps.extend(first.step if isinstance(first.step, list) else [first.step])  # type: ignore[list-item]
+            items.append(_steps_item(first.step, lowering))
             continue
         assert body is not None
         statements = sweep(body.statements, lambda name: name in dead)
         statements = with_rows(statements, private.get, lowering.schedule.row_bytes)
-        statements = chunked(statements, _Partials(lowering, body.stages[-1].node))
         if statements:
-            steps.append(_kernel(Body(statements, body.stages), lowering))
-    return steps
+            items.append(_kernel_item(statements, body.stages, lowering))
+    schedule = lowering.schedule if is_outermost else replace(lowering.schedule, tile_bytes=0)
+    about = Blocking(
+        lowering.b,
+        schedule,
+        lowering.storages.get,
+        lowering.actual,
+        frozenset(t.name for t in lowering.temporaries),
+        frozenset(kept),
+    )
+    return [s for found in runs_of(items, about) for s in _written(found, lowering)]
+
+
+def _written(found: Item | Run, lowering: Lowering) -> Sequence[Step]:
+    """The steps of an item or a run."""
+    if isinstance(found, Run):
+        return tiled(found, lowering)
+    if not found.statements:
+        return found.steps
+    stages = found.stages
+    statements = chunked(list(found.statements), _Partials(lowering, stages[-1].node))
+    return [call_of(lowering, statements, stages, lowering.storages, lowering.actual)]
+
+
+def _kernel_item(statements: list[Stmt], stages: list[Stage], lowering: Lowering) -> Item:
+    rows = {s.name for s in flat(statements) if isinstance(s, Local)}
+    reads = {lowering.actual(n) for n in buffers_read(statements) - rows}
+    writes = {lowering.actual(n) for n in buffers_written(statements) - rows}
+    return Item(frozenset(reads), frozenset(writes), tuple(stages), tuple(statements))
+
+
+def _steps_item(made: object, lowering: Lowering) -> Item:
+    """Steps that are no kernel: all that control flow names is taken as read and written."""
+    steps: list[Step] = made if isinstance(made, list) else [made]  # type: ignore[list-item]
+    if len(steps) == 1 and isinstance(steps[0], Library):
+        *reads, out = map(lowering.actual, steps[0].buffers)
+        return Item(frozenset(reads), frozenset((out,)), steps=tuple(steps))
+    names = frozenset(lowering.actual(n) for s in steps for n in names_in(s))
+    return Item(names, names, steps=tuple(steps))
 
 
 def _grouped(entries: Iterable[Entry]) -> list[Group]:
@@ -133,56 +170,3 @@ class _Partials:
     def partial(self, shape: tuple[DimLike, ...], dtype: DType) -> Storage:
         """A new buffer for partial sums."""
         return self.lowering.temporary(self.node, shape, dtype)
-
-
-def _kernel(body: Body, lowering: Lowering) -> Call:
-    reads = buffers_read(body.statements)
-    writes = buffers_written(body.statements)
-    rows = {s.name for s in flat(body.statements) if isinstance(s, Local)}
-    reads, writes = reads - rows, writes - rows
-    names = [n for n in _in_order(body.statements) if n in reads or n in writes]
-    storages = [lowering.storages[n] for n in names]
-    buffers = tuple(lowering.buffer(s) for s in storages)
-    size_names = set(lowering.sizes.names.values())
-    roots = [*expressions(body.statements), *(d for buf in buffers for d in buf.shape)]
-    used = {e.name for e in leaves(roots) if isinstance(e, Var)}
-    sizes = tuple(sorted(n for n in used if n in size_names))
-    kernel = Kernel(
-        f"k{len(lowering.kernels)}_{_title(body.stages)}",
-        buffers,
-        sizes,
-        frozenset(writes),
-        tuple(body.statements),
-        tuple(s.node.number for s in body.stages),
-        tuple(
-            dict.fromkeys((line.file, line.number) for s in body.stages for line in s.node.lines)
-        ),
-    )
-    lowering.kernels.append(kernel)
-    actual = tuple(lowering.actual(n) for n in names)
-    return Call(kernel.name, actual, tuple(lowering.b.var(n) for n in sizes))
-
-
-def _in_order(statements: Iterable[Stmt]) -> list[str]:
-    """Buffers in the order in which they first appear: what is read, then what is written."""
-    read: dict[str, None] = {}
-    written: dict[str, None] = {}
-
-    def visit(block: Iterable[Stmt]) -> None:
-        for s in block:
-            if isinstance(s, For):
-                visit(s.body)
-                continue
-            for e in leaves(expressions([s])):
-                if isinstance(e, Load):
-                    read.setdefault(e.buffer)
-            if isinstance(s, Store | Update):
-                written.setdefault(s.buffer)
-
-    visit(statements)
-    return [*read, *(n for n in written if n not in read)]
-
-
-def _title(stages: list[Stage]) -> str:
-    names = list(dict.fromkeys(s.node.op.name for s in stages))
-    return "_".join(names[:3]) if names else "empty"

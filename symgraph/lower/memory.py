@@ -68,14 +68,15 @@ def lifetimes(steps: Sequence[Step], names: set[str]) -> dict[str, tuple[int, in
     """The first and last top-level step that names each of some buffers."""
     lives: dict[str, tuple[int, int]] = {}
     for number, step in enumerate(steps):
-        for name in _names(step):
+        for name in names_in(step):
             if name in names:
                 first, _ = lives.get(name, (number, number))
                 lives[name] = (first, number)
     return lives
 
 
-def _names(step: Step) -> Iterable[str]:
+def names_in(step: Step) -> Iterable[str]:
+    """The buffers that a step and the steps inside it name."""
     stack = [step]
     while stack:
         s = stack.pop()

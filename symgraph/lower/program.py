@@ -22,6 +22,7 @@ from symgraph.lower.cluster import Clusters
 from symgraph.lower.control import CONTROL
 from symgraph.lower.demand import demanded, is_reinterpretation, is_scalar_constant
 from symgraph.lower.library import LIBRARY
+from symgraph.lower.memory import names_in
 from symgraph.lower.schedule import CPU, Schedule
 from symgraph.lower.stage import Storage
 from symgraph.lower.words import SizeNames, WordBuilder
@@ -95,8 +96,10 @@ class Lowering:
 class Segment:
     """One straight run of nodes on the way to steps."""
 
-    def __init__(self, lowering: Lowering, env: Mapping[Node, Storage]) -> None:
-        self.lowering = lowering
+    def __init__(
+        self, lowering: Lowering, env: Mapping[Node, Storage], is_outermost: bool = False
+    ) -> None:
+        self.lowering, self.is_outermost = lowering, is_outermost
         self.b = lowering.b
         self.where: dict[Node, Storage] = dict(env)
         # Copies that control flow reads: of numbers, of views.
@@ -147,7 +150,8 @@ class Segment:
             self._emit(node, stored)
         for node, target in copies:
             self._copy(node, target)
-        return assemble(self.clusters, self.lowering)
+        kept = [target.name for _, target in outputs]
+        return assemble(self.clusters, self.lowering, kept, self.is_outermost)
 
     def _claim(self, outputs: Sequence[tuple[Node, Storage]]) -> list[tuple[Node, Storage]]:
         """Nodes write outputs themselves; leaves, loops and repeated outputs are copied."""
@@ -234,7 +238,7 @@ def lower(inputs: Sequence[Node], outputs: Sequence[Node], schedule: Schedule = 
         for k, n in enumerate(outputs)
     ]
     lowering.persistent.update(t.name for t in targets)
-    segment = Segment(lowering, env)
+    segment = Segment(lowering, env, is_outermost=True)
     steps = segment.run(list(zip(outputs, targets, strict=True)))
     return _finish(lowering, inputs, [env[n] for n in inputs], targets, steps)
 
@@ -246,8 +250,7 @@ def _finish(
     outputs: list[Storage],
     steps: list[Step],
 ) -> Lowered:
-    used = {name for k in lowering.kernels for name in (buf.name for buf in k.buffers)}
-    used = {lowering.aliases.get(n, n) for n in used} | lowering.persistent | _bases(lowering)
+    used = {lowering.actual(name) for step in steps for name in names_in(step)}
     temporaries = tuple(t for t in lowering.temporaries if t.name in used)
     shown = [lowering.buffer(s) for s in (*inputs, *outputs, *temporaries)]
     n, m = len(inputs), len(inputs) + len(outputs)
@@ -263,10 +266,6 @@ def _finish(
     return Lowered(
         program, tuple(nodes), sizes, tuple(lowering.failures), temporaries, lowering.sources
     )
-
-
-def _bases(lowering: Lowering) -> set[str]:
-    return set(lowering.aliases.values())
 
 
 def is_leaf_argument(node: Node) -> bool:

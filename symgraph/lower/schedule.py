@@ -24,8 +24,12 @@ class Schedule:
     row_bytes: int = 32 << 10  # of a row that lives on the stack: it should stay in L1
     chunk_work: int = 1 << 17  # of a chunk of a loop with sums: 10 us or more, a fork takes 1 us
     most_chunks: int = 64
-    tile_bytes: int = 256 << 10  # of what one block of rows touches: half of an L2
-    partial_bytes: int = 256 << 10  # of sums kept for each chunk of rows
+    tile_bytes: int = 512 << 10  # of what one block of rows touches: half of an L2
+    whole_bytes: int = 512 << 10  # of what a product reads again for each block
+    partial_bytes: int = 256 << 10  # of one sum over rows that is kept for each chunk
+    partials_bytes: int = 2 << 20  # of all such sums of all chunks
+    most_tiles: int = 8  # chunks of blocks: each has scratch of its own
+    least_gain: int = 1 << 20  # bytes that blocks keep from memory: more than caches hold anyway
 
 
 CPU = Schedule()

@@ -53,6 +53,7 @@ class WordBuilder:
     def __init__(self, sizes: SizeNames) -> None:
         self.sizes = sizes
         self._made: dict[tuple[Any, ...], Expr] = {}
+        self._dims: dict[Expr, DimLike] = {}
 
     def const(self, value: Any, dtype: DType = INT64) -> Expr:
         """A constant of a dtype."""
@@ -88,6 +89,15 @@ class WordBuilder:
 
     def size(self, dim: DimLike) -> Expr:
         """A dimension as an int64 expression over the program's sizes."""
+        found = self._size(dim)
+        self._dims.setdefault(found, dim)
+        return found
+
+    def dim(self, size: Expr) -> DimLike:
+        """The dimension that an expression made by ``size`` stands for."""
+        return self._dims[size]
+
+    def _size(self, dim: DimLike) -> Expr:
         if not isinstance(dim, Dim):
             return self.const(dim)
         total: Expr | None = None

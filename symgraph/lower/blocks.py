@@ -1,0 +1,191 @@
+"""Runs of kernels and products that are done for a block of rows at a time: which, and how many.
+
+    z = x @ w; p = softmax(z); dw = x.T @ p
+    --> parallel chunk: for rows of a block: z = x[rows] @ w; p = softmax(z)
+                                             dw[chunk] += x[rows].T @ p
+        dw = dw[0] + dw[1] + ...
+
+What only members of a run use is scratch of a block's size, which stays in cache and is never
+written to memory; what a run sums over rows has a part for each chunk, joined in order. The number
+of chunks depends on sizes alone. Items that a run cannot hold go before or after it. ``tiles``
+writes the steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from symgraph.ir.dim import DimLike, divide_exactly, mul, product
+from symgraph.loop.ir import Const, Expr
+from symgraph.lower.members import Item, Member, member_of, rows_of
+from symgraph.lower.schedule import Schedule, guess, guess_extent
+from symgraph.lower.stage import Storage
+from symgraph.lower.words import WordBuilder
+
+WINDOW = 32  # items from the first of a run on: keeps the work linear in the program
+MOST_POSTPONED = 8
+USUAL_ROWS = 4096  # where their number is a symbol: a batch, which differs from call to call
+WIDEST = 4  # times the bytes that are wanted: a block of the fewest rows may take that much
+MULTIPLE = 16  # rows of a block: whole tiles of a product
+
+
+@dataclass(slots=True)
+class Run:
+    """Members in order, what is done before them, and what after."""
+
+    rows: Expr
+    members: list[Member] = field(default_factory=list)
+    before: list[Item] = field(default_factory=list)
+    after: list[Item] = field(default_factory=list)
+    scratch: frozenset[str] = frozenset()
+    height: int = 1
+    chunks: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Blocking:
+    """What forming runs needs to know.
+
+    ``storage``: of a name; ``actual``: the buffer behind one; ``temporaries``: the program's own
+    buffers; ``kept``: those that are read later.
+    """
+
+    b: WordBuilder
+    schedule: Schedule
+    storage: Callable[[str], Storage | None]
+    actual: Callable[[str], str]
+    temporaries: frozenset[str]
+    kept: frozenset[str]
+
+    def box(self, name: str) -> Storage:
+        """A buffer by its name."""
+        found = self.storage(name)
+        assert found is not None, name
+        return found
+
+    def nbytes(self, name: str) -> int:
+        """Bytes of a buffer, guessed where its lengths are symbols."""
+        box = self.box(name)
+        return guess(product(box.shape)) * box.dtype.itemsize
+
+
+def runs_of(items: Sequence[Item], about: Blocking) -> list[Item | Run]:
+    """Items in order, with those that gain by it gathered in runs."""
+    if not about.schedule.tile_bytes:
+        return list(items)
+    out: list[Item | Run] = []
+    place = 0
+    while place < len(items):
+        found = _run_at(items, place, about)
+        if found is None:
+            out.append(items[place])
+            place += 1
+        else:
+            run, used = found
+            out += [*run.before, run, *run.after]
+            place += used
+    return out
+
+
+def _run_at(items: Sequence[Item], place: int, about: Blocking) -> tuple[Run, int] | None:
+    """A run that begins with an item, if there is a good one, and how many items it orders."""
+    near = items[place : place + WINDOW]
+    tried: set[Expr] = set()
+    for seed in near:
+        for rows in rows_of(seed):
+            if rows in tried or member_of(near[0], rows, about.b, about.storage) is None:
+                continue
+            tried.add(rows)
+            run, used = _gathered(near, rows, about)
+            others = [*items[:place], *run.before, *run.after, *items[place + used :]]
+            if _divide(run, others, about):
+                return run, used
+    return None
+
+
+def _gathered(items: Sequence[Item], rows: Expr, about: Blocking) -> tuple[Run, int]:
+    run = Run(rows)
+    last = 0
+    for number, item in enumerate(items):
+        member = member_of(item, rows, about.b, about.storage)
+        if member is not None and not item.conflicts(run.after) and _admit(run, member, about):
+            run.members.append(member)
+            last = number + 1
+        elif not item.conflicts([m.item for m in run.members]) and not item.conflicts(run.after):
+            run.before.append(item)
+        else:
+            run.after.append(item)
+        if len(run.after) > MOST_POSTPONED:
+            break
+    kept = set(items[:last])  # what stands after the last member stays where it is
+    run.before = [i for i in run.before if i in kept]
+    run.after = [i for i in run.after if i in kept]
+    return run, last
+
+
+def _admit(run: Run, member: Member, about: Blocking) -> bool:
+    """May a member join? A member that makes what it reads as a whole may have to leave first."""
+    limits = about.schedule
+    if member.product is not None and any(
+        about.nbytes(n) > limits.whole_bytes for n in member.whole
+    ):
+        return False
+    if sum(map(about.nbytes, member.sums)) > limits.partial_bytes:
+        return False
+    actual = about.actual
+    rows, whole = {actual(n) for n in member.rows}, {actual(n) for n in member.whole}
+    for other in list(run.members):
+        made = {actual(n) for n in other.sums}
+        if made & (rows | whole) or made & {actual(n) for n in member.sums}:
+            return False
+        if member.item.writes & {actual(n) for n in other.whole}:
+            return False
+        if other.item.writes & whole:
+            rest = [m.item for m in run.members if m is not other]
+            if other.item.conflicts(rest):
+                return False
+            run.members.remove(other)
+            run.before.append(other.item)
+        elif other.item.writes & member.item.writes:
+            return False
+    return True
+
+
+def _divide(run: Run, others: Sequence[Item], about: Blocking) -> bool:
+    """Settle scratch, heights and chunks of a run; False where it does not pay."""
+    products = [m for m in run.members if m.product is not None]
+    if not products or len(run.members) < 2:
+        return False
+    outside = set(about.kept).union(*[i.reads | i.writes for i in others])
+    rows = {about.actual(n) for m in run.members for n in m.rows}
+    written = {n for m in run.members for n in m.item.writes}
+    scratch = frozenset((rows & written & about.temporaries) - outside)
+    count = guess_extent(run.rows) if isinstance(run.rows, Const) else USUAL_ROWS
+    widths = {n: _row_bytes(about.box(n), about.b.dim(run.rows)) for n in rows}
+    widths_known = [w for w in widths.values() if w is not None]
+    if len(widths_known) < len(widths) or not count:
+        return False
+    per_row = sum(widths_known)
+    readers = [n for m in run.members for n in {about.actual(x) for x in m.rows}]
+    gained = [n for n in rows if n in scratch or readers.count(n) > 1]
+    gain = count * sum(w for n, w in widths.items() if n in gained and w)
+    height = about.schedule.tile_bytes // max(1, per_row)
+    is_batch = any(m.product is not None and m.product.name == "gemm_batched" for m in products)
+    height = 1 if is_batch else max(MULTIPLE, height // MULTIPLE * MULTIPLE)
+    if gain < about.schedule.least_gain or count < 2 * height:
+        return False
+    if height * per_row > WIDEST * about.schedule.tile_bytes:
+        return False
+    sums = sum(about.nbytes(n) for m in run.members for n in m.sums)
+    blocks = -(-count // height)
+    most = max(1, min(about.schedule.most_tiles, about.schedule.partials_bytes // max(1, sums)))
+    each = -(-blocks // min(most, blocks))
+    run.scratch, run.height, run.chunks = scratch, height, -(-blocks // each)
+    return True
+
+
+def _row_bytes(box: Storage, rows: DimLike) -> int | None:
+    """Bytes of a row; None where that is no number: then nothing tells how many fit a cache."""
+    found = divide_exactly(mul(product(box.shape), box.dtype.itemsize), rows)
+    return found if isinstance(found, int) else None

@@ -1,0 +1,79 @@
+"""Statements as a kernel of the program, and the step that calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from symgraph.loop.ir import Buffer, Call, Expr, For, Kernel, Load, Local, Stmt, Store, Update, Var
+from symgraph.lower.nest import buffers_read, buffers_written, expressions, flat, leaves
+from symgraph.lower.stage import Stage, Storage
+
+if TYPE_CHECKING:
+    from symgraph.lower.program import Lowering
+
+
+def call_of(
+    lowering: Lowering,
+    statements: Sequence[Stmt],
+    stages: Sequence[Stage],
+    boxes: Mapping[str, Storage],
+    actual: Callable[[str], str],
+    own_sizes: Mapping[str, Expr] | None = None,
+    title: str = "",
+) -> Call:
+    """A call of a new kernel.
+
+    ``boxes``: the buffers as the kernel sees them, by the names in its statements; ``actual``:
+    which buffer is passed for a name; ``own_sizes``: sizes beside those of the program.
+    """
+    own_sizes = own_sizes or {}
+    rows = {s.name for s in flat(statements) if isinstance(s, Local)}
+    writes = buffers_written(statements) - rows
+    touched = (buffers_read(statements) | writes) - rows
+    names = [n for n in _in_order(statements) if n in touched]
+    b = lowering.b
+    buffers = tuple(
+        Buffer(n, boxes[n].dtype, tuple(b.size(d) for d in boxes[n].shape)) for n in names
+    )
+    known = {*lowering.sizes.names.values(), *own_sizes}
+    roots = [*expressions(statements), *(d for buf in buffers for d in buf.shape)]
+    used = {e.name for e in leaves(roots) if isinstance(e, Var)}
+    sizes = tuple(sorted(used & known))
+    kernel = Kernel(
+        f"k{len(lowering.kernels)}_{title or _title(stages)}",
+        buffers,
+        sizes,
+        frozenset(writes),
+        tuple(statements),
+        tuple(s.node.number for s in stages),
+        tuple(dict.fromkeys((line.file, line.number) for s in stages for line in s.node.lines)),
+    )
+    lowering.kernels.append(kernel)
+    values = tuple(own_sizes[n] if n in own_sizes else b.var(n) for n in sizes)
+    return Call(kernel.name, tuple(map(actual, names)), values)
+
+
+def _in_order(statements: Iterable[Stmt]) -> list[str]:
+    """Buffers in the order in which they first appear: what is read, then what is written."""
+    read: dict[str, None] = {}
+    written: dict[str, None] = {}
+
+    def visit(block: Iterable[Stmt]) -> None:
+        for s in block:
+            if isinstance(s, For):
+                visit(s.body)
+                continue
+            for e in leaves(expressions([s])):
+                if isinstance(e, Load):
+                    read.setdefault(e.buffer)
+            if isinstance(s, Store | Update):
+                written.setdefault(s.buffer)
+
+    visit(statements)
+    return [*read, *(n for n in written if n not in read)]
+
+
+def _title(stages: Sequence[Stage]) -> str:
+    names = list(dict.fromkeys(s.node.op.name for s in stages))
+    return "_".join(names[:3]) if names else "empty"

@@ -1,0 +1,138 @@
+"""Runs of kernels and products done for a block of rows at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import symgraph as sg
+from symgraph.loop.ir import Library, Repeat
+from symgraph.loop.parse import parse
+from symgraph.loop.text import same, show
+from symgraph.loop.traverse import steps_of
+from symgraph.lower.program import Lowered
+from symgraph.lower.schedule import Schedule
+from tests.lower.lowered import assert_right, calls
+
+rng = np.random.default_rng(11)
+# Blocks of 16 or 32 rows in up to 3 chunks, however small the arrays.
+SMALL = Schedule(tile_bytes=2000, most_tiles=3, least_gain=1)
+
+
+def runs(lowered: Lowered) -> list[Repeat]:
+    found = [s for s in steps_of(lowered.program.steps) if isinstance(s, Repeat)]
+    return [s for s in found if s.kind == "parallel"]
+
+
+def products_outside(lowered: Lowered) -> int:
+    return sum(isinstance(s, Library) for s in lowered.program.steps)
+
+
+def softmax(z):
+    e = sg.exp(z - sg.max(z, axis=-1, keepdims=True))
+    return e / sg.sum(e, axis=-1, keepdims=True)
+
+
+def logistic(n):
+    x, w = sg.tensor("x", shape=(n, 7)), sg.tensor("w", shape=(7, 4))
+    b, y = sg.tensor("b", shape=(4,)), sg.tensor("y", shape=(n, 4))
+    z = x @ w + b
+    z = z - sg.max(z, axis=1, keepdims=True)
+    logp = z - sg.log(sg.sum(sg.exp(z), axis=1, keepdims=True))
+    loss = -sg.sum(y * logp) / n
+    return [loss, *sg.grad(loss, [w, b])], [x, w, b, y]
+
+
+def mixture(n):
+    mu, x = sg.tensor("mu", shape=(5, 3)), sg.tensor("x", shape=(n, 3))
+    q = (x * x) @ (mu * mu).T - 2 * (x @ mu.T)
+    r = softmax(-q)
+    weight = sg.expand_dims(sg.sum(r, axis=0), 1)
+    return [(r.T @ x) / weight, (r.T @ (x * x)) / weight, sg.sum(sg.max(q, axis=1))], [mu, x]
+
+
+def kernel_sums(n):
+    x, y = sg.tensor("x", shape=(n, 3)), sg.tensor("y", shape=(50, 3))
+    d = sg.sum(x * x, axis=1, keepdims=True) + sg.sum(y * y, axis=1) - 2 * (x @ y.T)
+    return [sg.sum(sg.exp(-0.5 * d), axis=1)], [x, y]
+
+
+def attention(n):
+    q, k, v = (sg.tensor(name, shape=(2, n // 4, 6, 5)) for name in "qkv")
+    p = softmax(q @ k.mT / 2.0)
+    o = p @ v
+    loss = sg.sum(o * o)
+    return [loss, *sg.grad(loss, [q, k, v])], [q, k, v]
+
+
+def two_layers(n):
+    x, v, w = (
+        sg.tensor("x", shape=(n, 4)),
+        sg.tensor("v", shape=(4, 6)),
+        sg.tensor("w", shape=(6, 3)),
+    )
+    loss = sg.mean((sg.tanh(x @ v) @ w) ** 2)
+    return [loss, *sg.grad(loss, [v, w])], [x, v, w]
+
+
+def output_inside(n):
+    x, w = sg.tensor("x", shape=(n, 4)), sg.tensor("w", shape=(4, 6))
+    h = sg.tanh(x @ w)
+    return [h, h @ w.T, sg.sum(h, axis=0), sg.max(h)], [x, w]
+
+
+GRAPHS = {
+    f.__name__: f for f in (logistic, mixture, kernel_sums, attention, two_layers, output_inside)
+}
+
+
+@pytest.mark.parametrize("rows", [64, 100, 17])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_blocks_give_the_same_values(name, rows):
+    rows = 20 if name == "attention" else rows
+    outputs, inputs = GRAPHS[name](rows)
+    given = {v: rng.normal(size=v.shape) for v in inputs}
+    lowered = assert_right(outputs, given, rtol=1e-10, schedule=SMALL)
+    assert same(parse(show(lowered.program)), lowered.program)
+    assert len(runs(lowered)) == (1 if rows > 17 else 0)
+
+
+@pytest.mark.parametrize("name", ["logistic", "mixture", "kernel_sums", "attention", "two_layers"])
+def test_no_product_and_no_large_array_is_left_outside(name):
+    outputs, inputs = GRAPHS[name](100)
+    given = {v: rng.normal(size=v.shape) for v in inputs}
+    lowered = assert_right(outputs, given, rtol=1e-10, schedule=SMALL)
+    assert products_outside(lowered) == 0
+
+
+def test_rows_that_are_read_as_a_whole_are_made_before():
+    """Norms of as many rows y as there are rows x: same length, but not the same rows."""
+    x, y = sg.tensor("x", shape=(50, 3)), sg.tensor("y", shape=(50, 3))
+    d = sg.sum(x * x, axis=1, keepdims=True) + sg.sum(y * y, axis=1) - 2 * (x @ y.T)
+    given = {x: rng.normal(size=(50, 3)), y: rng.normal(size=(50, 3))}
+    lowered = assert_right([sg.sum(sg.exp(-d), axis=1)], given, rtol=1e-10, schedule=SMALL)
+    assert len(runs(lowered)) == 1
+
+
+def test_small_programs_are_left_alone():
+    outputs, inputs = logistic(100)
+    lowered = assert_right(outputs, {v: rng.normal(size=v.shape) for v in inputs}, rtol=1e-10)
+    assert not runs(lowered)
+    assert len(calls(lowered)) > 3
+
+
+def test_the_number_of_rows_may_be_a_symbol():
+    n = sg.Dim("n")
+    x, w = sg.tensor("x", shape=(n, 30)), sg.tensor("w", shape=(30, 20))
+    y = softmax(x @ w)
+    f = sg.function([x, w], [sg.sum(y, axis=0), x.T @ y], mode=sg.Mode(accuracy="as-written"))
+    weights = rng.normal(size=(30, 20))
+    for rows in (5, 6, 1000, 3001):
+        data = rng.normal(size=(rows, 30))
+        total, product = f(data, weights)
+        e = np.exp(data @ weights)
+        p = e / e.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(total, p.sum(axis=0), rtol=1e-11)
+        np.testing.assert_allclose(product, data.T @ p, rtol=1e-10, atol=1e-12)
+    (symbolic,) = (s for s in f._special.values() if s.executable.lowered.program.sizes)
+    assert len(runs(symbolic.executable.lowered)) == 1
