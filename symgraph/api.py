@@ -436,18 +436,20 @@ def ancestors(*variables: Variable) -> list[Variable]:
 
 
 def _inputs(rank: int, shape: Callable[[], tuple[DimLike | None, ...]]) -> Callable[..., Variable]:
-    def make(name: str | None = None, dtype: Any = None) -> Variable:
-        return tensor(name, shape=shape(), dtype=dtype)
+    def make(name: str | None = None, dtype: Any = None, *, domain: Any = None) -> Variable:
+        return tensor(name, shape=shape(), dtype=dtype, domain=domain)
 
-    make.__doc__ = f"An input of {rank} axes; dtype None means ``sg.config.floatX``."
+    make.__doc__ = (
+        f"An input of {rank} axes; dtype None means ``sg.config.floatX``; domain as of sg.tensor."
+    )
     return make
 
 
 def _plural(one: Callable[..., Variable]) -> Callable[..., list[Variable]]:
-    def make(*names: str | int, dtype: Any = None) -> list[Variable]:
+    def make(*names: str | int, dtype: Any = None, domain: Any = None) -> list[Variable]:
         if len(names) == 1 and isinstance(names[0], int):
-            return [one(dtype=dtype) for _ in range(names[0])]
-        return [one(n, dtype) for n in names]
+            return [one(dtype=dtype, domain=domain) for _ in range(names[0])]
+        return [one(n, dtype, domain=domain) for n in names]
 
     make.__doc__ = "Several inputs at once: names, or how many."
     return make

@@ -35,6 +35,7 @@ from symgraph.lower.expand import expand
 from symgraph.lower.memory import plan
 from symgraph.lower.program import Lowered, is_leaf_argument, lower
 from symgraph.lower.schedule import CPU, DEVICE
+from symgraph.ops.assume import assumed_of, carry
 from symgraph.rewrite.loops import tidy_loops
 from symgraph.rewrite.pipeline import PIPELINE, Pass, finish, optimize
 from symgraph.runtime import cache
@@ -144,8 +145,12 @@ class Compiler:
         start = perf_counter_ns()
         dims = resolve(self.required, special)
         leaves = [n for n in toposort((*self.outputs, *self.inputs)) if is_leaf_argument(n)]
-        everything = substitute_nodes((*self.outputs, *leaves), {}, dims)
+        assumed = assumed_of(leaves)
+        everything = substitute_nodes((*self.outputs, *leaves, *assumed), {}, dims)
         built, moved = everything[: len(self.outputs)], everything[len(self.outputs) :]
+        for node, after in zip(assumed, moved[len(leaves) :], strict=True):
+            carry(node, after)
+        moved = moved[: len(leaves)]
         record = self.record if not special else Record()
         new = dict(zip(leaves, moved, strict=True))
         record.inputs = tuple(new.get(i, i) for i in self.inputs)

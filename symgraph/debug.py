@@ -17,6 +17,7 @@ from symgraph.compile import Compiler, Mode
 from symgraph.errors import NumericError, message
 from symgraph.ir.graph import toposort
 from symgraph.ir.node import Node
+from symgraph.ops.assume import assumed_of, assumptions
 from symgraph.ops.evaluate import evaluate
 
 Array = np.ndarray[Any, Any]
@@ -35,6 +36,7 @@ class Debugger:
     ) -> None:
         with np.errstate(all="ignore"):
             if results is None:
+                _check_assumptions(values)
                 self._origin(values)
             else:
                 self._stages(values, results)
@@ -78,6 +80,31 @@ class Debugger:
             found = results if nodes is None else evaluate(nodes, _renamed(nodes, values))
             for k, (wanted, got) in enumerate(zip(built, found, strict=True)):
                 _compare(stage, k, np.asarray(wanted), np.asarray(got), self.outputs[k])
+
+
+def _check_assumptions(values: Mapping[Node, Array]) -> None:
+    """NumericError for the first thing that was stated of these values and does not hold."""
+    assumed = assumed_of(list(values))
+    if not assumed:
+        return
+    for node, found in zip(assumed, evaluate(assumed, values), strict=True):
+        for row in assumptions(node):
+            value = np.asarray(found)
+            broken = row.broken(value)
+            if not broken.any():
+                continue
+            first = tuple(int(i) for i in np.argwhere(broken)[0])
+            name = node.name or f"the result of {node.op.name}"
+            facts = {
+                "stated": f"{name} {row}",
+                "value": repr(value[first].item()),
+                "elements": f"{int(broken.sum())} of {value.size}, first at {first}",
+            }
+            line = str(row.line) if row.line else None
+            what = f"{name} is not what was assumed of it"
+            raise NumericError(
+                message(what, facts, line, "rules rely on it: correct one of the two")
+            )
 
 
 def _renamed(nodes: Sequence[Node], values: Mapping[Node, Array]) -> dict[Node, Array]:

@@ -13,6 +13,7 @@ from symgraph.ir.op import Attrs, Op, register
 from symgraph.ir.origin import user_line
 from symgraph.ir.type import ShapeContext, TensorType, TupleType, Type
 from symgraph.ir.variable import Variable
+from symgraph.ops.assume import set_domain
 from symgraph.ops.convert import asarray, wrap
 from symgraph.ops.kinds import leaf
 
@@ -54,12 +55,19 @@ PROJ: Op = register(
 
 
 def tensor(
-    name: str | None = None, shape: Sequence[Any] | None = None, dtype: Any = None
+    name: str | None = None,
+    shape: Sequence[Any] | None = None,
+    dtype: Any = None,
+    *,
+    domain: Any = None,
 ) -> Variable:
     """An input of a graph.
 
     Shapes: each dimension is an int, a name ("n"; equal names are equal dims), a ``Dim``, or None
     (unknown).    Dtypes: all; None means ``sg.config.floatX``.
+    ``domain``: what is known of its values, as ``sg.assume`` would state: "positive",
+    "nonnegative", "negative", "nonpositive", "nonzero", "probability", "unit" (0 to 1), "integer",
+    "finite", several of these, or a closed interval (lo, hi). Checked in debug mode.
     Raises: ShapeError without a shape or for one that is not a sequence; DTypeError.
     """
     if isinstance(shape, int | str) or shape is None:
@@ -77,6 +85,8 @@ def tensor(
     node = make_node(INPUT, (), {"serial": fresh_token(), "type": TensorType(found, dims)})
     line = user_line()
     add_lines(node, (line,) if line else ())
+    if domain is not None:
+        set_domain(node, domain)
     return Variable(node, name)
 
 

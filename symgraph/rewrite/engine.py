@@ -28,6 +28,7 @@ from symgraph.ir.graph import Graph, substitute_nodes, toposort
 from symgraph.ir.node import Node, add_lines, add_name, make_node, rebuild
 from symgraph.ir.op import Attrs, find_op
 from symgraph.ir.type import TensorType
+from symgraph.ops.assume import carry
 from symgraph.rewrite import polynomial
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.axes import moved
@@ -363,6 +364,8 @@ def _fitted(made: Node, node: Node, row: Rule) -> Node:
 
 def _pass_on(before: Node, after: Node) -> None:
     """Names and lines of the user's pass to the node that takes the place of his."""
+    if after.op.kind != "constant":
+        carry(before, after)
     if after.op.kind != "leaf" and after.number > before.number:
         add_lines(after, before.lines)
         for name in before.names:

@@ -19,14 +19,17 @@ import numpy as np
 
 from symgraph.ir.node import Node
 from symgraph.ir.type import TensorType
-from symgraph.ops.assume import assumptions, generation
+from symgraph.ops.assume import Assumption, assumptions, generation
 
 INF = math.inf
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """lo <= value <= hi (< where open); ``whole``: an integer; ``finite``: neither inf nor NaN."""
+    """lo <= value <= hi (< where open); ``whole``: an integer; ``finite``: neither inf nor NaN.
+
+    ``apart``: never 0, whatever the range says.
+    """
 
     lo: float = -INF
     hi: float = INF
@@ -34,21 +37,22 @@ class Fact:
     hi_open: bool = False
     whole: bool = False
     finite: bool = False
+    apart: bool = False
 
     @property
     def positive(self) -> bool:
         """Certainly > 0."""
-        return self.lo > 0 or (self.lo == 0 and self.lo_open)
+        return self.lo > 0 or (self.lo == 0 and (self.lo_open or self.apart))
 
     @property
     def negative(self) -> bool:
         """Certainly < 0."""
-        return self.hi < 0 or (self.hi == 0 and self.hi_open)
+        return self.hi < 0 or (self.hi == 0 and (self.hi_open or self.apart))
 
     @property
     def nonzero(self) -> bool:
         """Certainly not 0."""
-        return self.positive or self.negative
+        return self.apart or self.positive or self.negative
 
 
 UNKNOWN = Fact()
@@ -102,15 +106,18 @@ def _from_op(node: Node) -> Fact:
     return found
 
 
-def _meet(found: Fact, rows: tuple[tuple[str, float], ...]) -> Fact:
-    for relation, bound in rows:
+def _meet(found: Fact, rows: tuple[Assumption, ...]) -> Fact:
+    for row in rows:
+        relation, bound = row.relation, row.bound
         lo, hi, lo_open, hi_open = found.lo, found.hi, found.lo_open, found.hi_open
         if relation in (">", ">=", "==") and (bound > lo or (bound == lo and relation == ">")):
             lo, lo_open = bound, relation == ">"
         if relation in ("<", "<=", "==") and (bound < hi or (bound == hi and relation == "<")):
             hi, hi_open = bound, relation == "<"
-        known = found.finite or relation == "finite"
-        found = Fact(lo, hi, lo_open, hi_open, found.whole or relation == "whole", known)
+        finite = found.finite or relation == "finite"
+        apart = found.apart or (relation == "!=" and bound == 0)
+        whole = found.whole or relation == "whole"
+        found = Fact(lo, hi, lo_open, hi_open, whole, finite, apart)
     return found
 
 
@@ -149,7 +156,7 @@ def _sum(left: Fact, right: Fact) -> Fact:
 
 
 def _negated(x: Fact) -> Fact:
-    return Fact(-x.hi, -x.lo, x.hi_open, x.lo_open, x.whole, x.finite)
+    return Fact(-x.hi, -x.lo, x.hi_open, x.lo_open, x.whole, x.finite, x.apart)
 
 
 def _product(left: Fact, right: Fact) -> Fact:
@@ -163,7 +170,7 @@ def _product(left: Fact, right: Fact) -> Fact:
             corners.append((value, opened or (a != 0 and b != 0 and (a_open or b_open))))
     lo = min(corners, key=lambda c: (c[0], c[1]))
     hi = max(corners, key=lambda c: (c[0], not c[1]))
-    return Fact(lo[0], hi[0], lo[1], hi[1], whole)
+    return Fact(lo[0], hi[0], lo[1], hi[1], whole, apart=left.nonzero and right.nonzero)
 
 
 def _open_zero(a: float, a_open: bool, b: float, b_open: bool) -> bool:
@@ -236,7 +243,7 @@ def _abs(node: Node, inputs: list[Fact]) -> Fact:
         return x
     if x.hi <= 0:
         return _negated(x)
-    return Fact(0, max(-x.lo, x.hi), x.nonzero, False, x.whole, x.finite)
+    return Fact(0, max(-x.lo, x.hi), x.nonzero, False, x.whole, x.finite, x.apart)
 
 
 def _where(node: Node, inputs: list[Fact]) -> Fact:
@@ -319,6 +326,30 @@ def _hypot(node: Node, inputs: list[Fact]) -> Fact:
     return Fact(low, INF, low == 0 and any(f.nonzero for f in inputs))
 
 
+def _scaled_product(node: Node, inputs: list[Fact]) -> Fact:
+    """The sign of a product of powers; a root is not negative."""
+    if node.attrs["then"]:
+        return Fact(0, INF) if node.attrs["then"] == "sqrt" else UNKNOWN
+    found = Fact(1, 1)
+    for known, power, exponential in zip(
+        inputs, node.attrs["exponents"], node.attrs["exponentials"], strict=True
+    ):
+        own = _POSITIVE if exponential else _sign_only(known)
+        found = _product(found, _squared(own) if power % 2 == 0 else own)
+    return found
+
+
+def _sign_only(x: Fact) -> Fact:
+    return Fact(0 if x.lo >= 0 else -INF, 0 if x.hi <= 0 else INF, x.positive, x.negative)
+
+
+def _reduced_product(node: Node, inputs: list[Fact]) -> Fact:
+    (x,) = inputs
+    if x.lo >= 0:
+        return Fact(0, 1 if x.hi <= 1 else INF, x.positive)
+    return UNKNOWN
+
+
 def _log1p_of(x: float) -> float:
     return math.log1p(x) if x > -1 else -INF
 
@@ -344,6 +375,23 @@ FACTS: Mapping[str, Row] = {
     "softmax": _bounded(0, 1, lo_open=True),
     "log_softmax": _bounded(-INF, 0),
     "log1mexp": _bounded(-INF, 0),
+    "ndtr": _bounded(0, 1, open_=True),
+    "log_ndtr": _bounded(-INF, 0, open_=False),
+    "exp_product": _positive,
+    "exprel": _positive,
+    "sinhc": _bounded(1, INF),
+    "cosm1": _bounded(-2, 0),
+    "log1pmx": _bounded(-INF, 0),
+    "sqrt1pm1": _bounded(-1, INF),
+    "pow1p": _bounded(0, INF),
+    "pow1pm1": _bounded(-1, INF),
+    "trigamma": _positive,
+    "euclidean_norm": _bounded(0, INF),
+    "var": _bounded(0, INF),
+    "std": _bounded(0, INF),
+    "relu": _bounded(0, INF),
+    "scaled_product": _scaled_product,
+    "prod": _reduced_product,
     "one_hot": lambda node, inputs: Fact(0, 1, whole=True, finite=True),
     "erfc": _bounded(0, 2, open_=True),
     "erf": _odd,

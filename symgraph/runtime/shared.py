@@ -23,6 +23,7 @@ from symgraph.ir.op import find_op
 from symgraph.ir.origin import at_line, user_line
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import HANDLES, Variable
+from symgraph.ops.assume import set_domain
 from symgraph.runtime.arguments import exact
 from symgraph.runtime.executable import DeviceArray
 
@@ -159,12 +160,18 @@ def check_fits(array: Array, wanted: TensorType, name: str) -> None:
 
 
 def shared(
-    value: Any, name: str | None = None, *, shape: Sequence[Any] | None = None, dtype: Any = None
+    value: Any,
+    name: str | None = None,
+    *,
+    shape: Sequence[Any] | None = None,
+    dtype: Any = None,
+    domain: Any = None,
 ) -> Shared:
     """State that compiled functions read and update.
 
     Shapes: those of ``value``, fixed, unless ``shape`` gives dims (None for one that may change).
     Dtypes: that of ``value`` (Python floats: float64), or ``dtype``.
+    ``domain``: what is known of its values at all times, as of ``sg.tensor``.
     """
     if isinstance(value, Variable):
         raise DTypeError(
@@ -186,4 +193,6 @@ def shared(
         what = f"shape {shape} has {len(dims)} axes, the value has {array.ndim}"
         raise ShapeError(at_line(what))
     node = make_node(find_op("shared"), (), {"cell": Cell(array), "type": TensorType(found, dims)})
+    if domain is not None:
+        set_domain(node, domain)
     return Shared(node, name, line=user_line())
