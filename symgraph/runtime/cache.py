@@ -13,6 +13,7 @@ import os
 import tempfile
 import time
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 from symgraph.config import config
@@ -42,6 +43,41 @@ def key(*parts: str) -> str:
 def _digest(name: str, data: bytes) -> bytes:
     """Of the name too, so that a file under another's name is not served."""
     return hashlib.sha256(name.encode() + b"\0" + data).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of the cache: name, bytes, and when it was last used, in seconds."""
+
+    name: str
+    nbytes: int
+    used: float
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return folder() / (self.name + SUFFIX)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its content has its checksum."""
+        raw = self.path.read_bytes()
+        return _digest(self.name, raw[32:]) == raw[:32]
+
+
+def entries() -> list[Entry]:
+    """All entries, in the order of their names."""
+    found = []
+    for path in sorted(folder().glob("*" + SUFFIX)):
+        with contextlib.suppress(OSError):  # another process removed it
+            status = path.stat()
+            found.append(Entry(path.name.removesuffix(SUFFIX), status.st_size, status.st_mtime))
+    return found
+
+
+def limit() -> int:
+    """The bytes that the cache may have."""
+    return config.number("cache_size") * MEGABYTE
 
 
 def read(name: str) -> bytes | None:
@@ -80,7 +116,7 @@ def write(name: str, data: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(_digest(name, data) + data)
         Path(aside).replace(where / (name + SUFFIX))
-        trim(config.number("cache_size") * MEGABYTE)
+        trim(limit())
     except OSError as error:
         warnings.warn(f"compiled code is not kept: {error}", CacheWarning, stacklevel=3)
 
@@ -91,16 +127,10 @@ def trim(most: int) -> None:
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > ABANDONED:
                 path.unlink()
-    found = []
-    for path in folder().glob("*" + SUFFIX):
-        try:
-            status = path.stat()
-        except OSError:  # another process was faster
-            continue
-        found.append((status.st_mtime, status.st_size, path))
-    total = sum(size for _, size, _ in found)
-    for _, size, path in sorted(found, key=lambda row: row[0]):
+    found = entries()
+    total = sum(entry.nbytes for entry in found)
+    for entry in sorted(found, key=lambda entry: entry.used):
         if total <= most:
             return
-        path.unlink(missing_ok=True)
-        total -= size
+        entry.path.unlink(missing_ok=True)
+        total -= entry.nbytes

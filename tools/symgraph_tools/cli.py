@@ -15,6 +15,12 @@ COMMANDS = (
     ("print", "print_graph", "Print a graph as text."),
     ("show", "show", "Draw a graph."),
     ("passes", "passes", "Step through the rewrites; check, bisect or time them."),
+    ("doctor", "doctor", "Say what this installation is made of, and what is wrong with it."),
+    ("cache", "cache", "Look after the compiled code that is kept on disk."),
+    ("ops", "ops", "Search the ops."),
+    ("rewrites", "rewrites", "Search the rules of rewriting."),
+    ("new", "new", "Begin an op or a rule of your own, with tests."),
+    ("completion", "completion", "Print the script that completes commands in a shell."),
     ("diff", "diff", "Compare two graphs, or two stages of one."),
 )
 
