@@ -48,7 +48,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "lower": (*LEAVES, "ir", "ops", "loop"),
     "codegen": (*LEAVES, "loop"),
     "archive": ("errors", "ir"),
-    "trace": (*LEAVES, "ir", "ops", "rewrite.journal", "loop", "lower", "archive"),
+    "trace": (*LEAVES, "ir", "printing", "ops", "rewrite", "loop", "lower", "archive"),
     "runtime": (
         *LEAVES,
         "ir",

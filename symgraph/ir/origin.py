@@ -9,6 +9,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +55,28 @@ def is_ours(file: str) -> bool:
     return found
 
 
+class _AsIf(threading.local):
+    """The lines that nodes made on this thread get instead of those of the call stack."""
+
+    lines: tuple[Line, ...] = ()
+
+
+_as_if = _AsIf()
+
+
+def as_if_at(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """Set the user lines that what is made from now on gets, () for the call stack's; those before.
+
+    For the compiler, which makes nodes for the sake of others long after the user's line has run.
+    """
+    before, _as_if.lines = _as_if.lines, lines
+    return before
+
+
 def user_line() -> Line | None:
     """The innermost line of the call stack that is not symgraph's own."""
+    if _as_if.lines:
+        return _as_if.lines[0]
     frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from symgraph.ir.dim import DimLike
 from symgraph.loop.ir import Let, Stmt, Word
 from symgraph.lower.demand import COSTLY
+from symgraph.lower.notes import Apart, reasons
 from symgraph.lower.stage import Stage, loop_index
 from symgraph.lower.words import WordBuilder
 
@@ -85,6 +86,7 @@ class Clusters:
     entries: list[Entry] = field(default_factory=list)
     stages: dict[int, Stage] = field(default_factory=dict)
     writers: dict[str, list[int]] = field(default_factory=dict)
+    apart: list[Apart] = field(default_factory=list)
 
     def add(self, stage: Stage) -> None:
         """Place a stage; its producers must have been added before."""
@@ -125,6 +127,8 @@ class Clusters:
             lead += stage.before
         position = self._enter(block, stage, depth, needs)
         if position is None:
+            if depth == 0 and needs:
+                self.apart += reasons(self, block[-WINDOW:], stage, needs)
             if lead:
                 block.append(Text(lead, {stage.number}, leads=True))
             nest = Nest(depth, stage.space[depth], [], set(), closed=stage.alone)
@@ -179,7 +183,7 @@ class Clusters:
             inside = entry.stages & needs
             if inside:
                 open_ = isinstance(entry, Nest) and all(
-                    self._aligned(w, stage, depth) for w in inside
+                    self.aligned(w, stage, depth) for w in inside
                 )
                 first = position if open_ else position + 1
                 break
@@ -190,12 +194,16 @@ class Clusters:
         return None
 
     def _fits(self, nest: Nest, stage: Stage, depth: int) -> bool:
-        size = nest.size + len(stage.lets)
+        return not nest.closed and nest.dim == stage.space[depth] and self.has_room(nest, stage)
+
+    @staticmethod
+    def has_room(nest: Nest, stage: Stage) -> bool:
+        """Does a stage fit into a loop that is not too long then?"""
         if nest.functions and nest.functions + functions_in(stage) > MOST_FUNCTIONS:
             return False
-        return not nest.closed and nest.dim == stage.space[depth] and size <= LARGEST_BODY
+        return nest.size + len(stage.lets) <= LARGEST_BODY
 
-    def _aligned(self, writer: int, stage: Stage, depth: int) -> bool:
+    def aligned(self, writer: int, stage: Stage, depth: int) -> bool:
         """Is what the writer made in this turn of the loop all that the stage reads in it?"""
         source = self.stages.get(writer)
         if source is None or source.alone or source.kept <= depth or source.target is None:

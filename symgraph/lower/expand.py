@@ -7,6 +7,7 @@ from typing import Any
 
 from symgraph.ir.graph import Graph, toposort
 from symgraph.ir.node import Node, rebuild
+from symgraph.ir.origin import as_if_at
 from symgraph.ir.variable import Variable
 
 MOST_ROUNDS = 32  # an expansion may use composites again; none of ours nests deeper than five
@@ -28,7 +29,7 @@ def needs_expansion(node: Node) -> bool:
 
 
 def expand(outputs: Sequence[Node]) -> tuple[Node, ...]:
-    """Outputs without composite ops. Lines and names pass on to what replaces them."""
+    """Outputs without composite ops. Lines pass on to what replaces them."""
     bodies: dict[Graph, Graph] = {}
     nodes = tuple(outputs)
     for _ in range(MOST_ROUNDS):
@@ -60,7 +61,11 @@ def _round(outputs: tuple[Node, ...], bodies: dict[Graph, Graph]) -> tuple[Node,
 
 def _expanded(node: Node, inputs: tuple[Node, ...]) -> Node | tuple[Node, ...]:
     assert node.op.expand is not None, f"{node.op.name} has no expansion"
-    found = node.op.expand(*[Variable(i) for i in inputs], **node.attrs)
+    outside = as_if_at(node.lines)
+    try:
+        found = node.op.expand(*[Variable(i) for i in inputs], **node.attrs)
+    finally:
+        as_if_at(outside)
     if isinstance(found, tuple | list):
         return tuple(v.node for v in found)
     result: Node = found.node

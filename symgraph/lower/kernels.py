@@ -47,11 +47,19 @@ def call_of(
         frozenset(writes),
         tuple(statements),
         tuple(s.node.number for s in stages),
-        tuple(dict.fromkeys((line.file, line.number) for s in stages for line in s.node.lines)),
+        _lines(stages),
     )
     lowering.kernels.append(kernel)
+    for stage in stages:
+        lowering.notes.stage(stage)
     values = tuple(own_sizes[n] if n in own_sizes else b.var(n) for n in sizes)
     return Call(kernel.name, tuple(map(actual, names)), values)
+
+
+def _lines(stages: Iterable[Stage]) -> tuple[tuple[str, int], ...]:
+    """The user's lines of all that stages compute, each once."""
+    nodes = [n for s in stages for n in (s.node, *(let.node for let in s.lets)) if n is not None]
+    return tuple(dict.fromkeys((line.file, line.number) for n in nodes for line in n.lines))
 
 
 def _in_order(statements: Iterable[Stmt]) -> list[str]:

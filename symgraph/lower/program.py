@@ -23,6 +23,7 @@ from symgraph.lower.control import CONTROL
 from symgraph.lower.demand import demanded, is_reinterpretation, is_scalar_constant
 from symgraph.lower.library import LIBRARY
 from symgraph.lower.memory import names_in
+from symgraph.lower.notes import Notes
 from symgraph.lower.schedule import CPU, Schedule
 from symgraph.lower.stage import Storage
 from symgraph.lower.words import SizeNames, WordBuilder
@@ -50,6 +51,7 @@ class Lowering:
     storages: dict[str, Storage] = field(default_factory=dict)
     sources: dict[str, Node] = field(default_factory=dict)  # which node a buffer holds
     persistent: set[str] = field(default_factory=set)  # buffers read by steps other than kernels
+    notes: Notes = field(default_factory=Notes)
     b: WordBuilder = field(init=False)
 
     def __post_init__(self) -> None:
@@ -104,7 +106,7 @@ class Segment:
         self.where: dict[Node, Storage] = dict(env)
         # Copies that control flow reads: of numbers, of views.
         self.numbers: dict[Node, Storage] = {}
-        self.clusters = Clusters(lowering.b, lowering.aliases)
+        self.clusters = Clusters(lowering.b, lowering.aliases, apart=lowering.notes.apart)
         self.builder = StageBuilder(lowering.b, lowering.namer, self.storage, lowering.fail_code)
 
     def storage(self, node: Node) -> Storage | None:
@@ -219,6 +221,7 @@ class Lowered:
     failures: tuple[Failure, ...]
     temporaries: tuple[Storage, ...]
     sources: Mapping[str, Node]
+    notes: Notes = field(default_factory=Notes)
 
 
 def lower(inputs: Sequence[Node], outputs: Sequence[Node], schedule: Schedule = CPU) -> Lowered:
@@ -263,8 +266,9 @@ def _finish(
         tuple(lowering.kernels),
     )
     sizes = {name: atom for atom, name in lowering.sizes.names.items()}
+    failures = tuple(lowering.failures)
     return Lowered(
-        program, tuple(nodes), sizes, tuple(lowering.failures), temporaries, lowering.sources
+        program, tuple(nodes), sizes, failures, temporaries, lowering.sources, lowering.notes
     )
 
 

@@ -39,6 +39,7 @@ class ScalarLet:
     name: str
     value: Expr
     level: int
+    node: Node | None = None  # whose value it is
 
 
 @dataclass(slots=True)
@@ -152,6 +153,7 @@ class Scalars:
         self.lets: list[ScalarLet] = []
         self.levels: dict[str, int] = {}
         self._memo: dict[tuple[Node, Index], Expr] = {}
+        self._node: Node | None = None
 
     def let(self, value: Expr) -> Expr:
         """A local for a value, unless it is one already."""
@@ -176,7 +178,7 @@ class Scalars:
             return value
         name = f"{self.prefix}{len(self.lets)}"
         level = level_of(value, self.levels)
-        self.lets.append(ScalarLet(name, value, level))
+        self.lets.append(ScalarLet(name, value, level, self._node))
         self.levels[name] = level
         self._values[name] = value
         return self.b.var(name, value.dtype)
@@ -193,7 +195,9 @@ class Scalars:
             if key in self._memo:
                 stack.pop()
                 continue
+            outer, self._node = self._node, key[0]
             found = self._try(key, stack)
+            self._node = outer
             if found is not None:
                 self._memo[key] = found
                 stack.pop()

@@ -29,6 +29,7 @@ from symgraph.runtime.executable import Array, Executable, Layout
 from symgraph.runtime.profile import Profile
 from symgraph.runtime.shared import COMMIT, COMMITTING, publish, read_states
 from symgraph.runtime.vectorcall import function_type, put_into
+from symgraph.trace.explain import Explanation, explain
 from symgraph.trace.make import Subject, make_trace, write_if_asked
 from symgraph.trace.record import Record
 from symgraph.trace.trace import Trace
@@ -437,6 +438,13 @@ class Function:
         if self._trace is None:
             self._trace = make_trace(self._subject(self._specialised({})))
         return self._trace
+
+    def explain(self, what: str | int | Line | None = None) -> Explanation:
+        """From a line ("train.py:12") to nodes, rewrites and kernels, and back; None: the story.
+
+        ``what`` may be a node ("%7"), a name, an operation, a rule or a kernel too.
+        """
+        return explain(self.trace, what)
 
     def _subject(self, found: Specialisation) -> Subject:
         p, ready = self._p, found.executable

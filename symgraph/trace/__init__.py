@@ -10,5 +10,6 @@ The modules, in the order in which they use each other::
     parts.py      kernels, memory plan and checks of a compiled program
     trace.py      ``Trace``: what ``f.trace`` is and a ``.sgtrace`` file holds
     make.py       the trace of a compiled function
+    explain.py    from lines to nodes to rewrites to kernels, and back (wording.py, example.py)
     write.py      a trace as JSON or a zip; read.py reads it, without trust
 """

@@ -32,7 +32,8 @@ types and attributes are spelled as in ``symgraph/ir/literal.py``. The JSON is o
      "buffers": [{"name": "t3", "role": "temporary", "type": "float64[n]", "node": 12,
                   "slot": 0, "first": 0, "last": 2}],            lifetime in steps of the program
      "slots":  ["8*n"],                           bytes of each, as dims
-     "checks": ["n = m at train.py:3"]}           what every call compares
+     "checks": ["n = m at train.py:3"],           what every call compares
+     "apart":  [[9, 7, "..."]]}                   why node 9 is not in the loop of node 7
 
 Graph 0 is the function; others are the bodies of loops and branches, which attributes name as
 ``@1``. ``kind`` of a step: ``start`` (a graph from nothing: the function as built, or before that
@@ -181,6 +182,15 @@ class BufferRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ApartRow:
+    """Why a row is not computed in the loop that makes what it reads, the other."""
+
+    node: int
+    other: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """What the program is made of, from the last graph on."""
 
@@ -192,3 +202,4 @@ class Parts:
     buffers: tuple[BufferRow, ...] = ()
     slots: tuple[DimLike, ...] = ()
     checks: tuple[str, ...] = ()
+    apart: tuple[ApartRow, ...] = ()

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from symgraph.ir.dim import atom_dim
 from symgraph.ir.node import Node
 from symgraph.ir.origin import Line
 from symgraph.ir.resolve import Requirement
 from symgraph.ir.type import TensorType
-from symgraph.loop.ir import Branch, Kernel, Loop, Repeat, Step
+from symgraph.loop.ir import Assign, Branch, Kernel, Let, Loop, Repeat, Step
 from symgraph.loop.text import show, step_line
+from symgraph.loop.traverse import statements
 from symgraph.lower.memory import Plan, lifetimes
 from symgraph.lower.program import Lowered
 from symgraph.trace.cost import kernel_bytes, kernel_flops
-from symgraph.trace.format import BufferRow, KernelRow, Parts
+from symgraph.trace.format import ApartRow, BufferRow, KernelRow, Parts
 
 Source = Callable[[Kernel], str]
 
@@ -40,7 +41,14 @@ def parts_of(
         buffers=tuple(_buffers(lowered, outputs, plan, numbers)),
         slots=plan.sizes,
         checks=tuple(_check(r) for r in required),
+        apart=tuple(_apart(lowered, numbers)),
     )
+
+
+def _apart(lowered: Lowered, numbers: Mapping[Node, int]) -> Iterator[ApartRow]:
+    for row in lowered.notes.apart:
+        if row.node in numbers and row.other in numbers:
+            yield ApartRow(numbers[row.node], numbers[row.other], row.why)
 
 
 def _kernel(
@@ -51,11 +59,23 @@ def _kernel(
         tuple(dict.fromkeys(by_serial[n] for n in kernel.origin if n in by_serial)),
         tuple(Line(file, number) for file, number in kernel.lines),
         (),
-        {},
+        _locals(kernel, lowered, by_serial),
         kernel_bytes(kernel, lowered.sizes),
         kernel_flops(kernel, lowered.sizes),
         {"py": source(kernel), "ir": show(kernel)},
     )
+
+
+def _locals(kernel: Kernel, lowered: Lowered, by_serial: Mapping[int, int]) -> dict[str, int]:
+    """For names in a kernel, the row whose value they hold."""
+    names = [s.name for s in statements(kernel.body) if isinstance(s, Let | Assign)]
+    nodes = {n: lowered.notes.locals.get(n) for n in names}
+    nodes |= {b.name: lowered.sources.get(b.name) for b in kernel.buffers}
+    return {
+        name: by_serial[node.number]
+        for name, node in nodes.items()
+        if node is not None and node.number in by_serial
+    }
 
 
 def _buffers(

@@ -28,6 +28,7 @@ from symgraph.trace.format import (
     REWRITE,
     ROLES,
     VERSION,
+    ApartRow,
     Body,
     BufferRow,
     Delta,
@@ -221,7 +222,15 @@ class _Reading:
             tuple(self._buffer(row) for row in _list(found, "buffers", dict)),
             tuple(self._dim(text) for text in _list(found, "slots", str)),
             tuple(_list(found, "checks", str)),
+            tuple(self._apart(row) for row in _list(found, "apart", list)),
         )
+
+    def _apart(self, row: Json) -> ApartRow:
+        count = len(self.rows)
+        match row:
+            case [int(node), int(other), str(why)] if 0 <= node < count and 0 <= other < count:
+                return ApartRow(node, other, why)
+        _bad(row, "reason")
 
     def _dim(self, text: str) -> DimLike:
         cursor = Cursor(text)

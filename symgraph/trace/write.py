@@ -159,6 +159,7 @@ def _parts(parts: Parts, writer: Writer, numbers: _Numbers) -> dict[str, Json]:
         "buffers": [_buffer(b, writer) for b in parts.buffers],
         "slots": [writer.dim(d) for d in parts.slots],
         "checks": list(parts.checks),
+        "apart": [[row.node, row.other, row.why] for row in parts.apart],
     }
 
 

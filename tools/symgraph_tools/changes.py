@@ -8,16 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from string import ascii_lowercase
 
-from symgraph.ir.graph import substitute_nodes, toposort
-from symgraph.ir.node import Node, add_name, make_node
-from symgraph.ir.op import find_op
-from symgraph.ir.views import formula_text
 from symgraph.trace.trace import Step
-
-SMALL = ("constant", "dim")
-LONGEST_FORMULA = 100  # characters; of a longer one only the reason is shown
+from symgraph.trace.wording import change_text
 
 
 def change_lines(trace: Iterable[Step], told: set[str] | None = None) -> Iterator[str]:
@@ -64,39 +57,3 @@ def _reasons(one: Step) -> Iterator[str]:
     yield f"source: {one.source}"
     if one.lines and one.lines[0].text:
         yield f"from: {one.lines[0].text}"
-
-
-def change_text(before: Node, after: Node) -> str:
-    """``before --> after`` with letters for what both have; empty where that is too long."""
-    shared = _shared_parts(before, after)
-    letters = {node: _placeholder(node, letter) for node, letter in _lettered(shared)}
-    if len(letters) < len(shared):
-        return ""
-    ends = [
-        formula_text(substitute_nodes((end,), letters)).rstrip("\n").replace("\n", "; ")
-        for end in (before, after)
-    ]
-    text = " --> ".join(ends)
-    return text if len(text) <= LONGEST_FORMULA else ""
-
-
-def _shared_parts(before: Node, after: Node) -> list[Node]:
-    """The largest parts of both formulas that are equal, in the order in which they are read."""
-    common = set(toposort([before])) & set(toposort([after]))
-    found: dict[Node, None] = {}
-    for end in (before, after):
-        for node in toposort([end], stop=common.__contains__):
-            if node in common and node.op.name not in SMALL:
-                found[node] = None
-    return list(found)
-
-
-def _lettered(nodes: Iterable[Node]) -> Iterator[tuple[Node, str]]:
-    return zip(nodes, ascii_lowercase, strict=False)
-
-
-def _placeholder(node: Node, letter: str) -> Node:
-    """An input of the node's type that is called by a letter, or by its own name."""
-    made = make_node(find_op("input"), (), {"serial": f"shown {node.number}", "type": node.type})
-    add_name(made, node.name or letter)
-    return made

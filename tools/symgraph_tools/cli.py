@@ -15,6 +15,7 @@ COMMANDS = (
     ("print", "print_graph", "Print a graph as text."),
     ("show", "show", "Draw a graph."),
     ("passes", "passes", "Step through the rewrites; check, bisect or time them."),
+    ("explain", "explain", "Tell what became of a line, a node, a rule, and why."),
     ("doctor", "doctor", "Say what this installation is made of, and what is wrong with it."),
     ("cache", "cache", "Look after the compiled code that is kept on disk."),
     ("ops", "ops", "Search the ops."),

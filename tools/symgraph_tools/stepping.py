@@ -6,12 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from symgraph.errors import SymgraphError
-from symgraph.ir.origin import Line
 from symgraph.trace.format import REWRITE, START, StepRow
 from symgraph.trace.trace import Step, Trace
-
-from .changes import change_text
+from symgraph.trace.wording import short_line, step_formulas
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +86,13 @@ def _heading(trace: Trace, row: StepRow) -> str:
     return f"{row.stage}: {times[0] / 1e6:.2f} ms" if times and times[0] else row.stage
 
 
-def short_line(line: Line) -> str:
-    """``train.py:12: loss = ...``, without the folder."""
-    text = line.text
-    name = line.file.rpartition("/")[2]
-    return f"{name}:{line.number}" + (f": {text[:60]}" if text else "")
-
-
 def detail(step: Step) -> list[str]:
     """All that is known of a step: what changed into what, why, on whose word, where."""
     found = [f"step {step.number}: {step.rule}"]
     if step.row.kind == REWRITE:
-        text = formula(step)
-        if text:
-            found.append(f"  {text}")
+        ends = step_formulas(step)
+        if ends is not None:
+            found.append(f"  {' --> '.join(ends)}")
     if step.why:
         found.append(f"  why: {step.why}")
     if step.source:
@@ -113,14 +103,6 @@ def detail(step: Step) -> list[str]:
     delta = step.row.delta
     found.append(f"  nodes: {len(delta.added)} added, {len(delta.removed)} removed")
     return found
-
-
-def formula(step: Step) -> str:
-    """``before --> after``; empty where that is long, or the nodes of a file do not fit."""
-    try:
-        return change_text(step.before, step.after)
-    except SymgraphError:
-        return ""
 
 
 def step_json(trace: Trace, row: Shown) -> dict[str, object]:

@@ -212,8 +212,9 @@ def _bisect(console: Console, trace: Trace, check: str, json: bool) -> None:
 
 
 def _bench(console: Console, subject: Target, trace: Trace, everything: bool, json: bool) -> None:
+    from symgraph.trace.wording import short_line
+
     from ..rewriting_again import time_steps
-    from ..stepping import short_line
 
     rows = list(time_steps(trace, subject.given, _wanted(trace, everything, None, None)))
     if json:
