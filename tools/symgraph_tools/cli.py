@@ -23,6 +23,7 @@ COMMANDS = (
     ("new", "new", "Begin an op or a rule of your own, with tests."),
     ("completion", "completion", "Print the script that completes commands in a shell."),
     ("diff", "diff", "Compare two graphs, or two stages of one."),
+    ("bench", "bench", "Time workloads against other array libraries."),
 )
 
 

@@ -1,0 +1,111 @@
+"""Workloads that move data: transposing, joining, gathering, scattering, stencils, sorting."""
+
+from __future__ import annotations
+
+from typing import Any  # arrays of every library
+
+import numpy as np
+
+from .workload import Array, Workload, floats
+
+
+def turned(E: Any, x: Any) -> Any:
+    """A transposed matrix, in memory."""
+    return E.xp.permute_dims(x, (1, 0)) + 0
+
+
+def heads(E: Any, x: Any) -> Any:
+    """(batch, time, heads, width) to (batch, heads, time, width)."""
+    return E.xp.permute_dims(x, (0, 2, 1, 3)) * 2
+
+
+def joined(E: Any, x: Any, y: Any) -> Any:
+    """Two matrices side by side, and their sum below."""
+    xp = E.xp
+    return xp.concat([xp.concat([x, y], axis=1), xp.concat([x + y, x - y], axis=1)], axis=0)
+
+
+def laplacian(E: Any, x: Any) -> Any:
+    """The five-point stencil by slices."""
+    around = x[:-2, 1:-1] + x[2:, 1:-1] + x[1:-1, :-2] + x[1:-1, 2:]
+    return around - 4 * x[1:-1, 1:-1]
+
+
+def differences(E: Any, x: Any) -> Any:
+    """Second differences of neighbours in time."""
+    return x[2:] - 2 * x[1:-1] + x[:-2]
+
+
+def gathered(E: Any, table: Any, index: Any) -> Any:
+    """Rows of a table by number."""
+    return table[index]
+
+
+def picked(E: Any, x: Any, index: Any) -> Any:
+    """One element of each row."""
+    return E.xp.take_along_axis(x, index, axis=1)
+
+
+def scattered(E: Any, x: Any, index: Any) -> Any:
+    """Sums of rows by number, into a table."""
+    return E.scatter_add(2000, index, x)
+
+
+def histogram(E: Any, index: Any) -> Any:
+    """How often each number occurs."""
+    return E.scatter_add(256, index, E.xp.ones_like(E.astype(index, "float32")))
+
+
+def reversed_rows(E: Any, x: Any) -> Any:
+    """Rows from the last element to the first."""
+    return E.xp.flip(x, axis=1) * 1.5
+
+
+def sorted_rows(E: Any, x: Any) -> Any:
+    """Rows in order."""
+    return E.xp.sort(x, axis=1)
+
+
+def ranks(E: Any, x: Any) -> Any:
+    """Which index each place of a sorted row has."""
+    return E.xp.argsort(x, axis=1)
+
+
+def medians(E: Any, x: Any) -> Any:
+    """The middle element of sorted rows."""
+    return E.xp.sort(x, axis=1)[:, x.shape[1] // 2]
+
+
+def _table(rng: np.random.Generator) -> list[Array]:
+    table = rng.standard_normal((20000, 64)).astype("float32")
+    return [table, rng.integers(0, 20000, 30000)]
+
+
+def _rows(rng: np.random.Generator) -> list[Array]:
+    return [rng.standard_normal((30000, 64)).astype("float32"), rng.integers(0, 2000, 30000)]
+
+
+def _pick(rng: np.random.Generator) -> list[Array]:
+    x = rng.standard_normal((20000, 100)).astype("float32")
+    return [x, rng.integers(0, 100, (20000, 1))]
+
+
+def _labels(rng: np.random.Generator) -> list[Array]:
+    return [rng.integers(0, 256, 1_000_000)]
+
+
+ROWS = (
+    Workload("turned", floats((2048, 1500)), turned, nbytes=8 * 2048 * 1500),
+    Workload("heads", floats((16, 256, 8, 64)), heads, nbytes=8 * 16 * 256 * 512),
+    Workload("joined", floats((1000, 800), (1000, 800)), joined, nbytes=24 * 1000 * 800),
+    Workload("laplacian", floats((2000, 1500)), laplacian, nbytes=8 * 2000 * 1500),
+    Workload("differences", floats((2000, 1000), dtype="float64"), differences, nbytes=32e6),
+    Workload("gathered", _table, gathered, nbytes=8 * 30000 * 64),
+    Workload("picked", _pick, picked, nbytes=16 * 20000),
+    Workload("scattered", _rows, scattered, nbytes=4 * 32000 * 64, rtol=1e-3),
+    Workload("histogram", _labels, histogram, nbytes=8e6),
+    Workload("reversed_rows", floats((2000, 1000)), reversed_rows, nbytes=16e6),
+    Workload("sorted_rows", floats((2000, 256)), sorted_rows),
+    Workload("ranks", floats((2000, 256)), ranks),
+    Workload("medians", floats((4000, 101)), medians),
+)
