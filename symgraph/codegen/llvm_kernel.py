@@ -13,13 +13,14 @@ from symgraph.codegen.llvm_statement import Statements, strides
 from symgraph.codegen.llvm_text import INDEX, POINTER, Module, Value
 from symgraph.codegen.python_kernel import can_fail
 from symgraph.codegen.rescue import definition
-from symgraph.loop.ir import Buffer, Kernel, Word
+from symgraph.loop.ir import Buffer, Fail, For, Kernel, While, Word
 from symgraph.loop.traverse import expressions, postorder, statements
 from symgraph_kernels.table import ROWS
 
 # A kernel with more elementary functions than this calls them instead of inlining them. LLVM's time
 # grows with the square of a loop's body: 100, 300, 1000 tanh take 0.6, 4, 42 s; called, 0.1 to 0.3.
 MAX_INLINED = 100
+MOST_INLINED_STATEMENTS = 200
 PREFIX = "kernel."  # of the names of functions
 
 
@@ -37,6 +38,10 @@ class KernelText:
         self.fails = can_fail(kernel)
         self.name = f'@"{PREFIX}{kernel.name}"'
         self.threads = False
+        # straight code, which is worth inlining into a loop of steps: its state becomes registers
+        inner = list(statements(kernel.body))
+        loops = any(isinstance(s, For | While | Fail) for s in inner)
+        self.is_small = not loops and len(inner) <= MOST_INLINED_STATEMENTS
 
     def write(self) -> None:
         """Adds the function to the module."""
@@ -65,7 +70,7 @@ class KernelText:
         self.threads = spreader.count > 0
         if self.threads:
             params.append("ptr %parallel")
-        head = f"define internal {result} {self.name}({', '.join(params)}) noinline nounwind {{"
+        head = f"define internal {result} {self.name}({', '.join(params)}) nounwind {{"
         lines = [head, "entry:", *writer.entry, *b.lines, "}"]
         self.module.functions.append("\n".join(lines))
 

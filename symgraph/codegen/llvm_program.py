@@ -35,7 +35,7 @@ from symgraph.loop.ir import (
     Step,
     View,
 )
-from symgraph.loop.traverse import postorder
+from symgraph.loop.traverse import postorder, steps_of
 
 ENTRY = "run"
 ARGUMENTS = ("%buffers", "%sizes", "%facts")
@@ -100,10 +100,23 @@ class _ProgramWriter:
             place = b.element(INDEX, sizes, constant(INDEX, k))
             self.e.values[size] = b.load(INDEX, place)
         specs = program.inputs + program.outputs + program.temporaries
+        # turns on other threads find temporaries where the caller put them
+        is_shared = any(
+            isinstance(t, Repeat) and t.kind == "parallel" for t in steps_of(program.steps)
+        )
         for k, spec in enumerate(specs):
+            if k >= len(program.inputs + program.outputs) and not (spec.shape or is_shared):
+                self._declare(spec, self._scalar(spec))
+                continue
             place = b.element(INDEX, pointers, constant(INDEX, k))
             self._declare(spec, b.load(POINTER, place))
         self.count = len(specs)
+
+    def _scalar(self, spec: Buffer) -> Value:
+        """A 0-d temporary on the stack, which LLVM may keep in a register: state of a scan, say."""
+        place = self.b.fresh(POINTER)
+        self.entry.append(f"  {place.text} = alloca {memory_type(spec.dtype)}, align 16")
+        return place
 
     def _declare(self, spec: Buffer, address: Value) -> None:
         self.specs[spec.name] = spec
@@ -175,10 +188,11 @@ class _ProgramWriter:
         args = [*(self._address(name) for name in buffers), *self._values(sizes)]
         args += [Value(POINTER, "%facts")] if function.fails else []
         args += [self._external(PARALLEL)] if function.threads else []
+        note = " alwaysinline" if self.depth and function.is_small else " noinline"
         if not function.fails:
-            b.line(f"call void {function.name}({', '.join(map(str, args))})")
+            b.line(f"call void {function.name}({', '.join(map(str, args))}){note}")
             return
-        code = b.call(function.name, "i32", args)
+        code = b.call(function.name, "i32", args, note)
         failed, passed = b.append_basic_block("failed"), b.append_basic_block("passed")
         b.cbranch(b.icmp_signed("!=", code, constant("i32", 0)), failed, passed)
         b.position_at_end(failed)

@@ -17,6 +17,7 @@ from symgraph.codegen.llvm_expression import (
     slot,
 )
 from symgraph.codegen.llvm_text import INDEX, POINTER, Builder, Module, Operand, Value, constant
+from symgraph.codegen.llvm_vector import loop_note
 from symgraph.codegen.llvm_words import FREE_ORDER
 from symgraph.loop.ir import (
     UPDATES,
@@ -136,7 +137,8 @@ class Statements:
         self.block(s.body)
         following = b.add(index.value, ONE, ("nuw", "nsw"))
         index.add_incoming(following, b.block)
-        b.cbranch(b.icmp_signed("==", following, extent), done, turn)
+        note = loop_note(s, self.module) if s.kind != "serial" else ""
+        b.cbranch(b.icmp_signed("==", following, extent), done, turn, note)
         b.position_at_end(done)
         self.e.values = values
         self.kinds.pop()

@@ -270,6 +270,7 @@ class Module:
         self.functions: list[str] = []
         self._declared: dict[str, str] = {}
         self._parts: dict[str, str] = {}  # of the elementary functions in use
+        self._notes: list[str] = []  # metadata nodes by number
 
     def declare(self, name: str, result: str, args: Iterable[str]) -> None:
         """Makes an external function or an intrinsic known."""
@@ -295,10 +296,20 @@ class Module:
         """Adds a definition that is given as text, once."""
         self._parts.setdefault(name, text)
 
+    def loop_note(self, *facts: str) -> str:
+        """What is put after the branch of a loop to tell LLVM facts about it."""
+        first = len(self._notes)
+        self._notes += [f"!{{{fact}}}" for fact in facts]
+        own = len(self._notes)
+        names = [f"!{k}" for k in (own, *range(first, own))]
+        self._notes.append(f"distinct !{{{', '.join(names)}}}")
+        return f", !llvm.loop !{own}"
+
     def text(self) -> str:
         """The module as LLVM assembly."""
+        notes = "".join(f"!{k} = {note}\n" for k, note in enumerate(self._notes))
         known = [text for name, text in self._declared.items() if name[1:] not in self._parts]
-        return "\n\n".join([*self._parts.values(), *known, *self.functions]) + "\n"
+        return "\n\n".join([*self._parts.values(), *known, *self.functions, notes])
 
 
 class TextEmitter(Emitter):

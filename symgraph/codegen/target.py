@@ -22,6 +22,15 @@ def machine(level: int = OPTIMIZE_LEVEL) -> Any:
 
 
 @cache
+def vector_bytes() -> int:
+    """The width of the widest registers that code for this processor uses."""
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 64
+    return 32 if features.get("avx") else 16
+
+
+@cache
 def _machine(level: int) -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()

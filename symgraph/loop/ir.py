@@ -304,7 +304,8 @@ class Program:
     """Ordered steps over inputs (never written), outputs and temporaries.
 
     The shapes of all three are expressions over the sizes that the caller binds; a temporary
-    whose extent is only known inside (``Bind``) is declared with an upper bound.
+    whose extent is only known inside (``Bind``) is declared with an upper bound. A backend need not
+    use the memory of a 0-d temporary.
     """
 
     inputs: tuple[Buffer, ...]

@@ -96,7 +96,10 @@ def _alone(program: Program, k: int, generator: str) -> Compiled:
     """Step ``k`` as a program, after the steps that name what it uses."""
     step = program.steps[k]
     named = tuple(s for s in program.steps[:k] if isinstance(s, NAMING))
-    alone = replace(program, steps=(*named, step), kernels=_used(step, program))
+    # what one step leaves for another is an output of it, or a backend need not leave it anywhere
+    outputs = program.outputs + program.temporaries
+    kernels = _used(step, program)
+    alone = replace(program, outputs=outputs, temporaries=(), steps=(*named, step), kernels=kernels)
     return backend(generator).compile(alone)
 
 
