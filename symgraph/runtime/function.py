@@ -413,6 +413,13 @@ class Function:
         return self._p.backend
 
     @property
+    def output_names(self) -> list[str]:
+        """What the outputs of ``graph`` are called: results, then the new values of state."""
+        results = self._p.graph.outputs[: self._p.n_outputs]
+        names = [n.name or f"output {k}" for k, n in enumerate(results)]
+        return names + [f"new {n.name or 'state'}" for n in self._p.updated]
+
+    @property
     def graph(self) -> Graph:
         """The graph as built: parameters are the inputs, outputs are results, then new state."""
         return self._p.graph
@@ -451,8 +458,7 @@ class Function:
         return Subject(
             self.name,
             p.graph,
-            p.n_outputs,
-            p.updated,
+            self.output_names,
             p.required,
             found.record,
             ready.lowered,

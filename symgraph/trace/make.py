@@ -21,12 +21,11 @@ from symgraph.trace.trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A function as its trace sees it; ``n_outputs`` are results, further ones are new state."""
+    """A function as its trace sees it."""
 
     name: str
     graph: Graph
-    n_outputs: int
-    updated: Sequence[Node]
+    output_names: Sequence[str]
     required: Sequence[Requirement]
     record: Record
     lowered: Lowered
@@ -54,7 +53,7 @@ def make_trace(subject: Subject) -> Trace:
     return Trace(
         subject.name,
         tuple(n.name or f"input {k}" for k, n in enumerate(subject.graph.params)),
-        tuple(_output_names(subject)),
+        tuple(subject.output_names),
         story.weave.rows,
         story.steps,
         story.stages,
@@ -63,12 +62,6 @@ def make_trace(subject: Subject) -> Trace:
         parts,
         story.ends,
     )
-
-
-def _output_names(subject: Subject) -> list[str]:
-    results = subject.graph.outputs[: subject.n_outputs]
-    names = [n.name or f"output {k}" for k, n in enumerate(results)]
-    return names + [f"new {n.name or 'state'}" for n in subject.updated]
 
 
 def _times(times: Mapping[str, int]) -> dict[str, int]:

@@ -6,7 +6,6 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from importlib import import_module
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from click.testing import CliRunner
 
 import symgraph as sg
 from symgraph_tools.cli import COMMANDS, main
+from tests.tools.test_show import cpu_of_children
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -73,18 +73,18 @@ def test_example_of_the_help_runs(example, folder, monkeypatch):
 
 
 def test_help_takes_150_milliseconds():
-    """Goal V6: prints the least of several; fails where it is far off, as on a busy machine."""
+    """Goal V6: prints the processor's time, which a busy machine lengthens little."""
     roots = os.pathsep.join(str(ROOT / name) for name in ("", "kernels", "tools"))
     code = "from symgraph_tools.cli import main; main(['--help'])"
     best = 9.0
     for _ in range(4):
-        start = time.perf_counter()
+        start = cpu_of_children()
         subprocess.run(
             [sys.executable, "-c", code],
             env={**os.environ, "PYTHONPATH": roots},
             capture_output=True,
             check=True,
         )
-        best = min(best, time.perf_counter() - start)
+        best = min(best, cpu_of_children() - start)
     print(f"symgraph --help: {best * 1000:.0f} ms")
     assert best < 0.6

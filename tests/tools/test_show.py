@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -30,6 +32,7 @@ from tests.tools.sample_graphs import clustered, network
 from tests.tools.test_svg import hostile
 from tests.tools.test_themes import contrast
 
+ROOTS = os.pathsep.join(str(Path(__file__).parents[2] / n) for n in ("", "kernels", "tools"))
 PROGRAM = """
 import symgraph as sg
 
@@ -197,8 +200,14 @@ def test_repeats_in_a_drawing_without_any_change_nothing():
     assert len(collapse_repeats(clustered()).nodes) == len(clustered().nodes)
 
 
+def cpu_of_children() -> float:
+    """Seconds of processor time of all processes that this one has waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_a_saved_graph_is_shown_quickly_and_without_numba(tmp_path):
-    """Goal V6: prints the time; fails where it is far off, as on a busy machine."""
+    """Goal V6, 0.4 s: prints the processor's time, which a busy machine lengthens little."""
     x = sg.vector("x")
     sg.save(tmp_path / "t.sg", sg.log(1 - sg.sigmoid(x)))
     code = (
@@ -208,10 +217,16 @@ def test_a_saved_graph_is_shown_quickly_and_without_numba(tmp_path):
     )
     best = 9.0
     for _ in range(3):
-        start = time.perf_counter()
+        start = cpu_of_children()
         target = ["show", str(tmp_path / "t.sg"), "-o", str(tmp_path / "t.svg")]
-        done = subprocess.run([sys.executable, "-c", code, *target], capture_output=True, text=True)
-        best = min(best, time.perf_counter() - start)
+        done = subprocess.run(
+            [sys.executable, "-c", code, *target],
+            env={**os.environ, "PYTHONPATH": ROOTS},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        best = min(best, cpu_of_children() - start)
         assert done.returncode == 0, done.stderr
     print(f"show of an .sg: {best * 1000:.0f} ms")
     assert best < 1.2

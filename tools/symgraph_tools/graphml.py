@@ -6,7 +6,7 @@ Nodes have their text, kind, op and details as data; frames are nested graphs.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from xml.sax.saxutils import escape, quoteattr
+from html import escape
 
 from .drawing import Drawing, DrawnNode
 from .glyphs import displayable
@@ -73,4 +73,4 @@ def _data(key: str, value: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return quoteattr(displayable(text))
+    return f'"{escape(displayable(text))}"'

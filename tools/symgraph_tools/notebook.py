@@ -83,7 +83,9 @@ class PageView:
 def _of_graph(value: Any) -> Bundle:
     graph = printing.as_graph(value)
     title = value.name if isinstance(value, Function) else ""
-    return _with_picture(_text(value, graph), graph_drawing(graph, title=title))
+    names = value.output_names if isinstance(value, Function) else ()
+    drawing = graph_drawing(graph, title=title, output_names=names)
+    return _with_picture(_text(value, graph), drawing)
 
 
 def _of_trace(trace: Trace) -> Bundle:

@@ -111,7 +111,7 @@ def folded(drawing: Drawing, groups: Mapping[str, str]) -> Drawing:
         stands |= {node.id: last.id for node in some}
         lines = (label, chain_text(steps)) if len(some) > 1 else (label,)
         tooltip = " → ".join(steps)
-        boxes[last.id] = replace(last, lines=lines, kind="kernel", tooltip=tooltip, details=())
+        boxes[last.id] = replace(last, lines=lines, kind="kernel", tooltip=tooltip)
     nodes = tuple(
         boxes.get(node.id, node)
         for node in drawing.nodes

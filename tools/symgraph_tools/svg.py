@@ -7,7 +7,7 @@ is fetched. Parts carry a class and their id in the drawing (``data-id``) for wh
 from __future__ import annotations
 
 from collections.abc import Iterable
-from xml.sax.saxutils import escape, quoteattr
+from html import escape
 
 from .drawing import Drawing
 from .glyphs import FONTS, displayable
@@ -49,7 +49,7 @@ def _lines(scene: Scene) -> Iterable[str]:
 
 def _group(group: Group) -> str:
     name = f"{group.role} {group.kind}".strip()
-    identity = f" data-id={quoteattr(displayable(group.id))}" if group.id else ""
+    identity = f" data-id={quoted(group.id)}" if group.id else ""
     title = f"<title>{_escaped(group.tooltip)}</title>" if group.tooltip else ""
     items = "".join(_shape(one) if isinstance(one, Shape) else _text(one) for one in group.items)
     return f'<g class="{name}"{identity}>{title}{items}</g>'
@@ -77,7 +77,12 @@ def _text(text: Text) -> str:
 
 def _escaped(text: str) -> str:
     """Text for XML, line by line, without what XML forbids."""
-    return escape("\n".join(map(displayable, text.splitlines())))
+    return escape("\n".join(map(displayable, text.splitlines())), quote=False)
+
+
+def quoted(text: str) -> str:
+    """Text as an attribute of XML, in quotes."""
+    return f'"{escape(displayable(text))}"'
 
 
 def _number(value: float) -> str:

@@ -168,8 +168,8 @@ def is_function(value: object) -> bool:
 
 def _made(name: str, value: Any, text: str, given: Given) -> Target:
     if is_function(value) or isinstance(value, Graph | Trace):
-        names = value.outputs if isinstance(value, Trace) else ()
-        return Target(name, value, names, given)
+        names: Any = value.outputs if isinstance(value, Trace) else ()
+        return Target(name, value, tuple(getattr(value, "output_names", names)), given)
     found = list(_named_nodes(value))
     if not found:
         kind = type(value).__name__

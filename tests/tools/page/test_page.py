@@ -108,12 +108,12 @@ def test_an_unknown_theme_is_refused():
 
 @pytest.mark.slow
 def test_ten_thousand_nodes_in_3_seconds_and_5_megabytes():
-    """Goal V2: prints size and time; fails where the time is far off, as on a busy machine."""
+    """Goal V2: prints size and processor time, which a busy machine lengthens little."""
     trace = chain(10_000)
     assert len(trace.state(0).order()) >= 9_900
-    start = time.perf_counter()
+    start = time.process_time()
     text = page_html(trace)
-    elapsed = time.perf_counter() - start
+    elapsed = time.process_time() - start
     size = len(text.encode()) / 1e6
     print(f"{len(trace.rows)} rows, {len(trace.steps)} steps: {size:.2f} MB in {elapsed:.2f} s")
     assert size <= 5.0
