@@ -38,6 +38,7 @@ from symgraph.lower.schedule import CPU, DEVICE
 from symgraph.ops.assume import assumed_of, carry
 from symgraph.rewrite.loops import tidy_loops
 from symgraph.rewrite.pipeline import PIPELINE, Pass, finish, optimize
+from symgraph.rewrite.spread import spread_loops
 from symgraph.runtime import cache
 from symgraph.runtime.executable import Executable
 from symgraph.trace.record import Record
@@ -97,6 +98,12 @@ def _tidy(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, 
     return tidy_loops(outputs)
 
 
+def _spread(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
+    if mode.accuracy == "as-written":  # sums get another order
+        return outputs
+    return tidy_loops(spread_loops(outputs))
+
+
 def _rewrite(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
     passes = PIPELINE if mode.passes is None else mode.passes
     return optimize(outputs, mode.accuracy, record.rewrites, passes, journals=record.journals)
@@ -121,6 +128,7 @@ STAGES: tuple[tuple[str, Stage], ...] = (
     ("tidied", _tidy),
     ("stable", _rewrite),
     ("joined", _tidy),
+    ("spread", _spread),
     ("ranged", _range),
     ("expanded", _expand),
     ("final", _clean),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from symgraph.ir.dim import product
+from symgraph.ir.dim import mul, product
 from symgraph.ir.node import Node
 from symgraph.loop.ir import Library
 from symgraph.lower.demand import swaps_last_axes, transposed_base
@@ -31,7 +31,11 @@ def matmul(segment: Segment, node: Node, target: Storage) -> None:
     batches = [i.tensor.shape[:-2] for i in (left, right)]
     base = segment.clusters.base  # products count elements: a reshaped buffer is the buffer itself
     buffers = (base(x.name), base(y.name), target.name)
-    if all(d == 1 for d in batch):
+    is_one = all(d == 1 for d in batches[1]) and not swaps_last_axes(left)
+    if is_one and batches[0] == tuple(batch):  # x (..., m, k) @ y (k, n): all rows at once
+        sizes[0] = b.size(mul(product(tuple(batch)), m))
+        call = Library("gemm", buffers, tuple(sizes), flags)
+    elif all(d == 1 for d in batch):
         call = Library("gemm", buffers, tuple(sizes), flags)
     else:
         shared = tuple(
