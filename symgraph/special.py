@@ -5,6 +5,7 @@ from symgraph.ops.defects import exprel as exprel
 from symgraph.ops.defects import log1pmx as log1pmx
 from symgraph.ops.defects import pow1p as pow1p
 from symgraph.ops.defects import pow1pm1 as pow1pm1
+from symgraph.ops.defects import sinc_radians as sinc_radians
 from symgraph.ops.defects import sinhc as sinhc
 from symgraph.ops.defects import softplus_inverse as softplus_inverse
 from symgraph.ops.defects import sqrt1pm1 as sqrt1pm1

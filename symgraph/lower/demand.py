@@ -27,8 +27,9 @@ COSTLY = frozenset((
     "cos", "tan", "sinh", "cosh", "tanh", "asin", "acos", "atan", "atan2", "asinh", "acosh",
     "atanh", "cbrt", "hypot", "sigmoid", "softplus", "log1mexp", "logaddexp", "erf", "erfc",
     "erfcx", "erfinv", "gamma", "gammaln", "digamma", "trigamma", "ndtri", "random_bits",
-    "ndtr", "log_ndtr", "log1pmx", "cosm1", "exprel", "sinhc", "sqrt1pm1", "pow1p", "pow1pm1",
-    "softplus_inverse", "exp_product", "log_quotient", "log_near", "scaled_product",
+    "ndtr", "log_ndtr", "log1pmx", "cosm1", "exprel", "sinhc", "sqrt1pm1", "pow1p",
+    "pow1pm1", "sinc_radians", "softplus_inverse", "exp_product", "log_quotient", "log_near",
+    "scaled_product",
     "floor_divide", "remainder",
 ))  # fmt: skip
 

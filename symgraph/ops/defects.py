@@ -1,8 +1,8 @@
 """What is left when the leading term is taken away, and functions of exact products and quotients.
 
-``log1pmx exprel cosm1 sinhc sqrt1pm1 pow1p pow1pm1 softplus_inverse`` are public in ``sg.special``;
-``exp_product log_quotient log_near`` are what rules make of ``exp(x * y)``, ``log(x / y)`` and
-``log(u)`` with u near 1.
+``log1pmx exprel cosm1 sinhc sinc_radians sqrt1pm1 pow1p pow1pm1 softplus_inverse`` are public in
+``sg.special``; ``exp_product log_quotient log_near`` are what rules make of ``exp(x * y)``,
+``log(x / y)`` and ``log(u)`` with u near 1.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from symgraph.ir.variable import Variable
 from symgraph.ops.arith import sqrt
 from symgraph.ops.convert import make
 from symgraph.ops.kinds import elementwise
-from symgraph.ops.math import cosh, exp, expm1, log1p, sin
+from symgraph.ops.math import cos, cosh, exp, expm1, log1p, sin
 from symgraph.ops.samples import INF, NAN, POSITIVE, SPECIALS, reals
 from symgraph.ops.signs import where
 
@@ -109,6 +109,34 @@ sinhc = _row(
     lambda x: np.where(x == 0, 1, np.where(np.isinf(x), INF, np.sinh(x) / np.where(x == 0, 1, x))),
     grad=_sinhc_gradient,
     samples=(reals(-20, 20, also=(*SPECIALS, 1e-20, 712.0, -700.0)),),
+)
+
+
+def _sinc_gradient(g: Variable, y: Variable, x: Variable) -> list[Variable]:
+    """(cos(x) - sin(x) / x) / x; near 0 sum of 2k (-1)**k x**(2k - 1) / (2k + 1)!."""
+    series = [0.0] * TERMS
+    for k in range(2, TERMS, 2):
+        series[k - 1] = (-1) ** (k // 2) * k / math.factorial(k + 1)
+    safe = where(abs(x) < SMALL, SMALL, x)
+    far = (cos(safe) - sin(safe) / safe) / safe
+    return [g * _quotient_slope(x, series, far)]
+
+
+def _sinc(s: Any, x: Any) -> Any:
+    tiny = s.lt(s.abs(x), 1e-9)
+    safe = s.select(tiny, s.const(1, x.dtype), x)
+    far = s.select(s.eq(s.abs(x), INF), s.const(0, x.dtype), s.div(s.sin(safe), safe))
+    return s.select(tiny, s.const(1, x.dtype), far)
+
+
+sinc_radians = _row(
+    "sinc_radians",
+    "sin(x) / x, 1 at 0 and 0 at infinity (sinc(x) is that of pi x).",
+    lambda x: np.where(x == 0, 1, np.where(np.isinf(x), 0, np.sin(x) / np.where(x == 0, 1, x))),
+    scalar=_sinc,
+    word=None,
+    grad=_sinc_gradient,
+    samples=(reals(-20, 20, also=(*SPECIALS, 1e-20, 1e5)),),
 )
 sqrt1pm1 = _row(
     "sqrt1pm1",

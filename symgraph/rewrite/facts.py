@@ -380,6 +380,7 @@ FACTS: Mapping[str, Row] = {
     "exp_product": _positive,
     "exprel": _positive,
     "sinhc": _bounded(1, INF),
+    "sinc_radians": _bounded(-0.25, 1),
     "cosm1": _bounded(-2, 0),
     "log1pmx": _bounded(-INF, 0),
     "sqrt1pm1": _bounded(-1, INF),

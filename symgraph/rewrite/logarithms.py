@@ -151,12 +151,11 @@ def _exact(node: Node) -> bool:
     return t.core(node).op.kind == "leaf"
 
 
-def _of_positive(top: Node, bottom: Node) -> Node:
-    """log(top) - log(bottom), NaN where both are negative."""
-    made = call("log_quotient", top, bottom)
+def _of_positive(made: Node, top: Node, bottom: Node) -> Node:
+    """The logarithm of top / bottom where both are positive; NaN where both are negative."""
     if positive(top) or positive(bottom):
         return made
-    return where(less(num(0, top), top), made, num(float("nan"), top))
+    return where(less(num(0, bottom), bottom), made, num(float("nan"), bottom))
 
 
 def _far(top: Node, bottom: Node, far: Node) -> Node:
@@ -184,6 +183,7 @@ def difference_of_logs(node: Node) -> Node | None:
             top, bottom = _argument(a), _argument(b)
             made = _log_difference(top, bottom, a, b)
             if made is not None:
+                made = _of_positive(made, top, bottom)
                 return t.replace_terms(node, {j: t.scaled(c, made), k: None})
     return None
 
@@ -197,7 +197,7 @@ def _log_difference(top: Node, bottom: Node, a: Node, b: Node) -> Node | None:
     distance, cancelled = difference(top, bottom)
     if is_number(distance, 0) or not cancelled:
         if not is_number(distance, 0) and _exact(top) and _exact(bottom):
-            return _of_positive(top, bottom)
+            return call("log_quotient", top, bottom)
         return None
     if distance.op.name == "constant" and not (a.op.name == "log1p" or b.op.name == "log1p"):
         return fn("log1p", t.div(distance, bottom))

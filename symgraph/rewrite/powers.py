@@ -83,17 +83,17 @@ def log_of_power_near_one(node: Node) -> Node | None:
 
 @rule.compute(
     PRODUCTS,
-    needs="expm1 sinh",
+    needs="expm1 sinh sin",
     why="the limit at 0 is 1, not NaN, and the derivative of the quotient cancels",
     source="definition",
     changes="1 instead of NaN where x is 0",
 )
 def relative_difference(node: Node) -> Node | None:
-    """expm1(x) / x --> exprel(x); sinh(x*y) / x --> y * sinhc(x*y); their inverses."""
+    """expm1(x) / x --> exprel(x); sinh(x*y) / x --> y * sinhc(x*y); sin(x)**2 / x**2 likewise."""
     scale, found = t.factors(node)
     for base, exponent in found:
-        made = {"expm1": "exprel", "sinh": "sinhc"}.get(base.op.name)
-        if made is None or abs(exponent) != 1:
+        made = _RELATIVE.get(base.op.name)
+        if made is None:
             continue
         own, argument = t.factors(base.inputs[0])
         exponents = dict(found)
@@ -124,6 +124,8 @@ def x_log_x(node: Node) -> Node | None:
             return t.from_factors(scale, [(call("xlogy", x, x), 1), *rest], node.tensor.dtype)
     return None
 
+
+_RELATIVE = {"expm1": "exprel", "sinh": "sinhc", "sin": "sinc_radians"}
 
 POWERS: tuple[Rule, ...] = (
     power_minus_one,

@@ -8,7 +8,7 @@ import pytest
 
 import symgraph as sg
 from symgraph.ops.convert import make
-from tests.rewrite.truth import bits
+from symgraph_tools.rules.truth import bits
 
 TRUTH = {
     "erf_interval": lambda x, h: mp.erfc(x) - mp.erfc(x + h),

@@ -9,7 +9,7 @@ import symgraph as sg
 from symgraph.ops.evaluate import evaluate
 from symgraph.rewrite.pipeline import finish, optimize
 from symgraph.rewrite.ranges import escapes, spread
-from tests.rewrite.truth import bits, exact
+from symgraph_tools.rules.truth import bits, exact
 
 BIG, TINY = 1e300, 1e-300
 FORMULAS = {

@@ -15,33 +15,21 @@ from symgraph.rewrite.linalg import LINALG
 from symgraph.rewrite.pipeline import optimize
 from symgraph.rewrite.rule import Rule
 from symgraph.rewrite.softmax import SOFTMAX
-from tests.rewrite.examples import COMPUTED, RULES, Case, case_of
-from tests.rewrite.truth import bits, exact
+from symgraph_tools.rules.examples import COMPUTED, RULES, STRUCTURAL, Case, case_of
+from symgraph_tools.rules.points import points as points_of
+from symgraph_tools.rules.truth import bits, exact
 
 POINTS = 40
 FEW_ULP = 5.0  # bits: the rows of erfc and gammaln alone are good to 6 and 16 ulp
 NAMES = [r.name for r in RULES]
 each_rule = pytest.mark.parametrize("rule", RULES, ids=NAMES)
-# these need arrays, or what another rule makes: see test_structural_rules.py
-STRUCTURAL = ("expanded inside", "factor into series", "vector norm")
 SCALAR = [r for r in RULES if r.name not in STRUCTURAL]
 each_scalar_rule = pytest.mark.parametrize("rule", SCALAR, ids=[r.name for r in SCALAR])
 
 
 def points(case: Case) -> list[dict[str, float]]:
     """Even, log-distributed and extreme points of the intervals."""
-    generator = np.random.default_rng(7)
-    columns = {}
-    for name, (lo, hi) in case.domain.items():
-        even = generator.uniform(lo, hi, POINTS // 2)
-        small = min(abs(lo), abs(hi)) if lo * hi > 0 else 1e-12
-        sizes = np.exp(generator.uniform(np.log(small), np.log(max(abs(lo), abs(hi))), POINTS))
-        signed = sizes * np.where(generator.random(POINTS) < 0.5, -1, 1)
-        inside = [v for v in signed if lo <= v <= hi] or [lo]
-        extra = [v for v in (1e-9, -1e-9, 1e-20, 0.5, -0.5) if lo <= v <= hi]
-        pool = np.array([*inside, *extra, lo, hi])
-        columns[name] = [*even, *generator.permutation(np.resize(pool, POINTS))]
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return points_of(case.domain, POINTS)
 
 
 def applied(rule: Rule, node: object) -> object:

@@ -181,8 +181,14 @@ def case_of(rule: Rule) -> Case:
             assume(hole >= 0 if "nonnegative" in text else hole > 0)
             domain[name] = (1e-3, 40.0)
     domain |= rule.domain if example is None else example.domain
-    formula = spelled(rule.lhs, holes) if example is None else example.formula(*holes.values())
+    if example is not None:
+        formula = example.formula(*holes.values())
+    else:
+        assert rule.lhs is not None
+        formula = spelled(rule.lhs, holes)
     return Case(rule, holes, domain, formula)
 
 
 RULES: tuple[Rule, ...] = (*ALGEBRA, *STABILIZE)
+# these need arrays, or what another rule makes
+STRUCTURAL = frozenset(["expanded inside", "factor into series", "vector norm"])

@@ -98,6 +98,7 @@ SPELLED: Mapping[str, Callable[..., Any]] = {
     "pow1p": lambda x, y: _real_power(1 + x, y) if x >= -1 else mp.nan,
     "pow1pm1": lambda x, y: _real_power(1 + x, y) - 1 if x >= -1 else mp.nan,
     "exprel": lambda x: (mp.exp(x) - 1) / x if x else mp.mpf(1),
+    "sinc_radians": lambda x: mp.sin(x) / x if x else mp.mpf(1),
     "sinhc": lambda x: mp.sinh(x) / x if x else mp.mpf(1),
     "sqrt1pm1": lambda x: _real_root(1 + x) - 1,
     "log1pmx": lambda x: _real_log(1 + x) - x,
