@@ -45,12 +45,13 @@ class LlvmProgram:
 
 
 def kernel_assembly(program: Program, kernel: str) -> tuple[str, str]:
-    """(LLVM, machine assembly) of one kernel as it stands in the optimized program."""
-    name = re.escape(PREFIX + kernel)
+    """(LLVM, machine assembly) of one kernel, with the loops of it that threads share."""
+    name = rf"(?:{re.escape(PREFIX + kernel)}|part\.{re.escape(kernel)}\.\d+)"
     llvm, machine = assembly(program)
-    text = re.search(rf'^define [^\n]*@"?{name}"?\(.*?^}}', llvm, re.DOTALL | re.MULTILINE)
-    code = re.search(rf'^"?{name}"?:.*?^\.Lfunc_end', machine, re.DOTALL | re.MULTILINE)
-    return (text[0] if text else llvm), (code[0] if code else machine)
+    how = re.DOTALL | re.MULTILINE
+    texts = re.findall(rf'^define [^\n]*@"?{name}"?\(.*?^}}', llvm, how)
+    codes = re.findall(rf'^"?{name}"?:.*?^\.Lfunc_end', machine, how)
+    return "\n".join(texts) or llvm, "\n".join(codes) or machine
 
 
 def assembly(program: Program) -> tuple[str, str]:

@@ -29,6 +29,7 @@ from symgraph.runtime.executable import Array, Executable, Layout
 from symgraph.runtime.profile import Profile
 from symgraph.runtime.shared import COMMIT, COMMITTING, publish, read_states
 from symgraph.runtime.vectorcall import function_type, put_into
+from symgraph.trace.cost import dims_of, kernel_bytes, kernel_flops, number_for
 from symgraph.trace.explain import Explanation, explain
 from symgraph.trace.make import Subject, make_trace, write_if_asked
 from symgraph.trace.record import Record
@@ -127,6 +128,16 @@ class KernelView:
     def lines(self) -> list[Line]:
         """The lines of the user's program that it computes."""
         return [Line(file, number) for file, number in self.kernel.lines]
+
+    def bytes(self, **dims: int) -> int:
+        """Bytes that a call reads and writes, each buffer once, for dimensions given by name."""
+        sizes = dims_of(self.executable.lowered.sizes)
+        return number_for(kernel_bytes(self.kernel, sizes), dims, f"{self.name}.bytes")
+
+    def flops(self, **dims: int) -> int:
+        """Operations of a call, counted on its loops (``trace.cost``), for dimensions by name."""
+        sizes = dims_of(self.executable.lowered.sizes)
+        return number_for(kernel_flops(self.kernel, sizes), dims, f"{self.name}.flops")
 
     def _assembly(self) -> tuple[str, str]:
         from symgraph.codegen.llvm_cpu import kernel_assembly  # imports LLVM

@@ -28,6 +28,7 @@ from symgraph.loop.ir import (
     Step,
     View,
 )
+from symgraph.trace.steps import step_cost
 
 NAMING = (View, Bind)  # steps that name memory and sizes, and compute nothing
 KINDS = {Repeat: "loop", Loop: "while", Branch: "branch"}
@@ -35,12 +36,17 @@ KINDS = {Repeat: "loop", Loop: "while", Branch: "branch"}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One step: its name, least time in nanoseconds, share of all, and the user's lines."""
+    """One step: its name, least time in nanoseconds, share of all, and the user's lines.
+
+    ``nbytes``, ``flops``: what it has to move and compute, counted on its loops (``trace.cost``).
+    """
 
     name: str
     elapsed_ns: int
     share: float
     lines: tuple[Line, ...]
+    nbytes: int = 0
+    flops: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,13 @@ def profile(
         code.close()
     total = max(1, sum(best))
     made = zip((s for s, _ in steps), best, strict=True)
-    return Profile(tuple(Row(_name(s), ns, ns / total, _lines(s, program)) for s, ns in made))
+    known = dict(zip(program.sizes, sizes, strict=True))
+    return Profile(
+        tuple(
+            Row(_name(s), ns, ns / total, _lines(s, program), *step_cost(s, program, known))
+            for s, ns in made
+        )
+    )
 
 
 def _alone(program: Program, k: int, generator: str) -> Compiled:

@@ -3,19 +3,21 @@
 Bytes: each buffer once for reading and once for writing, as if caches held everything between; so
 it is the least that memory must do. Operations: words on floating numbers, weighted by ``FLOPS``,
 times the turns of the loops around them, before the vectorizer. A loop whose turns only data tells
-counts once; of two branches the longer one counts; a bound that depends on an outer index counts
-as the outer extent.
+counts once; of two branches the longer one counts; where a bound depends on an outer index, the
+middle of its range is taken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from symgraph.errors import ArgumentError
 from symgraph.ir.dim import (
     Atom,
     DimLike,
     add,
     atom_dim,
+    evaluate,
     floordiv,
     maximum,
     minimum,
@@ -23,8 +25,9 @@ from symgraph.ir.dim import (
     mul,
     product,
     sub,
+    symbols,
 )
-from symgraph.loop.ir import Const, Expr, For, If, Kernel, Load, Stmt, Update, Var, Word
+from symgraph.loop.ir import Const, Expr, For, If, Kernel, Let, Load, Stmt, Update, Var, Word
 from symgraph.loop.traverse import blocks, expressions, postorder, statements
 
 _DIMS = {
@@ -90,22 +93,35 @@ def word_flops(word: Word) -> int:
     return weight * (4 if kind == "c" else 1)
 
 
-def kernel_flops(kernel: Kernel, sizes: Mapping[str, Atom]) -> DimLike:
-    """Operations of one call."""
-    return _block(kernel.body, {n: atom_dim(a) for n, a in sizes.items()})
+def dims_of(sizes: Mapping[str, Atom]) -> dict[str, DimLike]:
+    """Sizes of a program as dims."""
+    return {name: atom_dim(atom) for name, atom in sizes.items()}
 
 
-def kernel_bytes(kernel: Kernel, sizes: Mapping[str, Atom]) -> DimLike:
-    """Bytes read and written by one call."""
-    known = {n: atom_dim(a) for n, a in sizes.items()}
+def kernel_flops(kernel: Kernel, known: Mapping[str, DimLike]) -> DimLike:
+    """Operations of one call, for sizes by their name in the kernel."""
+    return _block(kernel.body, dict(known))
+
+
+def kernel_bytes(kernel: Kernel, known: Mapping[str, DimLike]) -> DimLike:
+    """Bytes read and written by one call, for sizes by their name in the kernel."""
     read = _loaded(kernel.body)
     total: DimLike = 0
     for buffer in kernel.buffers:
-        extents = [_dim(d, known) for d in buffer.shape]
+        extents = [dim_of(d, known) for d in buffer.shape]
         size = mul(product(tuple(1 if d is None else d for d in extents)), buffer.dtype.itemsize)
         times = (buffer.name in read) + (buffer.name in kernel.writes)
         total = add(total, mul(size, times))
     return total
+
+
+def number_for(dim: DimLike, dims: Mapping[str, int], what: str) -> int:
+    """A dim for lengths by name; ArgumentError that names those that are missing."""
+    named = {a: a.label.strip("?!") for a in symbols(dim)}
+    missing = sorted({name for name in named.values() if name not in dims})
+    if missing:
+        raise ArgumentError(f"{what} needs the dimensions {', '.join(missing)}")
+    return evaluate(dim, {a: dims[name] for a, name in named.items()})
 
 
 def _loaded(body: tuple[Stmt, ...]) -> set[str]:
@@ -123,11 +139,15 @@ def _block(body: Iterable[Stmt], known: Mapping[str, DimLike]) -> DimLike:
         own = sum(word_flops(e) for e in postorder(*expressions(s)) if isinstance(e, Word))
         if isinstance(s, Update):
             own += s.value.dtype.kind in "fc"
+        if isinstance(s, Let) and s.value.dtype.kind == "i":
+            found = dim_of(s.value, known)
+            known = known if found is None else {**known, s.name: found}
         total = add(total, own)
         if isinstance(s, For):
-            extent = _dim(s.extent, known)
-            turns = 1 if extent is None else extent
-            total = add(total, mul(turns, _block(s.body, {**known, s.var: turns})))
+            extent = dim_of(s.extent, known)
+            turns = 1 if extent is None else maximum(0, extent)
+            middle = floordiv(turns, 2)  # of an outer index that an inner bound depends on
+            total = add(total, mul(turns, _block(s.body, {**known, s.var: middle})))
         elif isinstance(s, If):
             total = add(total, maximum(_block(s.then, known), _block(s.orelse, known)))
         else:
@@ -136,7 +156,7 @@ def _block(body: Iterable[Stmt], known: Mapping[str, DimLike]) -> DimLike:
     return total
 
 
-def _dim(x: Expr, known: Mapping[str, DimLike]) -> DimLike | None:
+def dim_of(x: Expr, known: Mapping[str, DimLike]) -> DimLike | None:
     """An extent as a dim; None where it is not made of sizes alone."""
     if isinstance(x, Const):
         return max(0, int(x.value.real))
@@ -144,10 +164,13 @@ def _dim(x: Expr, known: Mapping[str, DimLike]) -> DimLike | None:
         return known.get(x.name)
     if not isinstance(x, Word) or x.name not in _DIMS:
         return None
-    parts = [_dim(a, known) for a in x.args]
-    found = parts[0]
-    for other in parts[1:]:
-        if found is None or other is None:
-            return None
+    parts = [dim_of(a, known) for a in x.args]
+    told = [p for p in parts if p is not None]
+    if x.name == "minimum" and len(told) == 1:  # of two bounds the one that is known
+        return told[0]
+    if len(told) < len(parts):
+        return None
+    found = told[0]
+    for other in told[1:]:
         found = _DIMS[x.name](found, other)
     return found

@@ -14,7 +14,7 @@ from symgraph.loop.text import show, step_line
 from symgraph.loop.traverse import statements
 from symgraph.lower.memory import Plan, lifetimes
 from symgraph.lower.program import Lowered
-from symgraph.trace.cost import kernel_bytes, kernel_flops
+from symgraph.trace.cost import dims_of, kernel_bytes, kernel_flops
 from symgraph.trace.format import ApartRow, BufferRow, KernelRow, Parts
 
 Source = Callable[[Kernel], str]
@@ -60,8 +60,8 @@ def _kernel(
         tuple(Line(file, number) for file, number in kernel.lines),
         (),
         _locals(kernel, lowered, by_serial),
-        kernel_bytes(kernel, lowered.sizes),
-        kernel_flops(kernel, lowered.sizes),
+        kernel_bytes(kernel, dims_of(lowered.sizes)),
+        kernel_flops(kernel, dims_of(lowered.sizes)),
         {"py": source(kernel), "ir": show(kernel)},
     )
 

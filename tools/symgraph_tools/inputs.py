@@ -60,7 +60,9 @@ def _bind(node: Node, shape: Sequence[int | str], found: dict[Atom, int]) -> Non
             found[atom] = length
 
 
-def arrays_for(graph: Graph, given: Given, path: Path | None = None) -> list[Array]:
+def arrays_for(
+    graph: Graph, given: Given, path: Path | None = None, usual: int = USUAL_LENGTH
+) -> list[Array]:
     """An array for every input, from an ``.npz`` file by name or position, else made up."""
     nodes = inputs_of(graph)
     loaded: dict[str, Array] = {}
@@ -77,7 +79,7 @@ def arrays_for(graph: Graph, given: Given, path: Path | None = None) -> list[Arr
             continue
         if path is not None:
             raise ArgumentError(f"{path} has no array {node.name or f'arr_{number}'!r}")
-        sizes = sizes_for(graph, given) if sizes is None else sizes
+        sizes = sizes_for(graph, given, usual) if sizes is None else sizes
         found.append(made_up(node, sizes, number))
     return found
 
