@@ -36,6 +36,7 @@ from symgraph.lower.memory import plan
 from symgraph.lower.program import Lowered, is_leaf_argument, lower
 from symgraph.lower.schedule import CPU, DEVICE
 from symgraph.ops.assume import assumed_of, carry
+from symgraph.rewrite.guards import guard
 from symgraph.rewrite.loops import tidy_loops
 from symgraph.rewrite.pipeline import PIPELINE, Pass, finish, optimize
 from symgraph.rewrite.spread import spread_loops
@@ -124,6 +125,10 @@ def _clean(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node,
     return optimize(outputs, mode.accuracy, None, PIPELINE[:1], journals=record.journals)
 
 
+def _guard(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
+    return guard(outputs, mode.accuracy, record.rewrites) if mode.passes is None else outputs
+
+
 STAGES: tuple[tuple[str, Stage], ...] = (
     ("tidied", _tidy),
     ("stable", _rewrite),
@@ -132,6 +137,7 @@ STAGES: tuple[tuple[str, Stage], ...] = (
     ("ranged", _range),
     ("expanded", _expand),
     ("final", _clean),
+    ("guarded", _guard),
 )
 
 

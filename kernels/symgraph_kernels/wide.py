@@ -18,7 +18,7 @@ from symgraph_kernels.pairs import full_sum, product
 
 Value = Any  # a float64 of whichever interpreter runs the definition
 INF = float("inf")
-APART = -300.0  # exponents so far apart that the smaller term is nothing beside the other
+APART = -1000.0  # exponents so far apart that the smaller term is nothing beside the other
 
 
 class Wide(NamedTuple):

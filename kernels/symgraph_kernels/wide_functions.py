@@ -58,6 +58,7 @@ PI_TEXT = (
 )
 RSQRT_PI2 = exact(Fraction("1.128379167095512573896158903121545171688101258657997713688171443421"))
 
+ROOT_HALF = exact(Fraction("0.7071067811865475244008443621048490392848359376884740365883398689953"))
 ROOT_TWO_PI = exact(
     Fraction("2.506628274631000502415765284811045253006986740609938316629923576342")
 )
@@ -186,17 +187,30 @@ def log10(w: Any, a: Wide) -> Wide:
 
 
 def _quarter_turns(w: Any, a: Wide) -> tuple[Wide, Value]:
-    """(r, n): a = n pi/2 + r, |r| <= pi/4 or so; n is right modulo 4."""
+    """(r, n): a = n pi/2 + r, |r| <= pi/4 or so; n is right modulo 4.
+
+    Each word is reduced by itself: the low one may be far beyond a turn too.
+    """
     s = w.s
-    x = drop(s, a)
+    high, turns = _reduced(w, drop(s, Wide(a.high, 0.0, a.exponent)))
+    low, more = _reduced(w, drop(s, Wide(a.low, 0.0, a.exponent)))
+    total = w.add(high, low)
+    last = s.rint(drop(s, total) * 0.6366197723675814)
+    k = lift(s, last)
+    r = w.sub(w.sub(total, w.mul(k, HALF_PI)), w.mul(k, HALF_PI_REST))
+    return r, turns - 4.0 * s.rint(turns * 0.25) + more + last
+
+
+def _reduced(w: Any, x: Value) -> tuple[Wide, Value]:
+    """The same of a float64; tiny ones are left as they are."""
+    s = w.s
     beyond = (s.abs(x) >= trigonometric.LIMIT[0]) & (s.abs(x) < INF)
     near = s.select(s.abs(x) < trigonometric.LIMIT[0], x, 0.0)
     n = s.rint(near * 0.6366197723675814)
     k = lift(s, n)
-    r = w.sub(w.sub(a, w.mul(k, HALF_PI)), w.mul(k, HALF_PI_REST))
+    r = w.sub(w.sub(lift(s, near), w.mul(k, HALF_PI)), w.mul(k, HALF_PI_REST))
     y, c, turns = trigonometric.huge(s, s.select(beyond, x, trigonometric.LIMIT[0]))
-    rest = w.add(normal(s, y, c, 0.0), w.sub(a, lift(s, s.select(beyond, x, 0.0))))
-    return pick(s, beyond, rest, r), s.select(beyond, turns, n)
+    return pick(s, beyond, normal(s, y, c, 0.0), r), s.select(beyond, turns, n)
 
 
 def sine(w: Any, r: Wide) -> Wide:
@@ -223,7 +237,8 @@ def _circular(w: Any, a: Wide, shift: float) -> Wide:
     odd, negative = s.quadrant(n + shift)
     found = pick(s, odd, w.cosine(r), w.sine(r))
     found = pick(s, negative, neg(w, found), found)
-    invalid = a.high - a.high  # NaN for infinities
+    x = drop(s, a)
+    invalid = x - x  # NaN for infinities, and for what is beyond the range of float64
     return pick(s, invalid == 0.0, found, Wide(invalid, 0.0, 0.0))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from symgraph_kernels import error, gamma, wide
+from symgraph_kernels import wide_defects as d
 from symgraph_kernels import wide_functions as f
 from symgraph_kernels.wide import ONE, Wide, scaled
 
@@ -152,6 +153,19 @@ _TABLE = (
         FLOAT64_BITS,
         "digamma(x)",
     ),
+    WideRow("log1pmx", 1, d.log1pmx, 80, "log1p(x) - x"),
+    WideRow("exprel", 1, d.exprel, 90, "expm1(x) / x"),
+    WideRow("cosm1", 1, d.cosm1, 90, "cos(x) - 1"),
+    WideRow("sinhc", 1, d.sinhc, 90, "sinh(x) / x"),
+    WideRow("sqrt1pm1", 1, d.sqrt1pm1, 90, "sqrt(1 + x) - 1"),
+    WideRow("pow1p", 2, d.pow1p, 84, "power(1 + x, y)"),
+    WideRow("pow1pm1", 2, d.pow1pm1, 80, "power(1 + x, y) - 1"),
+    WideRow("softplus_inverse", 1, d.softplus_inverse, 85, "log(expm1(x))"),
+    WideRow("exp_product", 2, d.exp_product, 84, "exp(x * y)"),
+    WideRow("log_quotient", 2, d.log_quotient, 88, "log(x / y)"),
+    WideRow("log_near", 2, d.log_near, 88),
+    WideRow("ndtr", 1, d.ndtr, FLOAT64_BITS - 2, "ncdf(x)"),
+    WideRow("log_ndtr", 1, d.log_ndtr, FLOAT64_BITS - 4, "log(ncdf(x))"),
     WideRow("trigamma", 1, _short(gamma.trigamma), FLOAT64_BITS, "trigamma(x)"),
 )
 WIDE_ROWS: dict[str, WideRow] = {row.name: row for row in _TABLE}

@@ -179,7 +179,7 @@ class _Splitter:
         k = self.kernel
         name = k.name if not self.parts else f"{k.name}_{len(self.parts)}"
         writes = k.writes | frozenset(self.scratch)
-        part = Kernel(name, k.buffers, k.sizes, writes, body, k.origin, k.lines)
+        part = Kernel(name, k.buffers, k.sizes, writes, body, k.origin, k.lines, k.functions)
         self.parts.append(Part(kind, part, nest, folds))
 
     def _reduce(self, loop: For, nest: Nest) -> None:
@@ -206,7 +206,14 @@ def _with_buffers(kernel: Kernel, more: tuple[Buffer, ...]) -> Kernel:
     writes = kernel.writes | {b.name for b in more}
     buffers = kernel.buffers + more
     return Kernel(
-        kernel.name, buffers, kernel.sizes, writes, kernel.body, kernel.origin, kernel.lines
+        kernel.name,
+        buffers,
+        kernel.sizes,
+        writes,
+        kernel.body,
+        kernel.origin,
+        kernel.lines,
+        kernel.functions,
     )
 
 

@@ -5,9 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from symgraph.loop.ir import Buffer, Call, Expr, For, Kernel, Load, Local, Stmt, Store, Update, Var
+from symgraph.loop.ir import (
+    Buffer,
+    Call,
+    Expr,
+    For,
+    Function,
+    Kernel,
+    Load,
+    Local,
+    Stmt,
+    Store,
+    Update,
+    Var,
+    Word,
+)
+from symgraph.loop.traverse import postorder
 from symgraph.lower.nest import buffers_read, buffers_written, expressions, flat, leaves
 from symgraph.lower.stage import Stage, Storage
+from symgraph.lower.words import WordBuilder
 
 if TYPE_CHECKING:
     from symgraph.lower.program import Lowering
@@ -48,6 +64,7 @@ def call_of(
         tuple(statements),
         tuple(s.node.number for s in stages),
         _lines(stages),
+        _functions(statements, b),
     )
     lowering.kernels.append(kernel)
     for stage in stages:
@@ -60,6 +77,15 @@ def _lines(stages: Iterable[Stage]) -> tuple[tuple[str, int], ...]:
     """The user's lines of all that stages compute, each once."""
     nodes = [n for s in stages for n in (s.node, *(let.node for let in s.lets)) if n is not None]
     return tuple(dict.fromkeys((line.file, line.number) for n in nodes for line in n.lines))
+
+
+def _functions(statements: Sequence[Stmt], b: WordBuilder) -> tuple[Function, ...]:
+    """The slow forms of guarded values that statements call."""
+    if not b.functions:
+        return ()
+    nodes = postorder(*expressions(statements))
+    names = dict.fromkeys(n.name for n in nodes if isinstance(n, Word) and n.name in b.functions)
+    return tuple(b.functions[name] for name in names)
 
 
 def _in_order(statements: Iterable[Stmt]) -> list[str]:

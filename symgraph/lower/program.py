@@ -21,6 +21,7 @@ from symgraph.lower.build import Namer, StageBuilder
 from symgraph.lower.cluster import Clusters
 from symgraph.lower.control import CONTROL
 from symgraph.lower.demand import demanded, is_reinterpretation, is_scalar_constant
+from symgraph.lower.guarded import function_of
 from symgraph.lower.library import LIBRARY
 from symgraph.lower.memory import names_in
 from symgraph.lower.notes import Notes
@@ -55,7 +56,7 @@ class Lowering:
     b: WordBuilder = field(init=False)
 
     def __post_init__(self) -> None:
-        self.b = WordBuilder(self.sizes)
+        self.b = WordBuilder(self.sizes, function_of)
 
     def fail_code(self, node: Node, axis: int) -> int:
         """A failure code (from 1) for an index check."""

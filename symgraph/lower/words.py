@@ -15,7 +15,8 @@ import numpy as np
 
 from symgraph.ir.dim import Atom, Dim, DimLike
 from symgraph.ir.dtype import BOOL, INT64, DType, complex_of, real_of
-from symgraph.loop.ir import Cast, Const, Expr, Load, Var, Word
+from symgraph.ir.graph import Graph
+from symgraph.loop.ir import Cast, Const, Expr, Function, Load, Var, Word
 
 _TO_BOOL = frozenset(["eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite", "signbit"])
 _TO_REAL = frozenset(("abs", "real", "imag"))
@@ -50,10 +51,14 @@ def whole(x: Const) -> int:
 class WordBuilder:
     """Builds expressions; ``b.word(...)`` for every word of the vocabulary."""
 
-    def __init__(self, sizes: SizeNames) -> None:
-        self.sizes = sizes
+    def __init__(
+        self, sizes: SizeNames, slow_form: Callable[[Graph], Function] | None = None
+    ) -> None:
+        self.sizes, self._slow_form = sizes, slow_form
         self._made: dict[tuple[Any, ...], Expr] = {}
         self._dims: dict[Expr, DimLike] = {}
+        self._bodies: dict[Graph, Function] = {}
+        self.functions: dict[str, Function] = {}  # slow forms of guarded values
 
     def const(self, value: Any, dtype: DType = INT64) -> Expr:
         """A constant of a dtype."""
@@ -174,6 +179,16 @@ class WordBuilder:
         """re + 1j * im."""
         a, b = self._same(re, im)
         return self.word("complex", (a, b), complex_of(a.dtype))
+
+    def guarded(self, body: Graph, fast: Expr, doubt: Expr, args: tuple[Expr, ...]) -> Expr:
+        """fast, or where doubt > 0 the body on the arguments in double-double."""
+        if body not in self._bodies:
+            assert self._slow_form is not None, "a slow form has no guards inside"
+            function = self._bodies[body] = self._slow_form(body)
+            self.functions[function.name] = function
+        found = self._bodies[body]
+        given = tuple(self.cast(a, p.dtype) for a, p in zip(args, found.params, strict=True))
+        return self.word(found.name, (fast, doubt, *given), fast.dtype)
 
     def bitcast(self, x: Expr, dtype: DType) -> Expr:
         """The bits of x as another dtype of the same width."""

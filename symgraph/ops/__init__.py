@@ -33,6 +33,7 @@ MODULES = (
     "sorting",
     "random",
     "control",
+    "guarded",
     "marks",
 )
 

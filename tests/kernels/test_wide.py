@@ -18,7 +18,9 @@ DOMAINS = {
     "acos": (-1, 1), "acosh": (1, 9), "asin": (-1, 1), "atanh": (-0.99, 0.99), "digamma": (0.1, 20),
     "erfinv": (-0.9, 0.9), "gamma": (0.1, 20), "gammaln": (0.1, 20), "log": (1e-3, 30),
     "log10": (1e-3, 30), "log1mexp": (-9, -0.001), "log1p": (-0.9, 5), "log2": (1e-3, 30),
-    "ndtri": (0.01, 0.4), "pow": (0.01, 9), "sqrt": (0, 9), "trigamma": (0.1, 20),
+    "log1pmx": (-0.9, 5), "log_quotient": (0.1, 9), "ndtri": (0.01, 0.4), "pow": (0.01, 9),
+    "pow1p": (-0.5, 9), "pow1pm1": (-0.5, 9), "softplus_inverse": (0.01, 9), "sqrt": (0, 9),
+    "sqrt1pm1": (-0.9, 9), "trigamma": (0.1, 20),
 }  # fmt: skip
 NAMES: dict[str, Any] = {name: getattr(mp, name) for name in dir(mp) if name[0] != "_"} | {
     "log1mexp": lambda x: mp.log(-mp.expm1(x)),
@@ -119,3 +121,12 @@ def test_sine_of_huge_arguments() -> None:
     found = drop(evaluate("sin", lift(x)))
     with mp.workprec(2000):
         assert [float(mp.sin(mp.mpf(float(v)))) for v in x] == found.tolist()
+
+
+def test_both_words_of_an_angle_count() -> None:
+    big, small = np.array([1e22, 3e100, -2e157]), np.array([0.75, 12345.0, 3.1e111])
+    found = drop(evaluate("cos", evaluate("add", lift(big), lift(small))))
+    with mp.workprec(2000):
+        pairs = zip(big, small, strict=True)
+        wanted = [float(mp.cos(mp.mpf(float(a)) + mp.mpf(float(b)))) for a, b in pairs]
+    np.testing.assert_allclose(found, wanted, rtol=4e-16)

@@ -1,0 +1,238 @@
+"""Guards: lanes whose rounding errors may have grown are computed again, slowly and accurately.
+
+``guard`` looks at every elementwise region (operations between values that are stored or come out
+of reductions, which count as exact). Where the error bound of what leaves the region
+(``error_bounds``) may exceed ``LIMITS[accuracy]`` half ulps, the value v becomes
+
+    guarded(v, bound - limit * |v|, inputs of the region...)
+
+whose last part is the doubt: positive in a lane whose bound is too large, NaN in one whose value is
+not finite. Only such lanes pay for the slow form. Nothing is guarded that cannot amplify an error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from symgraph.ir.graph import Graph, param_node, substitute_nodes, toposort
+from symgraph.ir.node import Node, make_node, rebuild
+from symgraph.ir.op import find_op
+from symgraph.ir.type import TensorType
+from symgraph.rewrite.build import call, made_for, number
+from symgraph.rewrite.error_bounds import BOUNDS, EXACT, Bound, size, times, total
+from symgraph.rewrite.facts import fact
+from symgraph.rewrite.guard_cost import Budget
+from symgraph.rewrite.journal import Application
+
+# half units in the last place that an error may reach, by the width of the dtype
+LIMITS = {"default": {8: 4096.0, 4: 512.0}, "high": {8: 16.0, 4: 16.0}}
+MOST_NODES = 200  # in a slow form
+MOST_INPUTS = 24
+OVERFLOWS = frozenset((
+    "add", "subtract", "multiply", "square", "divide", "reciprocal", "exp", "exp2", "expm1", "sinh",
+    "cosh", "pow", "pow1p", "pow1pm1", "exp_product", "fma", "polynomial", "gamma",
+    "scaled_product",
+))  # fmt: skip
+# ops that give a finite value for an infinite input, by the position of the input
+HIDING: dict[str, tuple[int, ...]] = {
+    "divide": (1,), "reciprocal": (0,), "atan": (0,), "tanh": (0,), "sigmoid": (0,), "erf": (0,),
+    "erfc": (0,), "ndtr": (0,), "atan2": (0, 1), "maximum": (0, 1), "minimum": (0, 1),
+    "where": (1, 2), "scaled_product": tuple(range(MOST_INPUTS)),
+}  # fmt: skip
+# ops whose result may be finite though an input overflows where it should not
+RETURNING = frozenset((
+    "divide", "reciprocal", "sqrt", "cbrt", "log", "log2", "log10", "log1p", "sin", "cos", "tan",
+    "asinh", "acosh", "softplus", "logaddexp", "hypot", "log_quotient", "scaled_product", "pow",
+    "log_ndtr", "exp_product",
+))  # fmt: skip
+SOURCE = "Higham 2002, Accuracy and Stability of Numerical Algorithms, 3.3"
+
+
+def guard(
+    outputs: Sequence[Node], accuracy: str, trace: list[Application] | None = None
+) -> tuple[Node, ...]:
+    """Outputs with guards where they are needed at this accuracy."""
+    if accuracy not in LIMITS:
+        return tuple(outputs)
+    return _Guards(accuracy, trace).graph(tuple(outputs), inside=False)
+
+
+def in_region(node: Node) -> bool:
+    """Is it an operation whose errors are bounded together with those of its inputs?"""
+    if node.op.name not in BOUNDS or not isinstance(node.type, TensorType):
+        return False
+    floats = [i.tensor.dtype for i in node.inputs if i.tensor.dtype.kind == "f"]
+    if node.tensor.dtype.kind not in "fb" or any(i.tensor.dtype.kind == "c" for i in node.inputs):
+        return False
+    sizes = {d.itemsize for d in floats} | (
+        {node.tensor.dtype.itemsize} if node.tensor.dtype.kind == "f" else set()
+    )
+    return sizes <= {4} or sizes <= {8}
+
+
+class _Guards:
+    def __init__(self, accuracy: str, trace: list[Application] | None) -> None:
+        self.limits, self.always, self.trace = LIMITS[accuracy], accuracy == "high", trace
+        self.budget = Budget((), inside=False)
+        self.bounds: dict[Node, Bound] = {}
+        self.bodies: dict[Graph, Graph] = {}
+
+    def graph(self, outputs: tuple[Node, ...], inside: bool) -> tuple[Node, ...]:
+        """Outputs with guards, also in the graphs that nodes hold (``inside``)."""
+        outer, self.budget = self.budget, Budget(outputs, inside)
+        found = self._graph(outputs)
+        self.budget = outer
+        return found
+
+    def _graph(self, outputs: tuple[Node, ...]) -> tuple[Node, ...]:
+        order = toposort(outputs)
+        leaving = self._leaving(order, outputs)
+        made: dict[Node, Node] = {}
+        inside: dict[Node, Node] = {}  # the unguarded form, for nodes that are read in their region
+        for node in order:
+            own = in_region(node)
+            inputs = tuple((inside if own else made)[i] for i in node.inputs)
+            plain = rebuild(node, inputs, self._attrs(node))
+            made[node] = inside[node] = plain
+            if own:
+                self._bound(plain)
+                if node in leaving:
+                    made[node] = self._guarded(plain)
+            if not own:
+                inside[node] = made[node]
+        return tuple(made[o] for o in outputs)
+
+    def _leaving(self, order: Iterable[Node], outputs: tuple[Node, ...]) -> set[Node]:
+        """Floating values of regions that something outside of the region reads."""
+        found = set(outputs)
+        for node in order:
+            if not in_region(node):
+                found.update(node.inputs)
+        return {n for n in found if in_region(n) and n.tensor.dtype.kind == "f"}
+
+    def _attrs(self, node: Node) -> Any:
+        held = {k: v for k, v in node.attrs.items() if isinstance(v, Graph)}
+        if not held:
+            return None
+        for body in held.values():
+            if body not in self.bodies:
+                self.bodies[body] = Graph(body.params, self.graph(body.outputs, inside=True))
+        changed = {k: self.bodies[v] for k, v in held.items()}
+        return dict(node.attrs) | changed if any(changed[k] is not held[k] for k in held) else None
+
+    def _bound(self, node: Node) -> Bound:
+        found = self.bounds.get(node)
+        if found is None:
+            before = made_for(node.lines)
+            inputs = [self.bounds.get(i, EXACT) for i in node.inputs]
+            found = self.bounds[node] = BOUNDS[node.op.name](node, inputs)
+            made_for(before)
+        return found
+
+    def _guarded(self, node: Node) -> Node:
+        before = made_for(node.lines)
+        try:
+            doubt = self._doubt(node)
+            if doubt is None or not (self.always or self._affordable(node, doubt)):
+                return node
+            return self._made(node, doubt)
+        finally:
+            made_for(before)
+
+    def _affordable(self, node: Node, doubt: Node) -> bool:
+        """Is the doubt cheap beside the region, counting what other guards compute already?"""
+        region, leaves = region_of(node)
+        known = set(region)
+        extra = toposort([doubt], stop=lambda n: n in known or not in_region(n))
+        new = [n for n in extra if n not in known and in_region(n)]
+        return self.budget.affords(node, region, leaves, new)
+
+    def _doubt(self, node: Node) -> Node | None:
+        """Positive where the bound is too large, NaN where something overflowed on the way."""
+        bound, limit = self.bounds[node], self.limits[node.tensor.dtype.itemsize]
+        amplifies = bound.extra is not None or bound.relative > limit
+        overflows, hidden = overflowing(node)
+        parts = [call("subtract", h, h) for h in hidden]
+        if amplifies:
+            allowed = times(size(node), limit - bound.relative)
+            extra = bound.extra if bound.extra is not None else number(0.0, node.tensor.dtype)
+            parts.append(call("subtract", extra, allowed))
+        if overflows:
+            parts.append(call("subtract", node, node))
+        return total(*parts)
+
+    def _made(self, node: Node, doubt: Node) -> Node:
+        found = slow_form(node)
+        if found is None:
+            return node
+        inputs, body = found
+        made = make_node(
+            find_op("guarded"), (node, doubt, *inputs), {"body": body}, lines=node.lines
+        )
+        if self.trace is not None:
+            self.trace.append(_record(node, made, self.limits[node.tensor.dtype.itemsize]))
+        return made
+
+
+def overflowing(root: Node) -> tuple[bool, list[Node]]:
+    """May something overflow on the way to a value? And where would the value not show it?"""
+    order, _ = region_of(root)
+    wild = {n for n in order if n is not root and may_overflow(n)}
+    returns = any(i in wild and _returns(n, i) for n in order for i in n.inputs)
+    hidden = {
+        i
+        for n in order
+        for k, i in enumerate(n.inputs)
+        if k in HIDING.get(n.op.name, ()) and i in wild
+    }
+    return returns, sorted(hidden, key=lambda n: n.number)
+
+
+def _returns(node: Node, wild: Node) -> bool:
+    """May a value be finite though an input overflowed? A sum that overflows is huge indeed."""
+    if node.op.name in ("multiply", "subtract"):
+        return wild.op.name not in ("add", "subtract")
+    return node.op.name in RETURNING
+
+
+def may_overflow(node: Node) -> bool:
+    """May it be infinite where its inputs are not?"""
+    if node.op.name not in OVERFLOWS:
+        return False
+    known = fact(node)
+    return not known.finite and (known.lo == -math.inf or known.hi == math.inf)
+
+
+def region_of(root: Node) -> tuple[list[Node], list[Node]]:
+    """The operations of the region that ends in a node, and the values that it reads."""
+    order = toposort([root], stop=lambda n: not in_region(n))
+    region = [n for n in order if in_region(n)]
+    return region, [n for n in order if not in_region(n) and not _is_number(n)]
+
+
+def slow_form(node: Node) -> tuple[tuple[Node, ...], Graph] | None:
+    """What a region reads, and the region as a graph of that; None if it is too large."""
+    region, leaves = region_of(node)
+    if len(region) > MOST_NODES or len(leaves) > MOST_INPUTS:
+        return None
+    params = {n: param_node(k, n.type) for k, n in enumerate(leaves)}
+    (output,) = substitute_nodes([node], params)
+    return tuple(leaves), Graph(tuple(params.values()), (output,))
+
+
+def _is_number(node: Node) -> bool:
+    return node.op.name == "constant" and node.tensor.shape == ()
+
+
+def _record(node: Node, made: Node, limit: float) -> Application:
+    why = (
+        f"the rounding errors of {_words(node)} may add up to more than {limit:g} half units in "
+        "the last place; lanes where their bound says so are computed again in double-double"
+    )
+    return Application("guards", "guard", why, SOURCE, "accuracy", node, made, node.lines)
+
+
+def _words(node: Node) -> str:
+    return f"{node.op.name} of " + ", ".join(i.name or i.op.name for i in node.inputs)
