@@ -29,7 +29,7 @@ def address(symbol: str) -> int:
 def _library() -> Library:
     if not config.cache:
         return Library([interpreter()], [ENTRY])
-    name = cache.key("rescue", target_key())
+    name = "rescue-" + cache.key(target_key())
     image = cache.read(name)
     if image is not None:
         try:
