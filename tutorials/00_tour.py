@@ -38,12 +38,17 @@ y = sg.tanh(x @ w)
 y.shape, y.dtype
 
 # %% [markdown]
-# Nothing has been computed. `y` is a graph, which one can read:
+# Nothing has been computed. `y` is a graph, which one can look at: inputs are blue, outputs green.
 
 # %%
-from symgraph.ir.views import tree_text
+y
 
-print(tree_text(y.node))
+# %% [markdown]
+# `sg.printing` writes it as text: as mathematics, LaTeX, or a tree.
+
+# %%
+print(sg.printing.math(y))
+sg.printing.dprint(y)
 
 # %% [markdown]
 # ## 2. Call
@@ -119,6 +124,12 @@ for step in safe.trace:
 
 # %%
 assert any("digits" in step.why or "overflow" in step.why for step in safe.trace)
+
+# %% [markdown]
+# The same as a picture, before and after:
+
+# %%
+safe.trace
 
 # %% [markdown]
 # The code that runs can be read as well. This is a kernel as plain Python, which runs on NumPy
@@ -217,21 +228,28 @@ assert np.isfinite(measure(bright, digits.test.labels))
 # %% [markdown]
 # ## 7. Look
 #
-# A graph as a picture: inputs are blue, state is yellow, outputs are green. `symgraph show` does
-# the same from the command line.
+# A function shows its graph: state is yellow. `symgraph show` does the same from the command line,
+# in any format.
 
 # %%
-from IPython.display import SVG
+measure
 
-from symgraph_tools.graph_drawing import graph_drawing
-from symgraph_tools.svg import drawing_to_svg
-
-picture = drawing_to_svg(graph_drawing(measure.graph, title="the loss, as it was written"))
-SVG(picture)
+# %% [markdown]
+# `view()` makes a page that steps through everything the compiler did, with reasons, source and
+# kernels. A cell that ends in it shows it here; `save` writes it as one file, which needs no
+# network.
 
 # %%
-assert picture.startswith("<svg")
-assert "images" in picture
+page = train.view()
+import tempfile
+from pathlib import Path
+
+file = page.save(Path(tempfile.mkdtemp()) / "train.html")
+print(f"{file.stat().st_size / 1000:.0f} kB")
+
+# %%
+assert "softmax by hand" in page.html
+assert "log_softmax" in train.trace._repr_mimebundle_()["image/svg+xml"]
 
 # %% [markdown]
 # ## 8. Err

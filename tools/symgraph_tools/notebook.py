@@ -115,14 +115,17 @@ MAKERS: dict[type, Callable[[Any], Bundle]] = {
 
 
 def before_and_after(trace: Trace) -> Drawing:
-    """Both ends of a trace side by side, each in a frame."""
-    ends = (("before", "as built", "built"), ("after", "after rewriting", None))
+    """Both ends of a trace side by side, each in a frame: as built, and as the rules leave it."""
+    named = {row.name for row in trace.stages}
+    ends = (
+        ("before", "as built", "built" if "built" in named else 0),
+        ("after", "after rewriting", "stable" if "stable" in named else -1),
+    )
     nodes: list[DrawnNode] = []
     edges: list[DrawnEdge] = []
     clusters: list[Cluster] = []
     for key, label, stage in ends:
-        graph = trace.at(stage if stage is not None else -1)
-        part = graph_drawing(graph, output_names=trace.outputs).prefixed(f"{key}.", key)
+        part = graph_drawing(trace.at(stage), output_names=trace.outputs).prefixed(f"{key}.", key)
         nodes += part.nodes
         edges += part.edges
         clusters += [replace(c, label=label) if c.id == key else c for c in part.clusters]
