@@ -11,7 +11,11 @@ alone (``target``: for which processor).
 ``python_kernel`` and ``python_program`` write readable Python (``spelling`` its expressions,
 ``source`` the writer). ``plain`` runs that text in plain Python; ``numba_build`` compiles it as
 one unit, with ``numba_words`` and ``numba_memory`` for the names in it (``numba_api``: all that is
-used of numba). ``library`` holds the rows for products and
-sorting, ``library_blas`` and ``library_loops`` their code, ``blas`` and ``blas_fortran`` the
-addresses of BLAS functions.
+used of numba). ``library`` holds the rows for products and sorting, ``library_calls`` and
+``library_loops`` their code, ``blas`` and ``blas_fortran`` the addresses of BLAS functions.
+
+``product_entry`` is the code of matrix products: ``product_choice`` says how a product is done,
+``product_forms`` are the ways, over ``product_panel`` (loops, packing, turning) and
+``product_kernel`` (blocks in registers), written with ``product_code``; ``product_build`` makes one
+object of it.
 """

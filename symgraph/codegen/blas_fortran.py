@@ -14,7 +14,7 @@ import llvmlite.binding as llvm
 
 from symgraph.codegen.target import machine
 
-_TYPES = {"s": "float", "d": "double", "c": "ptr", "z": "ptr"}  # complex factors come by address
+_LETTERS = "cz"  # complex dtypes alone use BLAS; their factors come by address
 _PLAIN_ENUM = 111
 _engines: list[Any] = []  # adapters live as long as the process
 
@@ -22,12 +22,12 @@ _engines: list[Any] = []  # adapters live as long as the process
 def adapter(name: str) -> int | None:
     """The address of ``cblas_<name>`` made from ``<name>``; None where SciPy has none."""
     letter, kind = name[0], name[1:]
-    if letter not in _TYPES or kind not in _BODIES or (kind == "dot" and letter in "cz"):
+    if letter not in _LETTERS or kind not in _BODIES:
         return None
     fortran = _fortran(name)
     if fortran is None:
         return None
-    return _compiled(_BODIES[kind](_TYPES[letter], fortran))
+    return _compiled(_BODIES[kind](fortran))
 
 
 def _fortran(name: str) -> int | None:
@@ -71,59 +71,39 @@ def _flag(name: str, on: str, off: str) -> str:
     )
 
 
-def _factor(name: str, kind: str) -> str:
-    if kind == "ptr":
-        return f"%p_{name} = getelementptr i8, ptr %{name}, i64 0"
-    return f"%p_{name} = alloca {kind}\n  store {kind} %{name}, ptr %p_{name}"
-
-
 def _pointers(*names: str) -> str:
     return ", ".join(f"ptr %{name}" for name in names)
 
 
-def _gemm(kind: str, fortran: int) -> str:
-    call = ["p_tb", "p_ta", "p_n", "p_m", "p_k", "p_alpha", "b", "p_ldb", "a", "p_lda"]
-    call += ["p_beta", "c", "p_ldc"]
+def _gemm(fortran: int) -> str:
+    call = ["p_tb", "p_ta", "p_n", "p_m", "p_k", "alpha", "b", "p_ldb", "a", "p_lda"]
+    call += ["beta", "c", "p_ldc"]
     return f"""
-define void @adapter(i32 %order, i32 %ta, i32 %tb, i64 %m, i64 %n, i64 %k, {kind} %alpha, ptr %a,
-                     i64 %lda, ptr %b, i64 %ldb, {kind} %beta, ptr %c, i64 %ldc) {{
+define void @adapter(i32 %order, i32 %ta, i32 %tb, i64 %m, i64 %n, i64 %k, ptr %alpha, ptr %a,
+                     i64 %lda, ptr %b, i64 %ldb, ptr %beta, ptr %c, i64 %ldc) {{
   {_flag("ta", "N", "T")}
   {_flag("tb", "N", "T")}
   {_integers("m", "n", "k", "lda", "ldb", "ldc")}
-  {_factor("alpha", kind)}
-  {_factor("beta", kind)}
   %f = inttoptr i64 {fortran} to ptr
   call void %f({_pointers(*call)})
   ret void
 }}"""
 
 
-def _gemv(kind: str, fortran: int) -> str:
-    call = ["p_ta", "p_n", "p_m", "p_alpha", "a", "p_lda", "x", "p_incx", "p_beta", "y", "p_incy"]
+def _gemv(fortran: int) -> str:
+    call = ["p_ta", "p_n", "p_m", "alpha", "a", "p_lda", "x", "p_incx", "beta", "y", "p_incy"]
     return f"""
-define void @adapter(i32 %order, i32 %ta, i64 %m, i64 %n, {kind} %alpha, ptr %a, i64 %lda,
-                     ptr %x, i64 %incx, {kind} %beta, ptr %y, i64 %incy) {{
+define void @adapter(i32 %order, i32 %ta, i64 %m, i64 %n, ptr %alpha, ptr %a, i64 %lda,
+                     ptr %x, i64 %incx, ptr %beta, ptr %y, i64 %incy) {{
   {_flag("ta", "T", "N")}
   {_integers("m", "n", "lda", "incx", "incy")}
-  {_factor("alpha", kind)}
-  {_factor("beta", kind)}
   %f = inttoptr i64 {fortran} to ptr
   call void %f({_pointers(*call)})
   ret void
 }}"""
 
 
-def _dot(kind: str, fortran: int) -> str:
-    return f"""
-define {kind} @adapter(i64 %n, ptr %x, i64 %incx, ptr %y, i64 %incy) {{
-  {_integers("n", "incx", "incy")}
-  %f = inttoptr i64 {fortran} to ptr
-  %r = call {kind} %f({_pointers("p_n", "x", "p_incx", "y", "p_incy")})
-  ret {kind} %r
-}}"""
-
-
-_BODIES = {"gemm": _gemm, "gemv": _gemv, "dot": _dot}
+_BODIES = {"gemm": _gemm, "gemv": _gemv}
 
 
 def _compiled(assembly: str) -> int:

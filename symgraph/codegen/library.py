@@ -1,7 +1,7 @@
 """Library calls: matrix products, as rows of a table.
 
 A row has a meaning in NumPy (for ``interp``) and, for each dtype, either the lines of source that
-call a function by pointer (``library_blas``), or a loop kernel (``library_loops``: integers and
+call a function by pointer (``library_calls``), or a loop kernel (``library_loops``: integers and
 bool have no library, nor has sorting). All operands are C-contiguous. Symbols name functions:
 "product.float64" is ours (``product_entry``), "cblas.zgemm" has the C interface of CBLAS and
 64-bit integers; ``externals`` finds their addresses at load time.
@@ -25,9 +25,9 @@ from typing import Any  # attributes and arrays of any dtype
 
 import numpy as np
 
-from symgraph.codegen import library_blas as blas
+from symgraph.codegen import library_calls as calls
 from symgraph.codegen import library_loops as loops
-from symgraph.codegen.library_blas import LETTERS, Function, LibraryCall, Spell
+from symgraph.codegen.library_calls import LETTERS, PRODUCTS, Function, LibraryCall, Spell
 from symgraph.loop.ir import Kernel
 
 DType = np.dtype[np.generic]
@@ -51,13 +51,9 @@ class LibraryRow:
     write: Write | None = None
     kinds: str = "fc"  # of the dtypes whose BLAS function has the common interface
 
-    def symbols(self, dtype: DType) -> tuple[str, ...]:
-        """The library functions that the call needs for a dtype."""
-        return (f"cblas.{LETTERS[str(dtype)]}{self.function}",)
-
     def kernel(self, dtype: DType, attrs: Attrs) -> Kernel | None:
         """The loop kernel that does it, where no library function does."""
-        if self.function and str(dtype) in LETTERS and dtype.kind in self.kinds:
+        if self.function and str(dtype) in (*PRODUCTS, *LETTERS) and dtype.kind in self.kinds:
             return None
         return self.loops(dtype, attrs)
 
@@ -127,7 +123,7 @@ _SCALE, _TRANS, _SHARED = ("alpha", "beta"), ("trans_a", "trans_b"), ("shared_a"
 _PRODUCT = _SCALE + _TRANS
 
 _ROWS = (
-    LibraryRow("gemm", 3, 3, _PRODUCT, _gemm, loops.gemm_loops, "gemm", blas.write_gemm),
+    LibraryRow("gemm", 3, 3, _PRODUCT, _gemm, loops.gemm_loops, "gemm", calls.write_gemm),
     LibraryRow(
         "gemm_batched",
         3,
@@ -136,12 +132,12 @@ _ROWS = (
         _gemm_batched,
         loops.batched_loops,
         "gemm",
-        blas.write_batched,
+        calls.write_batched,
     ),
     LibraryRow(
-        "gemv", 3, 2, (*_SCALE, "trans_a"), _gemv, loops.gemv_loops, "gemv", blas.write_gemv
+        "gemv", 3, 2, (*_SCALE, "trans_a"), _gemv, loops.gemv_loops, "gemv", calls.write_gemv
     ),
-    LibraryRow("dot", 3, 1, (), _dot, loops.dot_loops, "dot", blas.write_dot, "f"),
+    LibraryRow("dot", 3, 1, (), _dot, loops.dot_loops, "dot", calls.write_dot, "f"),
     LibraryRow("argsort", 2, 2, (), _argsort, loops.argsort_loops),
 )
 

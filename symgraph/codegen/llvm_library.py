@@ -14,7 +14,7 @@ from typing import Any  # attributes are numbers of any kind
 import numpy as np
 
 from symgraph.codegen.externals import PARALLEL
-from symgraph.codegen.library_blas import LETTERS, PRODUCTS
+from symgraph.codegen.library_calls import LETTERS, PRODUCTS
 from symgraph.codegen.llvm_expression import memory_type, number
 from symgraph.codegen.llvm_text import BIT, INDEX, POINTER, Builder, Operand, Pair, Value, constant
 from symgraph.codegen.product_entry import FLAGS

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from symgraph.codegen.library import LIBRARY
-from symgraph.codegen.library_blas import LibraryCall
+from symgraph.codegen.library_calls import LibraryCall
 from symgraph.codegen.python_kernel import RESERVED, Source, can_fail, kernel_function
 from symgraph.codegen.source import Names, Writer
 from symgraph.codegen.spelling import Speller, cast_name

@@ -20,7 +20,7 @@ Spell = Callable[..., str]
 Function = Callable[[str], str]  # the name of a library function to the text of its address
 
 PRODUCTS = {"float32": "product.float32", "float64": "product.float64"}
-LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
+LETTERS = {"complex64": "c", "complex128": "z"}  # of BLAS
 
 
 @dataclass(frozen=True, slots=True)
