@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import sys
 import xml.etree.ElementTree as ElementTree
 
@@ -83,6 +84,16 @@ def test_the_page_stands_in_a_sandboxed_frame(tmp_path):
     assert view.save(tmp_path / "f.html").read_text(encoding="utf-8") == view.html
     assert repr(view).startswith("<page of stable, ")
     assert formula().trace.view(theme="dark").html != view.html
+
+
+def test_the_page_has_the_times_of_a_profile():
+    f = formula()
+    profile = f.profile(np.ones(50))
+    view = f.view(profile=profile)
+    heat = json.loads(view.html.split('id="data">')[1].split("</script>")[0])["heat"]["time"]
+    assert heat["of"]
+    assert sum(heat["of"].values()) == pytest.approx(profile.elapsed_ns)
+    assert heat["byLine"]
 
 
 def test_without_the_tools_there_is_text_and_a_clear_error(monkeypatch):

@@ -147,7 +147,9 @@ def test_bodies_are_drawn_as_deep_as_asked(tmp_path):
 @pytest.mark.parametrize("by", show.COLORS)
 @pytest.mark.parametrize("theme", THEMES)
 def test_colours_keep_text_readable_and_have_a_key(program, by, theme):
-    if by == "bytes":
+    if by == "time":
+        drawing = drawn(f"{program}", "--color-by", by, "--theme", theme, "--dim", "n=8")
+    elif by == "bytes":
         x = sg.tensor("x", shape=(100,))
         drawing = graph_drawing(Graph((), ((sg.exp(x).sum() + 1).node,)))
         drawing = shade(drawing, by, theme)
@@ -163,8 +165,8 @@ def test_colours_keep_text_readable_and_have_a_key(program, by, theme):
 
 
 def test_colouring_by_what_is_not_there_says_so():
-    with pytest.raises(DrawingError, match="no node of this graph has a time"):
-        shade(network(1), "time", "light")
+    with pytest.raises(DrawingError, match="no node of this graph has a line"):
+        shade(network(1), "line", "light")
     with pytest.raises(DrawingError, match="not coloured by 'mood'; there are op"):
         shade(network(1), "mood", "light")
     with pytest.raises(DrawingError, match="nothing is hidden as 'fog'"):

@@ -26,6 +26,7 @@ from .drawing import Cluster, Drawing, DrawnEdge, DrawnNode
 from .graph_drawing import graph_drawing
 from .layout import lay_out
 from .page.build import page_html
+from .page.timing import time_heat
 from .profile_picture import profile_svg
 from .svg import render_svg
 
@@ -42,11 +43,22 @@ def mimebundle(value: object) -> Bundle:
     return {"text/plain": repr(value)}
 
 
-def view(value: Function | Trace, *, height: int = 640, theme: str = "light") -> PageView:
-    """The page of a function (compiled now if it is not yet) or of a trace."""
+def view(
+    value: Function | Trace,
+    *,
+    height: int = 640,
+    theme: str = "light",
+    profile: Profile | None = None,
+) -> PageView:
+    """The page of a function (compiled now if it is not yet) or of a trace.
+
+    ``profile``: what ``f.profile(...)`` gave, so that nodes and lines are coloured by time.
+    """
     trace = value if isinstance(value, Trace) else value.trace
     machine = machine_code(value) if isinstance(value, Function) else {}
-    return PageView(page_html(trace, theme=theme, machine=machine), trace.name, height)
+    heat = {"time": time_heat(trace, profile)} if profile is not None else {}
+    text = page_html(trace, theme=theme, machine=machine, heat=heat)
+    return PageView(text, trace.name, height)
 
 
 def machine_code(function: Function) -> dict[str, dict[str, str]]:

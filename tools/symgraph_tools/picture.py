@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from symgraph.ir.node import Node
 from symgraph.trace.format import REWRITE
@@ -25,6 +25,9 @@ from .raster import MissingExtraError
 from .selecting import focus, folded, framed, hide, kernel_groups
 from .shading import shade
 from .target import Target
+
+if TYPE_CHECKING:
+    from .page.content import Heat
 
 Notes = dict[Node, list[tuple[str, str]]]
 
@@ -121,17 +124,30 @@ def _facts(subject: Target, wanted: Wanted) -> Facts:
     )
     state, facts = trace.state(number), Facts()
     made = _passes(trace, number)
+    times = _time(subject).of if wanted.color_by == "time" else {}
     device = trace.parts.backend if trace.parts.backend == "cuda" else "cpu"
     for key in state.order():
         node = state.node(key)
         notes = facts.notes.setdefault(node, [("device", device)])
         if key in made:
             notes.append(("made by", made[key]))
+        if key in times:
+            notes.append(("time", f"{times[key]:.0f}"))
     if wanted.stage == "final":
         for kernel in trace.parts.kernels:
             for key in kernel.nodes:
                 facts.notes.setdefault(state.node(key), []).append(("kernel", kernel.name))
     return facts
+
+
+def _time(subject: Target) -> Heat:
+    """Times by node of a call with inputs that are made up."""
+    from .inputs import arrays_for
+    from .page.timing import time_heat
+
+    function = subject.function("llvm")
+    found = function.profile(*arrays_for(function.graph, subject.given, None))
+    return time_heat(subject.trace(), found)
 
 
 def _passes(trace: Trace, last: int) -> dict[int, str]:
@@ -227,7 +243,9 @@ def written(subject: Target, form: str, wanted: Wanted) -> str | bytes:
             from .notebook import machine_code
 
             machine = machine_code(value)
-        return page_html(subject.trace(), title=subject.name, theme=wanted.theme, machine=machine)
+        heat = {"time": _time(subject)} if wanted.color_by == "time" else {}
+        trace = subject.trace()
+        return page_html(trace, title=subject.name, theme=wanted.theme, machine=machine, heat=heat)
     if form == "txt":
         from symgraph.printing import tree
 

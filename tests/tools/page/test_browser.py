@@ -133,6 +133,7 @@ def test_a_line_leads_to_nodes_and_a_node_to_its_line_and_kernel(page: Browser, 
         "[...document.querySelectorAll('#stage .node.chosen .head')].map((e) => e.textContent)"
     )
     assert "matmul" in heads
+    assert page.run("document.querySelectorAll('#panel .chip[data-kernel]').length") >= 1
     page.run("app.choose(app.find(app.data.kernels[0].nodes[0]), 'node')")
     page.wait("document.querySelector('#panel [data-kernel]')")
     page.run("document.querySelector('#panel [data-kernel]').click()")

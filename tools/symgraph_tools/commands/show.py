@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FORMATS = ("svg", "html", "png", "pdf", "dot", "mmd", "json", "graphml", "txt")
 COLLAPSE = ("scope", "fusion", "repeat")
 HIDE = ("const", "cast", "shape")
-COLORS = ("op", "dtype", "line", "pass", "device", "bytes")
+COLORS = ("op", "dtype", "line", "pass", "device", "bytes", "time")
 EXAMPLES = (
     "symgraph show train.py:step -o step.svg",
     "symgraph show train.py:step -o step.html",

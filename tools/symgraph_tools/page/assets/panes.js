@@ -73,7 +73,7 @@ class Panes {
     if (reads.length) rows.push(`<h4>Reads</h4><p class="chips">${reads.map((i) => this.chip(i)).join(" ")}</p>`);
     const users = state.users.get(n) ?? [];
     if (users.length) rows.push(`<h4>Read by</h4><p class="chips">${users.slice(0, 30).map((i) => this.chip(i)).join(" ")}</p>`);
-    if (node.lines.length) rows.push(`<h4>Your lines</h4>${node.lines.map((l) => { const t = this.lineText(l); return `<pre class="line"><a data-line="${l}" href="#">${escaped(t.name)}:${t.number}</a>\n${escaped(t.text.trim())}</pre>`; }).join("")}`);
+    if (node.lines.length) rows.push(`<h4>Your lines</h4>${this.ownLines(state)}`);
     const kernel = model.kernelOf.get(n);
     if (kernel !== undefined) rows.push(`<h4>Computed in</h4><p><a href="#" data-kernel="${kernel}">${escaped(this.data.kernels[kernel].name)}</a></p>`);
     const history = model.history.get(n) ?? [];
@@ -84,7 +84,7 @@ class Panes {
   source(state) {
     if (!this.data.files.length) return `<p class="hint">No line of a program is known.</p>`;
     const marked = new Map(this.data.lines.map(([f, n], k) => [`${f}:${n}`, k]));
-    return this.data.files.map(({ name, first, text }, f) => {
+    return this.lineKernels(state) + this.data.files.map(({ name, first, text }, f) => {
       const rows = text.map((line, k) => {
         const index = marked.get(`${f}:${first + k}`);
         const cost = index === undefined ? undefined : state.lineHeat?.(index);
@@ -108,8 +108,23 @@ class Panes {
       `<p class="chips">${kernel.nodes.slice(0, 40).map((n) => this.chip(n)).join(" ")}</p>` +
       `<dl>${facts.map(([k, v]) => `<dt>${k}</dt><dd>${escaped(v)}</dd>`).join("")}</dl>` +
       kernel.notes.map((n) => `<p>${escaped(n)}</p>`).join("") +
-      `<p>${kernel.lines.map((l) => this.lineLink(l)).join(", ")}</p><p class="tabs">${tabs}</p>` +
+      `<p>${kernel.lines.map((l) => this.lineLink(l)).join(", ")}</p>${this.ownLines(state)}<p class="tabs">${tabs}</p>` +
       `<pre class="code">${this.code(kernel, kind, state)}</pre>`;
+  }
+
+  // The lines of the program that made the chosen node.
+  ownLines(state) {
+    if (state.number === null) return "";
+    return this.model.nodes[state.number].lines.slice(0, 4).map((l) => {
+      const { name, number, text } = this.lineText(l);
+      return `<pre class="line"><a data-line="${l}" href="#">${escaped(name)}:${number}</a>\n${escaped(text.trim())}</pre>`;
+    }).join("");
+  }
+
+  // The kernels that compute the chosen lines.
+  lineKernels(state) {
+    const found = this.data.kernels.map((k, n) => [k, n]).filter(([k]) => k.lines.some((l) => state.lines.has(l)));
+    return found.length ? `<p class="chips">computed in ${found.map(([k, n]) => `<a href="#" class="chip" data-kernel="${n}">${escaped(k.name)}</a>`).join(" ")}</p>` : "";
   }
 
   // Source of a kernel; lines that name a local lead to its node, and to the user's line.
