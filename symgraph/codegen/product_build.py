@@ -20,7 +20,7 @@ from symgraph.codegen.product_kernel import (
     dots_kernel,
     rows_kernel,
 )
-from symgraph.codegen.product_panel import pack, panel, span, turn
+from symgraph.codegen.product_panel import pack, span, tables, turn
 
 ENTRY = "product"
 # Each function is compiled once and called. No fast-math flags: NaN and infinities count.
@@ -47,9 +47,10 @@ def assembly(shape: Shape) -> str:
     functions: list[Function] = []
     for vectors, blocks in shape.blocks.items():
         functions += [rows_kernel(shape, rows, vectors) for rows in blocks]
-        functions.append(panel(shape, vectors))
     functions += [dots_kernel(shape, *block) for block in DOT_BLOCKS]
     functions += [axpy_kernel(shape, rows) for rows in AXPY_ROWS]
     functions += [span(shape), turn(shape), pack(shape), *forms(shape)]
     functions += [piece(shape), whole(shape), split(shape), entry(shape, ENTRY)]
-    return "\n\n".join([declarations(shape), *(f.text() for f in functions), _ATTRIBUTES])
+    return "\n\n".join(
+        [declarations(shape), tables(shape), *(f.text() for f in functions), _ATTRIBUTES]
+    )

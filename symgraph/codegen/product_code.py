@@ -174,6 +174,10 @@ class Function:
         """Calls a function that returns nothing."""
         self.line(f"call void @{name}({self._arguments(arguments)})")
 
+    def call_at(self, address: Value, *arguments: Value | int) -> None:
+        """Calls the function at an address, which returns nothing."""
+        self.line(f"call void {address.text}({self._arguments(arguments)})")
+
     def value_of(self, kind: str, name: str, *arguments: Value | int) -> Value:
         """The result of a function."""
         return self.emit(kind, f"call {kind} @{name}({self._arguments(arguments)})")

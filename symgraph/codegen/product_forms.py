@@ -24,7 +24,7 @@ SCRATCH = 64 * 1024  # bytes on the stack: a packed panel, which the second cach
 DIRECT_DEPTH = 512  # steps of k before a block of C is left: a panel of B stays in the second cache
 # Rows of C that use a panel of B once packed, from a block of A that the second cache holds. Where
 # sums are short, fewer: the result is then the most of the traffic, and is written in longer runs.
-PACKED_DEPTH, PACKED_ROWS = 256, 240
+PACKED_DEPTH, PACKED_ROWS = 128, 240
 SHALLOW, SHALLOW_ROWS = 96, 48
 SWAPPED_DEPTH = 64
 

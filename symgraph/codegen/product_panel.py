@@ -1,9 +1,8 @@
 """Loops around the kernels of matrix products: rows of a panel, packing, transposing.
 
-    panel_V   all rows of C by one panel of V vectors of B
-    span      all rows of C by as many columns as the widest panel has, or fewer
-    turn      target[j, i] = source[i, j], a matrix transposed through registers
-    pack      rows of B, copied to the distance of a panel
+    span    all rows of C by as many columns as the widest panel has, or fewer
+    turn    target[j, i] = source[i, j], a matrix transposed through registers
+    pack    rows of B, copied to the distance of a panel
 
 All strides are in bytes, but that of elements of a row, which are neighbours.
 """
@@ -25,21 +24,20 @@ def _parameters(shape: Shape, *names: str) -> list[tuple[str, str]]:
     return [(name, kinds.get(name, INT)) for name in names]
 
 
-_PANEL = ("m", "k", "a", "a_row", "a_k", "b", "b_k", "c", "c_row", "tail", "alpha", "beta")
-
-
-def panel(shape: Shape, vectors: int) -> Function:
-    """``panel_V(m, k, a, a_row, a_k, b, b_k, c, c_row, tail, alpha, beta)``."""
-    f = Function(f"panel_{vectors}", _parameters(shape, *_PANEL), "internal")
-    m, k, a, a_row, a_k, b, b_k, c, c_row, tail, alpha, beta = f.parameters
-    i = f.variable(f.number(0))
-    for rows in shape.blocks[vectors]:
-        with f.loop(i.get(), m - (rows - 1), rows) as start:
-            left, result = a + a_row * start, c + c_row * start
-            arguments = (k, left, a_row, a_k, b, b_k, result, c_row, tail, alpha, beta)
-            f.call(f"rows_{rows}x{vectors}", *arguments)
-            i.set(start + rows)
-    return f
+def tables(shape: Shape) -> str:
+    """For each number of vectors: heights of its kernels, the largest first, and the kernels."""
+    most = max(map(len, shape.blocks.values()))
+    heights, kernels = [], []
+    for vectors in range(1, shape.widest + 1):
+        rows = shape.blocks[vectors]
+        for height in (*rows, *rows[-1:] * (most - len(rows))):  # the last has one row
+            heights.append(f"i64 {height}")
+            kernels.append(f"ptr @rows_{height}x{vectors}")
+    kind = f"[{len(heights)} x"
+    return (
+        f"@heights = internal constant {kind} i64] [{', '.join(heights)}]\n"
+        f"@kernels = internal constant {kind} ptr] [{', '.join(kernels)}]"
+    )
 
 
 def span(shape: Shape) -> Function:
@@ -47,12 +45,17 @@ def span(shape: Shape) -> Function:
     names = ("m", "n", "k", "a", "a_row", "a_k", "b", "b_k", "c", "c_row", "alpha", "beta")
     f = Function("span", _parameters(shape, *names), "internal")
     m, n, k, a, a_row, a_k, b, b_k, c, c_row, alpha, beta = f.parameters
-    for vectors in sorted(shape.blocks):
-        before = (vectors - 1) * shape.lanes
-        fits = (n > before) & (n <= vectors * shape.lanes)
-        with f.when(fits):
-            tail = n - before
-            f.call(f"panel_{vectors}", m, k, a, a_row, a_k, b, b_k, c, c_row, tail, alpha, beta)
+    most = max(map(len, shape.blocks.values()))
+    before = (n - 1) // shape.lanes  # whole vectors before the last
+    tail = n - before * shape.lanes
+    i = f.variable(f.number(0))
+    with f.loop(before * most, (before + 1) * most) as row:
+        height = f.load(INT, f.constant(POINTER, "@heights") + row * 8)
+        kernel = f.load(POINTER, f.constant(POINTER, "@kernels") + row * 8)
+        with f.loop(i.get(), m - (height - 1), height) as start:
+            left, result = a + a_row * start, c + c_row * start
+            f.call_at(kernel, k, left, a_row, a_k, b, b_k, result, c_row, tail, alpha, beta)
+            i.set(start + height)
     return f
 
 
