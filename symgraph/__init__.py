@@ -313,7 +313,7 @@ if TYPE_CHECKING:
         vectors,
         vjp,
     )
-    from symgraph.compile import Mode
+    from symgraph.mode import Mode
     from symgraph.rewrite.pattern import holes
     from symgraph.rewrite.rule import rule
     from symgraph.runtime.function import Function
@@ -337,7 +337,7 @@ newaxis = None
 
 _LATE = {
     "Function": "symgraph.runtime.function",
-    "Mode": "symgraph.compile",
+    "Mode": "symgraph.mode",
     "ancestors": "symgraph.api",
     "check_grad": "symgraph.api",
     "clone": "symgraph.api",

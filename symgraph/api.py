@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from types import FunctionType
 from typing import Any
 
 from symgraph.autodiff import check, transform
-from symgraph.compile import Compiler, Mode, as_mode
+from symgraph.autodiff.arguments import check_connected, scalar_cost, variables_of
+from symgraph.autodiff.deferred import Deferred, Pending, can_wait
 from symgraph.config import config
-from symgraph.debug import Debugger
 from symgraph.errors import (
     ArgumentError,
     DeviceError,
@@ -24,18 +23,20 @@ from symgraph.errors import (
     message,
 )
 from symgraph.ir.dim import DimLike, symbols
-from symgraph.ir.graph import Graph, substitute_nodes, toposort
+from symgraph.ir.graph import substitute_nodes, toposort
 from symgraph.ir.node import Node, newest
 from symgraph.ir.origin import at_line, user_line
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
+from symgraph.mode import Mode, as_mode
 from symgraph.ops.convert import asarray, cast
 from symgraph.ops.leaves import tensor
 from symgraph.ops.tree import Tree, flatten, nesting, unflatten
+from symgraph.outline import Outline, roots_of
 from symgraph.rewrite.journal import Journal
-from symgraph.rewrite.pipeline import stabilize_for_grad
 from symgraph.runtime.arguments import In, Parameter
-from symgraph.runtime.function import Function, Length, Plumbing
+from symgraph.runtime.function import Function
+from symgraph.runtime.plumbing import Length, Plumbing
 from symgraph.trace.record import Chapter, remember
 
 Pairs = Mapping[Variable, Any] | Iterable[tuple[Variable, Any]]
@@ -71,60 +72,72 @@ def function(
     pairs = _pairs(updates, "updates")
     targets, values = _update_nodes(pairs)
     replaced = _givens(_pairs(givens, "givens"))
-    nodes = substitute_nodes([*[r.node for r in results], *values], replaced)
-    nodes, targets = _with_default_updates(nodes, targets)
-    input_nodes = [p.variable.node for p in parameters]
-    _check_leaves(nodes, parameters, on_unused_input)
+    if replaced:
+        nodes = substitute_nodes([*[r.node for r in results], *values], replaced)
+        results, values = [Variable(n) for n in nodes[: len(results)]], [*nodes[len(results) :]]
+    values, targets = _with_default_updates(_roots(results, values)[0], values, targets)
+    if any("defines dimension" in n.op.properties for n in toposort(_roots(results, values)[0])):
+        results = [Variable(r.node) for r in results]
+    _check_leaves(_roots(results, values)[0], parameters, on_unused_input)
     given = (inputs, outputs, updates, givens, mode, name, on_unused_input, threads, device)
-    return _assemble(
-        nodes,
-        targets,
-        parameters,
-        input_nodes,
-        len(results),
-        tree,
-        chosen,
-        name or "function",
-        threads or 0,
-        given,
-    )
+    return _assemble(results, values, targets, parameters, tree, chosen, given)
+
+
+def _roots(results: Sequence[Variable], values: Sequence[Node]) -> Any:
+    found = roots_of(results, values)
+    return found or roots_of([Variable(r.node) for r in results], values)
 
 
 def _assemble(
-    nodes: tuple[Node, ...],
+    results: list[Variable],
+    values: list[Node],
     targets: list[Node],
     parameters: list[Parameter],
-    inputs: list[Node],
-    n_outputs: int,
     tree: Tree,
     mode: Mode,
-    name: str,
-    threads: int,
     given: tuple[Any, ...],
 ) -> Function:
-    compiler = Compiler(tuple(inputs), nodes, mode)
-    shared_nodes = [n for n in toposort(nodes) if n.op.name == "shared"]
-    used = set(toposort(nodes))
+    roots, pending, recipe = _roots(results, values)
+    inputs = [p.variable.node for p in parameters]
+    structure = nesting(tree)
+
+    def complete() -> tuple[Node, ...]:
+        return (*[r.node for r in results], *values)
+
+    outline = Outline(
+        tuple(inputs),
+        roots,
+        pending,
+        recipe,
+        complete,
+        mode,
+        (structure, len(results)),
+        tuple(targets),
+    )
+    below = toposort(roots)
     plumbing = Plumbing(
-        name=name,
+        name=given[5] or "function",
         parameters=parameters,
         inputs=inputs,
-        shared=shared_nodes,
-        n_outputs=n_outputs,
+        shared=[n for n in below if n.op.name == "shared"],
+        n_outputs=len(results),
         updated=targets,
-        structure=lambda results: unflatten(tree, results),
-        required=compiler.required,
-        specialise=compiler.specialise,
-        record=compiler.record,
-        graph=Graph(tuple(inputs), nodes),
+        structure=lambda found: unflatten(tree, found),
+        outline=outline,
         rebuild=(_rebuild, given),
         backend=mode.code_generator,
-        nesting=nesting(tree),
-        threads=threads,
-        lengths=_lengths(nodes, parameters, used, mode),
-        observe=Debugger(nodes, mode) if mode.check else None,
+        nesting=structure,
+        threads=given[7] or 0,
+        lengths=_lengths(roots, parameters, set(below), mode),
+        observe=_observer(complete(), mode) if mode.check else None,
     )
     return Function(plumbing)
+
+
+def _observer(nodes: Sequence[Node], mode: Mode) -> Callable[..., None]:
+    from symgraph.debug import Debugger  # imports the compiler
+
+    return Debugger(nodes, mode)
 
 
 def _rebuild(
@@ -264,10 +277,10 @@ def _givens(pairs: list[tuple[Variable, Any]]) -> dict[Node, Node]:
 
 
 def _with_default_updates(
-    nodes: tuple[Node, ...], targets: list[Node]
-) -> tuple[tuple[Node, ...], list[Node]]:
+    nodes: Sequence[Node], values: list[Node], targets: list[Node]
+) -> tuple[list[Node], list[Node]]:
     """Streams advance at every call of a function that reads them."""
-    added, found = list(nodes), list(targets)
+    added, found = list(values), list(targets)
     for node in toposort(nodes):
         if (
             node.op.name == "shared"
@@ -278,7 +291,7 @@ def _with_default_updates(
             added.append(
                 _fitting(node.attrs["cell"].default_update, node.tensor, "a default update")
             )
-    return tuple(added), found
+    return added, found
 
 
 def _check_leaves(nodes: Sequence[Node], parameters: list[Parameter], on_unused: str) -> None:
@@ -371,6 +384,8 @@ class _Gradients:
 
     def prepare(self, outputs: Sequence[Node], cuts: Sequence[Node]) -> Sequence[Node]:
         """The graph to differentiate."""
+        from symgraph.rewrite.pipeline import stabilize_for_grad  # all rules: 60 ms to import
+
         journals: list[Journal] = []
         found = stabilize_for_grad(outputs, cuts, journals=journals)
         self.chapters.append(Chapter(self.what, self.line, tuple(journals)))
@@ -388,8 +403,6 @@ def _stable(transformation: Callable[..., Any]) -> Callable[..., Any]:
     def apply(*args: Any, **options: Any) -> Any:
         gradients = _Gradients(transformation.__name__)
         found = transformation(*args, prepare=gradients.prepare, **options)
-        if isinstance(found, FunctionType):  # value_and_grad, which differentiates when called
-            return lambda *a, **o: gradients.note(found(*a, **o))
         return gradients.note(found)
 
     apply.__name__ = apply.__qualname__ = transformation.__name__
@@ -397,13 +410,65 @@ def _stable(transformation: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
-grad = _stable(transform.grad)
+_grad = _stable(transform.grad)
+
+
+def grad(
+    cost: Variable | None,
+    wrt: Any,
+    *,
+    known_grads: Mapping[Variable, Any] | Sequence[tuple[Variable, Any]] | None = None,
+    stop: Variable | Sequence[Variable] = (),
+    disconnected: str = "raise",
+) -> Any:
+    """d cost / d wrt, in the structure of ``wrt``; each has the shape and dtype of its variable.
+
+    ``known_grads``: gradients of some intermediate cost variables, by which they are replaced; cost
+    may be None then.    ``stop``: variables taken as constants.    ``disconnected``: what to do
+    where the cost does not depend on a variable: "raise" DisconnectedError, give "zero"s, or
+    "none". Complex wrt: df/dx - i df/dy, as JAX. The graph is written when it is first looked at.
+    Raises: GradientError for a cost that is no real scalar, or an op without a gradient.
+    """
+    waiting = None
+    if isinstance(cost, Variable) and not known_grads and disconnected == "raise":
+        waiting = _deferred(cost, wrt, stop)
+    if waiting is not None:
+        return waiting
+    return _grad(cost, wrt, known_grads=known_grads, stop=stop, disconnected=disconnected)
+
+
+def _deferred(cost: Variable, wrt: Any, stop: Any) -> Any:
+    """Gradients that are written when somebody looks; None where there may be none."""
+    variables, tree = variables_of(wrt, "grad: wrt")
+    stops = variables_of(stop, "grad: stop")[0] if stop is not None else []
+    check_connected([scalar_cost(cost)], variables, "raise", stops)
+    nodes, ends = [v.node for v in variables], [s.node for s in stops]
+    if not can_wait(cost.node, nodes, ends):
+        return None
+
+    gradients = _Gradients("grad")
+
+    def find() -> list[Variable]:
+        written = transform.grad(cost, variables, stop=stops, prepare=gradients.prepare)
+        found: list[Variable] = gradients.note(written)
+        return found
+
+    pending = Pending(cost.node, nodes, ends, find)
+    return unflatten(tree, [Deferred(pending, k, v) for k, v in enumerate(variables)])
+
+
 vjp = _stable(transform.vjp)
 jvp = _stable(transform.jvp)
 jacobian = _stable(transform.jacobian)
 hessian = _stable(transform.hessian)
 hvp = _stable(transform.hvp)
-value_and_grad = _stable(transform.value_and_grad)
+
+
+def value_and_grad(
+    function: Callable[..., Any], argnums: int | Sequence[int] = 0
+) -> Callable[..., tuple[Variable, Any]]:
+    """A function that gives the cost and its gradient by the arguments ``argnums``."""
+    return transform.value_and_grad(function, argnums, differentiate=grad)
 
 
 def check_grad(fn: Callable[..., Any], *values: Any, **options: Any) -> Any:

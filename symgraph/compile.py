@@ -21,13 +21,12 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from time import perf_counter_ns
 
-from symgraph.codegen.backend import BACKENDS, Compiled, backend
+from symgraph.codegen.backend import Compiled, backend
 from symgraph.config import config
-from symgraph.errors import ArgumentError, ParseError, nearest
+from symgraph.errors import ParseError
 from symgraph.ir.dim import Atom, DimLike
 from symgraph.ir.graph import substitute_nodes, toposort
 from symgraph.ir.node import Node
-from symgraph.ir.origin import at_line
 from symgraph.ir.resolve import Requirement, requirements, resolve
 from symgraph.loop.ir import Program
 from symgraph.loop.text import show
@@ -35,62 +34,15 @@ from symgraph.lower.expand import expand
 from symgraph.lower.memory import plan
 from symgraph.lower.program import Lowered, is_leaf_argument, lower
 from symgraph.lower.schedule import CPU, DEVICE
+from symgraph.mode import Mode
 from symgraph.ops.assume import assumed_of, carry
 from symgraph.rewrite.guards import guard
 from symgraph.rewrite.loops import tidy_loops
-from symgraph.rewrite.pipeline import PIPELINE, Pass, finish, optimize
+from symgraph.rewrite.pipeline import PIPELINE, finish, optimize
 from symgraph.rewrite.spread import spread_loops
 from symgraph.runtime import cache
 from symgraph.runtime.executable import Executable
 from symgraph.trace.record import Record
-
-ACCURACIES = ("as-written", "rules", "default", "high")
-MODES = ("fast", "quick", "debug")
-
-
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """How to compile: code generator, rewrite passes, accuracy, and whether to check every call.
-
-    ``passes=None`` means the standard ones; a tuple of ``Pass`` replaces them.
-    """
-
-    backend: str | None = None
-    passes: tuple[Pass, ...] | None = None
-    accuracy: str = "default"
-    check: bool = False
-    name: str = "fast"
-
-    def __post_init__(self) -> None:
-        _check_choice("accuracy", self.accuracy, ACCURACIES)
-        if self.backend is not None:
-            _check_choice("backend", self.backend, tuple(BACKENDS))
-
-    @property
-    def code_generator(self) -> str:
-        """The backend's name."""
-        return self.backend or config.text("backend")
-
-
-def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
-    """ArgumentError, with the nearest right value, for one that is not there."""
-    if value not in choices:
-        near = nearest(str(value), choices)
-        guess = f"did you mean {near!r}? " if near else ""
-        hint = f"{guess}use one of {', '.join(choices)}"
-        raise ArgumentError(at_line(f"there is no {what} {value!r}", hint=hint))
-
-
-def as_mode(mode: Mode | str | None) -> Mode:
-    """A mode from its name, or the configured one."""
-    _check_choice("backend", config.text("backend"), tuple(BACKENDS))
-    if isinstance(mode, Mode):
-        return mode
-    name = config.text("mode") if mode is None else mode
-    _check_choice("mode", name, MODES)
-    passes = PIPELINE[:1] if name == "quick" else None
-    return Mode(name=name, passes=passes, check=name == "debug")
-
 
 Stage = Callable[[tuple[Node, ...], Mode, Record], tuple[Node, ...]]
 
@@ -107,12 +59,13 @@ def _spread(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node
 
 def _rewrite(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
     passes = PIPELINE if mode.passes is None else mode.passes
+    if mode.is_quick:
+        passes = PIPELINE[:1]
     return optimize(outputs, mode.accuracy, record.rewrites, passes, journals=record.journals)
 
 
 def _range(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
-    whole = mode.passes is None
-    if not whole:
+    if mode.passes is not None or mode.is_quick:
         return outputs
     return finish(outputs, mode.accuracy, record.rewrites, record.journals)
 

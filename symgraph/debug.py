@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from symgraph.compile import Compiler, Mode
+from symgraph.compile import Compiler
 from symgraph.errors import NumericError, message
 from symgraph.ir.graph import toposort
 from symgraph.ir.node import Node
+from symgraph.mode import Mode
 from symgraph.ops.assume import assumed_of, assumptions
 from symgraph.ops.evaluate import evaluate
 

@@ -30,6 +30,7 @@ PACKAGES = {
 LEAVES = ("errors", "config", "display")
 ABOVE_COMPILE = (
     *LEAVES, "ir", "ops", "autodiff", "rewrite", "loop", "lower", "codegen", "trace", "runtime",
+    "mode",
 )  # fmt: skip
 LAYERS: dict[str, tuple[str, ...]] = {
     "errors": (),
@@ -61,9 +62,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "random": ("ops", "runtime"),
     "saving": ("errors", "ir", "ops", "archive"),
+    "mode": (*LEAVES, "ir", "rewrite", "codegen"),
     "compile": ABOVE_COMPILE,
+    "outline": (*ABOVE_COMPILE, "compile"),
     "debug": (*ABOVE_COMPILE, "compile"),
-    "api": (*ABOVE_COMPILE, "compile", "debug"),
+    "api": (*ABOVE_COMPILE, "compile", "outline", "debug"),
     "optim": (*ABOVE_COMPILE, "compile", "api"),
     "frontends": (*LEAVES, "api", "ops"),
 }

@@ -225,7 +225,7 @@ def value_and_grad(
     function: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
     *,
-    prepare: Prepare | None = None,
+    differentiate: Callable[..., Any] = grad,
 ) -> Callable[..., tuple[Variable, Any]]:
     """A function that gives the cost and its gradient by the arguments ``argnums``."""
 
@@ -240,7 +240,7 @@ def value_and_grad(
             )
         cost = function(*args, **options)
         wrt = args[argnums] if isinstance(argnums, int) else tuple(args[n] for n in numbers)
-        return cost, grad(cost, wrt, prepare=prepare)
+        return cost, differentiate(cost, wrt)
 
     return call
 

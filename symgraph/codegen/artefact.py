@@ -96,15 +96,19 @@ def load(artefact: Artefact) -> Loaded:
     return Loaded(artefact)
 
 
-def target_key() -> str:
-    """What object code depends on besides the program: processor, LLVM, kernels and this package.
+def processor_key() -> str:
+    """What object code depends on besides its source: processor and LLVM.
 
     The processor's features are in it because a virtual machine may mask some.
     """
     facts = [llvm.get_process_triple(), llvm.get_host_cpu_name()]
     facts += [llvm.get_host_cpu_features().flatten(), str(llvm.llvm_version_info)]
-    facts += [str(OPTIMIZE_LEVEL), _kernel_digest()]
-    return "|".join(facts)
+    return "|".join([*facts, str(OPTIMIZE_LEVEL)])
+
+
+def target_key() -> str:
+    """What object code of programs depends on: the processor, the kernels and this package."""
+    return f"{processor_key()}|{_kernel_digest()}"
 
 
 @cache

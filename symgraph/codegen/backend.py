@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from symgraph.errors import ArgumentError, message, nearest
-from symgraph.loop.ir import Kernel, Program
+
+if TYPE_CHECKING:
+    from symgraph.loop.ir import Kernel, Program
 
 Outcome = tuple[int, tuple[int, ...]]
 

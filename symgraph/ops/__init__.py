@@ -2,6 +2,8 @@
 
 import importlib
 
+from symgraph.ir.op import OPS
+
 MODULES = (
     "leaves",
     "arith",
@@ -39,3 +41,6 @@ MODULES = (
 
 for _module in MODULES:
     importlib.import_module(f"symgraph.ops.{_module}")
+
+BUILT_IN = dict(OPS)
+"""The ops that come with symgraph: their names mean the same in every process."""

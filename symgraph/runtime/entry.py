@@ -13,16 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from symgraph.codegen.artefact import target_key
+from symgraph.codegen.artefact import processor_key
 from symgraph.codegen.objects import Library, compile_text
 from symgraph.config import config
 from symgraph.runtime import cache as disk
-from symgraph.runtime import entry_code, entry_support, layout
+from symgraph.runtime import entry_support, layout
 from symgraph.runtime.entry_support import FREE_ARENAS
 from symgraph.runtime.layout import Layout
 from symgraph.runtime.shared import COMMITTING
 from symgraph.runtime.signature import Signature
 
+EXPORTS = ("entry", "strict")
+PATIENCE = 1 << 26  # work from which Python runs the call, so that Ctrl-C is heard meanwhile
 LEVEL = 1  # of optimization: an entry is run through once a call, and compiled in 2 ms
 _SUPPORT_LEVEL = 2
 Array = np.ndarray[Any, Any]
@@ -73,7 +75,7 @@ class Native:
     ) -> None:
         """``run``: the address of the program's code, which ``keep`` keeps."""
         self._keep = (keep, tuple(constants), tuple(cells))
-        self._library = Library([image], entry_code.EXPORTS, _support())
+        self._library = Library([image], EXPORTS, _support())
         self._counts = counts
         words = [run, 0, *functions, *(c.ctypes.data for c in constants), *map(id, cells)]
         words += [0] * counts.states
@@ -123,8 +125,10 @@ def _free(address: int) -> None:
 
 def image(signature: Signature, at: Layout, block: int, cell: tuple[int, int]) -> bytes:
     """The object image of a signature's entry."""
-    text = entry_code.text(signature, at, block, cell)
-    return compile_text(text, entry_code.EXPORTS, LEVEL)
+    from symgraph.runtime import entry_code  # not needed where the image comes from disk
+
+    text = entry_code.text(signature, at, block, cell, PATIENCE)
+    return compile_text(text, EXPORTS, LEVEL)
 
 
 # ---------------------------------------------------------------- what all entries share
@@ -148,7 +152,7 @@ def _shared() -> dict[str, int]:
     at = layout.find()
     assert at is not None
     text = entry_support.text(at)
-    name = "entry-" + disk.key(text, target_key())
+    name = "entry-" + disk.key(text, processor_key())
     found = disk.read(name) if config.cache else None
     if found is None:
         found = compile_text(text, entry_support.EXPORTS, _SUPPORT_LEVEL)

@@ -21,10 +21,8 @@ from symgraph.runtime.entry_support import ALIGNED, C_CONTIGUOUS, DECLARATIONS, 
 from symgraph.runtime.layout import Layout
 from symgraph.runtime.signature import ARGUMENT, CONSTANT, STATE, Signature, Tensor
 
-EXPORTS = ("entry", "strict")
 RUN, FUNCTIONS = 0, 16  # offsets in a function's block; entry_support has that of the arenas
 RELEASE = 1 << 14  # work from which the GIL is released: 38 ns, against 10 us
-PATIENCE = 1 << 26  # work from which Python runs the call, so that Ctrl-C is heard meanwhile
 _READY = C_CONTIGUOUS | ALIGNED
 _ELSEWHERE = "inttoptr (i64 1 to ptr)"  # what ``body`` gives for a call that is not for it
 
@@ -45,9 +43,12 @@ def states_offset(signature: Signature) -> int:
     return constants_offset(signature) + 8 * signature.constants
 
 
-def text(signature: Signature, at: Layout, block: int, cell: tuple[int, int]) -> str:
-    """The module. ``block``: offset of a function's block; ``cell``: of a cell's value, device."""
-    body = "\n".join(_Body(signature, at, cell).lines)
+def text(signature: Signature, at: Layout, block: int, cell: tuple[int, int], patience: int) -> str:
+    """The module. ``block``: offset of a function's block; ``cell``: of a cell's value, device.
+
+    ``patience``: work from which calls are left to Python.
+    """
+    body = "\n".join(_Body(signature, at, cell, patience).lines)
     ways = _WAYS.replace("BLOCK", str(block))
     descrs = {t.dtype.char for t in (*signature.arguments, *signature.states, *signature.results)}
     names = "".join(f'@"np.{char}" = external global i8\n' for char in sorted(descrs))
@@ -89,7 +90,10 @@ refuse:
 class _Body:
     """Writes ``body``; one use."""
 
-    def __init__(self, signature: Signature, at: Layout, place: tuple[int, int]) -> None:
+    def __init__(
+        self, signature: Signature, at: Layout, place: tuple[int, int], patience: int
+    ) -> None:
+        self.patience = patience
         self.sig, self.at = signature, at
         self.value_at, self.device_at = place
         self.count = 0
@@ -264,10 +268,10 @@ class _Body:
         ratio = -(-self.sig.work // max(1, self.sig.elements))
         self.work = self.dim(mul(elements, ratio)) if isinstance(elements, Dim) else self.sig.work
         if isinstance(self.work, int):
-            if self.work >= PATIENCE:
+            if self.work >= self.patience:
                 self.guard(["%own"], "elsewhere")
             return
-        few = self.value(f"icmp slt i64 {self.work}, {PATIENCE}")
+        few = self.value(f"icmp slt i64 {self.work}, {self.patience}")
         self.guard([self.value(f"or i1 {few}, %own")], "elsewhere")
 
     def _hold(self, states: list[str]) -> None:

@@ -6,7 +6,6 @@ each takes an arena from a pool, and puts it back.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +18,7 @@ from symgraph.ir.dim import Atom, evaluate
 from symgraph.ir.node import Node
 from symgraph.lower.memory import ALIGNMENT, Plan
 from symgraph.lower.program import Lowered
+from symgraph.runtime.device import DeviceArray
 from symgraph.runtime.profile import Profile, profile
 
 Array = np.ndarray[Any, Any]
@@ -33,19 +33,6 @@ class Layout:
     shapes: tuple[tuple[int, ...], ...]
     offsets: tuple[int, ...]
     nbytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceArray:
-    """Memory on a device, with the shape it has for the graph."""
-
-    memory: Any  # an array of the device's own library
-    shape: tuple[int, ...]
-
-    def copy_to_host(self) -> Array:
-        """The values as a NumPy array."""
-        host: Array = np.asarray(self.memory.copy_to_host())
-        return host.reshape(-1)[: math.prod(self.shape)].reshape(self.shape)
 
 
 @dataclass(slots=True)

@@ -7,10 +7,9 @@ without an error; a call that fails changes nothing.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,143 +21,21 @@ from symgraph.ir.dim import Atom, DimLike, single_atom, substitute
 from symgraph.ir.graph import Graph
 from symgraph.ir.node import Node
 from symgraph.ir.origin import Line, at_line, user_line
-from symgraph.ir.resolve import Requirement, violations
-from symgraph.loop.ir import Kernel
-from symgraph.runtime.arguments import Parameter, bind_arguments, convert
-from symgraph.runtime.executable import Array, Executable, Layout
-from symgraph.runtime.profile import Profile
+from symgraph.ir.resolve import violations
+from symgraph.runtime.arguments import Array, bind_arguments, convert
+from symgraph.runtime.plumbing import Plumbing, Ready, Specialisation, Written
 from symgraph.runtime.shared import COMMIT, COMMITTING, publish, read_states
 from symgraph.runtime.vectorcall import function_type, put_into
-from symgraph.trace.cost import dims_of, kernel_bytes, kernel_flops, number_for
-from symgraph.trace.explain import Explanation, explain
-from symgraph.trace.make import Subject, make_trace, write_if_asked
-from symgraph.trace.record import Record
-from symgraph.trace.trace import Trace
 
 if TYPE_CHECKING:
+    from symgraph.runtime.kernel_view import KernelView
     from symgraph.runtime.native import Entry
+    from symgraph.runtime.profile import Profile
+    from symgraph.trace.explain import Explanation
+    from symgraph.trace.make import Subject
+    from symgraph.trace.trace import Trace
 
 SHORTEST_FIXED = 2  # lengths 0 and 1 stay symbols: code for them would be code for nothing else
-
-
-class Specialisation(Protocol):
-    """An executable and the user's leaves that its arguments stand for."""
-
-    @property
-    def executable(self) -> Executable:
-        """The program, ready to run."""
-        ...
-
-    @property
-    def record(self) -> Record:
-        """What compiling it did."""
-        ...
-
-    @property
-    def dims(self) -> Mapping[Atom, DimLike]:
-        """What dimension symbols of the user's graph are in it."""
-        ...
-
-    def argument_leaves(self) -> list[Node]:
-        """For every argument of the program, the leaf of the user's graph."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Length:
-    """A dimension that only data tells: a function computes it from the same inputs."""
-
-    atom: Atom
-    inputs: tuple[int, ...]
-    compute: Function
-
-
-@dataclass(slots=True)
-class Plumbing:
-    """What a function is made of; filled in by ``symgraph.api``."""
-
-    name: str
-    parameters: list[Parameter]
-    inputs: list[Node]
-    shared: list[Node]
-    n_outputs: int
-    updated: list[Node]
-    structure: Callable[[Sequence[Any]], Any]
-    required: list[Requirement]
-    specialise: Callable[[Mapping[Atom, DimLike]], Specialisation]
-    record: Any
-    graph: Graph
-    rebuild: tuple[Callable[..., Any], tuple[Any, ...]]
-    backend: str
-    nesting: str
-    threads: int = 0
-    lengths: list[Length] = field(default_factory=list)
-    observe: Callable[..., None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A specialisation prepared for one set of shapes."""
-
-    executable: Executable
-    leaves: tuple[Node, ...]
-    layout: Layout
-    entry: Entry | None
-
-
-@dataclass(frozen=True, slots=True)
-class KernelView:
-    """A kernel for people: ``source`` runs as plain Python on arrays; ``lines`` are the user's."""
-
-    kernel: Kernel
-    executable: Executable
-    generator: str
-
-    @property
-    def name(self) -> str:
-        """Its name, from the ops in it."""
-        return self.kernel.name
-
-    @property
-    def source(self) -> str:
-        """Readable source."""
-        return backend(self.generator).source(self.kernel)
-
-    @property
-    def lines(self) -> list[Line]:
-        """The lines of the user's program that it computes."""
-        return [Line(file, number) for file, number in self.kernel.lines]
-
-    def bytes(self, **dims: int) -> int:
-        """Bytes that a call reads and writes, each buffer once, for dimensions given by name."""
-        sizes = dims_of(self.executable.lowered.sizes)
-        return number_for(kernel_bytes(self.kernel, sizes), dims, f"{self.name}.bytes")
-
-    def flops(self, **dims: int) -> int:
-        """Operations of a call, counted on its loops (``trace.cost``), for dimensions by name."""
-        sizes = dims_of(self.executable.lowered.sizes)
-        return number_for(kernel_flops(self.kernel, sizes), dims, f"{self.name}.flops")
-
-    def _assembly(self) -> tuple[str, str]:
-        from symgraph.codegen.llvm_cpu import kernel_assembly  # imports LLVM
-
-        return kernel_assembly(self.executable.lowered.program, self.kernel.name)
-
-    @property
-    def llvm(self) -> str:
-        """The kernel as optimized LLVM."""
-        return self._assembly()[0]
-
-    @property
-    def asm(self) -> str:
-        """The kernel as machine assembly."""
-        return self._assembly()[1]
-
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
-        return mimebundle(self)
-
-    def __repr__(self) -> str:
-        return f"<kernel {self.name}>"
 
 
 class Function:
@@ -176,7 +53,7 @@ class Function:
         self._p = plumbing
         self._ready: dict[tuple[Any, ...], Ready] = {}
         self._special: dict[frozenset[tuple[Atom, DimLike]], Specialisation] = {}
-        self._entries: dict[frozenset[tuple[Atom, DimLike]], Entry | None] = {}
+        self._entries: dict[frozenset[tuple[Atom, DimLike]], Ready] = {}
         self._seen: dict[Atom, int] = {}
         self._varying: set[Atom] = set()
         self._lock = threading.RLock()
@@ -196,20 +73,21 @@ class Function:
             made = ready.entry.call(self, arrays, None)
             if made is not NotImplemented:
                 return made
-        results: list[Any] = [*self._results(ready, out, arrays)]
+        written = self._written(ready)
+        results: list[Any] = [*self._results(written, out, arrays)]
         if ready.entry is not None and out is not None:
             made = ready.entry.call(self, arrays, results[: p.n_outputs])
             if made is not NotImplemented:
                 return self._returned(results[: p.n_outputs], out)
-        leaves = [values[n] if n in values else n.attrs["value"] for n in ready.leaves]
+        leaves = [values[n] if n in values else n.attrs["value"] for n in written.leaves]
         if p.observe is not None:
             p.observe(self, values)
         if on_device:
-            results[p.n_outputs :] = ready.executable.run_on_device(
-                leaves, results[: p.n_outputs], ready.layout
+            results[p.n_outputs :] = written.executable.run_on_device(
+                leaves, results[: p.n_outputs], written.layout
             )
         else:
-            ready.executable.run(leaves, results, ready.layout)
+            written.executable.run(leaves, results, written.layout)
         if p.observe is not None:
             p.observe(self, values, results)
         self._publish(results[p.n_outputs :])
@@ -239,7 +117,7 @@ class Function:
                 f"{self.name}: profiles are made on the CPU, not on {self._p.backend}"
             )
         values, arrays = self._values(args, kwargs, on_device=False)
-        ready = self._prepare(values, arrays)
+        ready = self._written(self._prepare(values, arrays))
         leaves = [values[n] if n in values else n.attrs["value"] for n in ready.leaves]
         results = self._results(ready, None, arrays)
         how = self._p.backend
@@ -263,40 +141,55 @@ class Function:
             if number < 0:
                 what = f"{self.name}: a length computed from data is negative: {atom} = {number}"
                 raise ShapeError(at_line(what))
-        special = self._fixed(sizes) | violations(self._p.required, sizes)
-        found = self._specialised(special)
-        leaves = tuple(found.argument_leaves())
-        entry = self._entry(special, found, leaves, sizes)
-        return Ready(found.executable, leaves, found.executable.layout(sizes), entry)
+        special = self._fixed(sizes) | violations(self._p.outline.known, sizes)
+        key = frozenset(special.items())
+        ready = self._entries.get(key)
+        if ready is None:
+            ready = self._entries[key] = Ready(special, sizes, None, None)
+            ready.entry = self._entry(ready)
+        if ready.entry is None:
+            return Ready(special, sizes, None, None)
+        put_into(self, _class_and_offset()[1], ready.entry.native.entry, ready.entry.native.block)
+        return Ready(special, sizes, ready.entry, None)
 
-    def _entry(
-        self,
-        special: Mapping[Atom, DimLike],
-        found: Specialisation,
-        leaves: Sequence[Node],
-        sizes: Mapping[Atom, int],
-    ) -> Entry | None:
-        """The machine code's own entry for a specialisation; calls reach the latest directly."""
-        key, (_, offset) = frozenset(special.items()), _class_and_offset()
-        p = self._p
-        if p.observe is not None or p.lengths or offset < 0:
+    def _entry(self, ready: Ready) -> Entry | None:
+        """The machine code's own entry for a specialisation: from disk, or made now."""
+        p, (_, offset) = self._p, _class_and_offset()
+        if p.observe is not None or p.lengths or offset < 0 or p.backend in ("interp", "cuda"):
             return None
-        if key not in self._entries:
-            from symgraph.runtime import native  # imports LLVM
+        from symgraph.runtime import native, warm  # imports LLVM
 
-            made = native.recipe(p, found.executable, leaves, found.dims, sizes, offset)
-            code = found.executable.code
-            self._entries[key] = None if made is None else native.attach(p, made, code)
-        entry = self._entries[key]
-        if entry is not None:
-            put_into(self, offset, entry.native.entry, entry.native.block)
-        return entry
+        name = warm.name(p.outline.name(ready.special), offset)
+        found = warm.read(name, p.outline.constants) if name and not config.trace else None
+        if found is not None:
+            return native.attach(p, *found)
+        written = self._written(ready)
+        dims = self._specialised(self._complete(ready)).dims
+        made = native.recipe(p, written.executable, written.leaves, dims, ready.sizes, offset)
+        if made is None:
+            return None
+        if name:
+            warm.write(name, made, written.executable.code, p.outline.constants())
+        return native.attach(p, made, written.executable.code)
+
+    def _complete(self, ready: Ready) -> dict[Atom, DimLike]:
+        """Special dims, with those that gradients ask for."""
+        return dict(ready.special) | violations(self._p.required, ready.sizes)
+
+    def _written(self, ready: Ready) -> Written:
+        """The specialisation as Python runs it; compiled now where the code came from disk."""
+        if ready.written is None:
+            found = self._specialised(self._complete(ready))
+            layout = found.executable.layout(ready.sizes)
+            leaves = tuple(found.argument_leaves())
+            ready.written = Written(found.executable, leaves, layout)
+        return ready.written
 
     def _fail(self, block: int, code: int, *facts: int) -> None:
         """Raises what a failure code of the entry with that block means."""
-        for key, entry in self._entries.items():
-            if entry is not None and entry.native.block == block:
-                raise self._special[key].executable.failure(code, facts)
+        for ready in self._entries.values():
+            if ready.entry is not None and ready.entry.native.block == block:
+                raise self._written(ready).executable.failure(code, facts)
         raise SymgraphError(f"compiled code stopped with code {code}")
 
     def _fixed(self, sizes: Mapping[Atom, int]) -> dict[Atom, int]:
@@ -313,8 +206,10 @@ class Function:
     def _specialised(self, special: Mapping[Atom, DimLike]) -> Specialisation:
         key = frozenset(special.items())
         if key not in self._special:
-            found = self._special[key] = self._p.specialise(special)
+            found = self._special[key] = self._p.outline.specialise(special)
             if config.trace:
+                from symgraph.trace.make import write_if_asked
+
                 write_if_asked(self._subject(found))
         return self._special[key]
 
@@ -361,7 +256,7 @@ class Function:
             "dims of one name must be equal in one call",
         )
 
-    def _results(self, ready: Ready, out: Any, arrays: Sequence[Array]) -> list[Array]:
+    def _results(self, ready: Written, out: Any, arrays: Sequence[Array]) -> list[Array]:
         p = self._p
         outputs = ready.executable.outputs
         fresh: list[Array | None] = [None] * len(outputs)
@@ -426,25 +321,25 @@ class Function:
     @property
     def output_names(self) -> list[str]:
         """What the outputs of ``graph`` are called: results, then the new values of state."""
-        results = self._p.graph.outputs[: self._p.n_outputs]
+        results = self._p.outline.graph.outputs[: self._p.n_outputs]
         names = [n.name or f"output {k}" for k, n in enumerate(results)]
         return names + [f"new {n.name or 'state'}" for n in self._p.updated]
 
     @property
     def graph(self) -> Graph:
         """The graph as built: parameters are the inputs, outputs are results, then new state."""
-        return self._p.graph
+        return self._p.outline.graph
 
     @property
     def optimized(self) -> Graph:
         """The graph after all rewriting, as it is lowered."""
         self._specialised({})
-        return Graph(tuple(self._p.inputs), self._p.record.stages["final"])
+        return Graph(tuple(self._p.inputs), self._p.outline.record.stages["final"])
 
     def stage(self, name: str) -> tuple[Node, ...]:
         """Outputs after a stage of the compiler: built, stable, expanded, final."""
         self._specialised({})
-        stages = self._p.record.stages
+        stages = self._p.outline.record.stages
         if name not in stages:
             raise ArgumentError(f"there is no stage {name!r}; stages: {', '.join(stages)}")
         found: tuple[Node, ...] = stages[name]
@@ -454,6 +349,8 @@ class Function:
     def trace(self) -> Trace:
         """Every rewrite with rule, reason, before and after; stages, kernels, memory, times."""
         if self._trace is None:
+            from symgraph.trace.make import make_trace
+
             self._trace = make_trace(self._subject(self._specialised({})))
         return self._trace
 
@@ -462,13 +359,17 @@ class Function:
 
         ``what`` may be a node ("%7"), a name, an operation, a rule or a kernel too.
         """
+        from symgraph.trace.explain import explain
+
         return explain(self.trace, what)
 
     def _subject(self, found: Specialisation) -> Subject:
+        from symgraph.trace.make import Subject
+
         p, ready = self._p, found.executable
         return Subject(
             self.name,
-            p.graph,
+            p.outline.graph,
             self.output_names,
             p.required,
             found.record,
@@ -482,6 +383,8 @@ class Function:
     @property
     def kernels(self) -> list[KernelView]:
         """The loops that run, in order."""
+        from symgraph.runtime.kernel_view import KernelView
+
         executable = self._specialised({}).executable
         return [
             KernelView(k, executable, self._p.backend) for k in executable.lowered.program.kernels

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -15,12 +15,13 @@ from symgraph.ir.node import Node
 from symgraph.ir.resolve import Requirement
 from symgraph.ir.type import TensorType
 from symgraph.runtime import entry, layout, vectorcall
-from symgraph.runtime.entry_code import PATIENCE
-from symgraph.runtime.executable import Executable
+from symgraph.runtime.entry import PATIENCE
 from symgraph.runtime.patience import patiently
 from symgraph.runtime.shared import Cell
 from symgraph.runtime.signature import ARGUMENT, CONSTANT, STATE, Signature, Tensor
-from symgraph.runtime.work import work
+
+if TYPE_CHECKING:
+    from symgraph.runtime.executable import Executable
 
 Array = np.ndarray[Any, Any]
 
@@ -32,7 +33,12 @@ class Interface(Protocol):
     shared: list[Node]
     updated: list[Node]
     n_outputs: int
-    required: list[Requirement]
+
+    @property
+    def required(self) -> list[Requirement]:
+        """All that dims must fulfil."""
+        ...
+
     nesting: str
     threads: int
 
@@ -76,7 +82,7 @@ def recipe(
     if signature is None or not signature.is_complete():
         return None
     try:
-        image = entry.image(signature, at, offset + 8, _cell_places())
+        image = entry.image(signature, at, offset + 8, cell_places())
     except UnsupportedError:  # a dimension that code does not compute
         return None
     return Recipe(image, entry.interface(signature), constants, signature.work)
@@ -136,6 +142,8 @@ def _signature(
     sizes: Mapping[Atom, int],
     functions: int,
 ) -> Signature | None:
+    from symgraph.runtime.work import work  # the loop IR, which a warm start does not need
+
     lowered, plan = executable.lowered, executable.plan
     arguments = tuple(_tensor(n.tensor, dims) for n in p.inputs)
     held = tuple(_tensor(n.tensor, dims) for n in states)
@@ -183,5 +191,6 @@ def _checks(
 
 
 @cache
-def _cell_places() -> tuple[int, int]:
+def cell_places() -> tuple[int, int]:
+    """Where a state's cell has its value and its device."""
     return vectorcall.cell_places(Cell)

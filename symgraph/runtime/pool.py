@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from symgraph.codegen.artefact import target_key
+from symgraph.codegen.artefact import processor_key
 from symgraph.codegen.objects import Library, compile_text
 from symgraph.config import config
 from symgraph.runtime import cache, pool_code
@@ -221,7 +221,7 @@ def _library(width: int, spin: int) -> Library:
         text = pool_code.text(width, spin)
         limited = (pool_code.limited(k) for k in range(2, width))
         exports = [NAME, SERIAL, "symgraph_pool", "worker", "quit", *limited]
-    name = "pool-" + cache.key(text, target_key())
+    name = "pool-" + cache.key(text, processor_key())
     image = cache.read(name) if config.cache else None
     if image is None:
         image = compile_text(text, exports, LEVEL)

@@ -25,7 +25,7 @@ from symgraph.ir.type import TensorType
 from symgraph.ir.variable import HANDLES, Variable
 from symgraph.ops.assume import set_domain
 from symgraph.runtime.arguments import exact
-from symgraph.runtime.executable import DeviceArray
+from symgraph.runtime.device import DeviceArray
 
 Array = np.ndarray[Any, Any]
 COMMIT = threading.RLock()

@@ -43,6 +43,17 @@ def _entries(folder: Path) -> list[Path]:
     return sorted(p for p in folder.glob("*" + cache.SUFFIX) if "-" not in p.stem)
 
 
+def _graphs(folder: Path) -> list[Path]:
+    """What is found by the graph as the user built it."""
+    return sorted(folder.glob("graph-*" + cache.SUFFIX))
+
+
+def _forget_graphs(folder: Path) -> None:
+    """So that the next function looks for its program."""
+    for path in _graphs(folder):
+        path.unlink()
+
+
 @pytest.fixture
 def folder(tmp_path):
     with sg.config(cache_dir=str(tmp_path), cache=True):
@@ -54,6 +65,7 @@ def test_equal_graphs_share_an_entry(folder):
     (entry,) = _entries(folder)
     made = entry.read_bytes()
     os.utime(entry, (1, 1))
+    _forget_graphs(folder)
     y = sg.vector("another name")
     _right(sg.function([y], sg.sin(y) * 2.5))
     assert _entries(folder) == [entry]
@@ -95,14 +107,17 @@ def _foreign(data: bytes) -> bytes:
         lambda data: data[::-1],
     ],
 )
-def test_a_bad_entry_is_a_warning_and_compiled_again(folder, spoil):
+@pytest.mark.parametrize("kind", [_entries, _graphs])
+def test_a_bad_entry_is_a_warning_and_compiled_again(folder, spoil, kind):
     _right(_function())
-    (entry,) = _entries(folder)
+    (entry,) = kind(folder)
     good = entry.read_bytes()
+    if kind is _entries:
+        _forget_graphs(folder)
     entry.write_bytes(spoil(good))
     with pytest.warns(sg.CacheWarning, match="compiled again"):
         _right(_function())
-    assert len(_entries(folder)) == 1
+    assert len(kind(folder)) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         _right(_function())
@@ -114,6 +129,7 @@ def test_the_entry_of_another_program_is_not_served(folder):
     _right(_function(3.5), 3.5)
     (second,) = [e for e in _entries(folder) if e != first]
     second.write_bytes(first.read_bytes())
+    _forget_graphs(folder)
     with pytest.warns(sg.CacheWarning):
         _right(_function(3.5), 3.5)
 
@@ -143,7 +159,7 @@ def test_the_oldest_entries_go_when_the_cache_is_full(folder):
 
 def test_no_scratch_files_are_left(folder):
     _right(_function())
-    assert [p.suffix for p in folder.iterdir()] == [cache.SUFFIX]
+    assert {p.suffix for p in folder.iterdir()} == {cache.SUFFIX}
 
 
 def _start(folder: Path, number: float) -> subprocess.Popen[bytes]:

@@ -10,6 +10,7 @@ import pytest
 
 import symgraph as sg
 from symgraph import compile as driver
+from symgraph.mode import as_mode
 
 
 def _line() -> int:
@@ -97,7 +98,7 @@ def test_checks_work_with_loops_lengths_and_branches(accuracy):
     n = sg.scalar("n", dtype="int64")
     last, every = sg.scan(lambda c, v: (c + v, c * v), sg.constant(1.0), x)
     found = sg.cond(last > 0, lambda: sg.log(last), lambda: last)
-    mode = replace(driver.as_mode("debug"), accuracy=accuracy)
+    mode = replace(as_mode("debug"), accuracy=accuracy)
     f = sg.function([x, n], [found, every, sg.arange(n) * 2], mode=mode)
     for values, wanted in [([1.0, -4.0, 2.5], np.log(0.5)), ([1.0, -4.0, 1.0], -1.0)]:
         got = f(values, 3)

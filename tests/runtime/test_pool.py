@@ -41,7 +41,7 @@ def test_many_jobs_from_many_threads_at_once(four):
     wrong = []
 
     def user(seed):
-        wrong.extend(seed for _ in range(300) if not added(four.address(), 500, 8, seed))
+        wrong.extend(seed for _ in range(100) if not added(four.address(), 500, 8, seed))
 
     users = [threading.Thread(target=user, args=(k,)) for k in range(4)]
     for u in users:
@@ -152,6 +152,7 @@ print("right")
 
 
 @native
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["", "atexit.unregister(p.stop)", "post_forever(p); sys.exit(0)"])
 def test_a_process_ends_whatever_its_workers_do(end):
     program = f"""

@@ -16,7 +16,8 @@ from typing import Any
 from symgraph import printing
 from symgraph.ir.graph import Graph
 from symgraph.ir.variable import Variable
-from symgraph.runtime.function import Function, KernelView
+from symgraph.runtime.function import Function
+from symgraph.runtime.kernel_view import KernelView
 from symgraph.runtime.profile import Profile
 from symgraph.trace.trace import Trace
 

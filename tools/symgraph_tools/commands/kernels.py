@@ -10,7 +10,8 @@ import click
 from ..conventions import Console, Failure, command, json_option, target_argument
 
 if TYPE_CHECKING:
-    from symgraph.runtime.function import Function, KernelView
+    from symgraph.runtime.function import Function
+    from symgraph.runtime.kernel_view import KernelView
 
     from ..target import Target
 

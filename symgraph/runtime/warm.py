@@ -1,0 +1,107 @@
+"""Entries on disk by the graph as the user built it: a warm start neither rewrites nor lowers.
+
+A record is a line of JSON, the entry's image, the program's artefact, and those constants that
+rewriting made (others are the user's, and are named by their place in the graph).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from symgraph.codegen import artefact
+from symgraph.config import config
+from symgraph.errors import ParseError
+from symgraph.ir.node import Node
+from symgraph.runtime import cache as disk
+from symgraph.runtime import layout
+from symgraph.runtime.entry import Interface
+from symgraph.runtime.native import Recipe, cell_places
+
+Found = tuple[Recipe, artefact.Loaded]
+Array = np.ndarray[Any, Any]
+
+
+def name(graph: str | None, offset: int) -> str | None:
+    """The name of a record: of the graph, the processor, the layouts and all our source files."""
+    at = layout.find()
+    if graph is None or at is None or not config.cache:
+        return None
+    places = f"{at.key()} {offset} {cell_places()}"
+    return "graph-" + disk.key(graph, places, artefact.processor_key(), _sources())
+
+
+@cache
+def _sources() -> str:
+    """Names, sizes and times of all source files: what Python itself trusts for its .pyc files."""
+    found = []
+    for package in ("symgraph", "symgraph_kernels"):
+        spec = find_spec(package)  # finds without importing
+        pending = [*(spec.submodule_search_locations or ())] if spec else []
+        while pending:
+            with os.scandir(pending.pop()) as entries:
+                for item in entries:
+                    if item.is_dir():
+                        pending.append(item.path)
+                    elif item.name.endswith(".py"):
+                        status = item.stat()
+                        found.append(f"{item.path} {status.st_size} {status.st_mtime_ns}")
+    return disk.key(*sorted(found))
+
+
+def write(name: str, made: Recipe, code: Any, known: Sequence[Node]) -> None:
+    """Keep an entry with its program."""
+    program = code.to_bytes()
+    places = {id(n.attrs["value"]): k for k, n in enumerate(known)}
+    rows: list[Any] = []
+    own: list[bytes] = []
+    for array in made.constants:
+        if id(array) in places:
+            rows.append(places[id(array)])
+        else:
+            rows.append([array.dtype.str, array.shape])
+            own.append(array.tobytes())
+    head = {
+        "counts": asdict(made.counts),
+        "work": made.work,
+        "constants": rows,
+        "parts": [len(made.image), len(program), *map(len, own)],
+    }
+    disk.write(name, b"".join([json.dumps(head).encode(), b"\n", made.image, program, *own]))
+
+
+def read(name: str, known: Callable[[], Sequence[Node]]) -> Found | None:
+    """The entry and the loaded program, or None where there is none that is whole."""
+    data = disk.read(name)
+    if data is None:
+        return None
+    line, _, rest = data.partition(b"\n")
+    try:
+        head = json.loads(line)
+        parts = []
+        for size in head["parts"]:
+            parts.append(rest[:size])
+            rest = rest[size:]
+        constants = tuple(_constants(head["constants"], parts[2:], known()))
+        loaded = artefact.load(artefact.Artefact.from_bytes(parts[1]))
+        counts = Interface(**head["counts"])
+        return Recipe(parts[0], counts, constants, head["work"]), loaded
+    except (ParseError, ValueError, KeyError, IndexError) as error:
+        disk.reject(name, str(error))
+        return None
+
+
+def _constants(rows: Sequence[Any], own: Sequence[bytes], known: Sequence[Node]) -> Any:
+    given = iter(own)
+    for row in rows:
+        if isinstance(row, int):
+            yield known[row].attrs["value"]
+        else:
+            yield np.frombuffer(next(given), row[0]).reshape(row[1])

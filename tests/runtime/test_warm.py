@@ -1,0 +1,232 @@
+"""A second process finds code by the graph as the user built it, and does no rewriting."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+import symgraph as sg
+from symgraph.autodiff.deferred import Deferred
+from symgraph.ir.digest import Digest, NotPortable
+from symgraph.ops import BUILT_IN
+
+HEAVY = ("numba", "scipy", "symgraph.rewrite.engine", "symgraph.lower.program", "symgraph.compile")
+
+PROGRAMS = {
+    "values": """
+        x, y = sg.vectors("x", "y")
+        f = sg.function([x, y], [sg.sum(x * y + 1.0), x - y])
+        out = f(a, b)
+    """,
+    "gradients": """
+        x, y = sg.vectors("x", "y")
+        cost = sg.sum(sg.log(1 + sg.exp(x * y)))
+        f = sg.function([x, y], [cost, *sg.grad(cost, [x, y])])
+        out = f(a, b)
+    """,
+    "constants": """
+        x = sg.vector("x")
+        w = sg.constant(np.arange(10.0))
+        f = sg.function([x], {"p": x * w + sg.constant(np.linspace(0, 1, 10)), "s": sg.max(w)})
+        found = f(a)
+        out = [found["p"], found["s"]]
+    """,
+    "a loop": """
+        x = sg.vector("x")
+        last, every = sg.scan(lambda c, v: (c * 0.5 + v, c * c), sg.constant(0.0), x)
+        f = sg.function([x], [last, every, *sg.grad(last + sg.sum(every), [x])])
+        out = f(a)
+    """,
+    "states": """
+        x, s = sg.vector("x"), sg.shared(np.ones(10), "s")
+        f = sg.function([x], sg.sum(x * s), updates={s: s + x})
+        out = [f(a), f(a), s.get_value()]
+    """,
+    "a product": """
+        x, w = sg.matrix("x"), sg.matrix("w")
+        cost = sg.mean(sg.tanh(x @ w))
+        f = sg.function([x, w], [cost, *sg.grad(cost, [w])])
+        out = f(a.reshape(2, 5), b.reshape(5, 2))
+    """,
+    "changing lengths": """
+        x, y = sg.vectors("x", "y")
+        f = sg.function([x, y], x * y)
+        out = [f(a, b), f(a[:4].copy(), b[:4].copy()), f(a, b[:1]), f(b, a)]
+    """,
+}
+SCRIPT = """
+import sys
+import numpy as np
+import symgraph as sg
+a, b = np.random.default_rng(0).random((2, 10))
+{program}
+heavy = [m for m in {heavy} if m in sys.modules]
+print(repr([np.asarray(v).tolist() for v in out]))
+print(heavy)
+"""
+
+
+def _run(program, folder):
+    text = SCRIPT.format(program=textwrap.dedent(program), heavy=HEAVY)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment |= {"SYMGRAPH_CACHE_DIR": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-c", text],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    out, heavy = done.stdout.strip().splitlines()
+    return out, heavy
+
+
+_QUICK = ("gradients",)
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in _QUICK else pytest.param(n, marks=pytest.mark.slow) for n in PROGRAMS]
+)
+def test_a_second_process_neither_rewrites_nor_lowers(name, tmp_path):
+    cold, heavy = _run(PROGRAMS[name], tmp_path)
+    assert "symgraph.compile" in heavy
+    warm, heavy = _run(PROGRAMS[name], tmp_path)
+    assert warm == cold
+    assert heavy == "[]"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    with sg.config(cache_dir=str(tmp_path), cache=True):
+        yield tmp_path
+
+
+def test_what_was_not_compiled_is_compiled_when_looked_at(folder):
+    x = sg.vector("x")
+
+    def make():
+        cost = sg.sum(sg.log(1 + sg.exp(x)))
+        return sg.function([x], [cost, *sg.grad(cost, [x])])
+
+    a = np.linspace(-1, 1, 7)
+    make()(a)
+    f = make()
+    want = f(a)
+    assert f._p.outline._compiler is None
+    assert f.kernels
+    assert f.stage("stable")
+    assert f.graph.outputs[1].type == x.type
+    np.testing.assert_array_equal(f(a)[1], want[1])
+    out = [np.empty(()), np.empty(7)]
+    f(a, out=out)
+    np.testing.assert_array_equal(out[1], want[1])
+
+
+def test_an_index_outside_is_told_by_code_from_disk(folder):
+    def make():
+        x, i = sg.vector("values"), sg.vector("i", dtype="int64")
+        return sg.function([x, i], x[i])
+
+    a, i = np.arange(4.0), np.array([1, 9])
+    make()(a, np.array([0, 1]))
+    f = make()
+    assert f(a, np.array([2, 3])).tolist() == [2.0, 3.0]
+    assert f._p.outline._compiler is None
+    with pytest.raises(sg.BoundsError, match=r"index 9 is outside axis 0(.|\n)*values"):
+        f(a, i)
+
+
+def _name(build, mode=None):
+    outline = build()._p.outline
+    return outline.name({})
+
+
+def _graphs():
+    """Functions, no two of which may share code."""
+    x, y, n = sg.vector("x"), sg.vector("y"), sg.tensor("n", shape=("n",))
+    m, w = sg.tensor("m", shape=("n",)), sg.vector("w", dtype="float32")
+    s, t = sg.shared(np.ones(3), "s"), sg.shared(np.ones(3), "t")
+    cost = sg.sum(x * x * sg.tanh(y))
+    both = sg.grad(cost, [x, y])
+    yield lambda: sg.function([x, y], x + y)
+    yield lambda: sg.function([x, y], x - y)
+    yield lambda: sg.function([y, x], x - y)
+    yield lambda: sg.function([x, y], [x - y])
+    yield lambda: sg.function([x, y], (x - y,))
+    yield lambda: sg.function([x], x + x)
+    yield lambda: sg.function([n, m], n + m)
+    yield lambda: sg.function([w], w + w)
+    yield lambda: sg.function([x], x + 1.0)
+    yield lambda: sg.function([x], x + 2.0)
+    yield lambda: sg.function([x], x * -0.0)
+    yield lambda: sg.function([x], x * 0.0)
+    yield lambda: sg.function([x], x + sg.constant(np.arange(3.0)))
+    yield lambda: sg.function([x], x + sg.constant(np.arange(1, 4.0)))
+    yield lambda: sg.function([x, y], [cost, both[0]])
+    yield lambda: sg.function([x, y], [cost, both[1]])
+    yield lambda: sg.function([x, y], [cost, *sg.grad(cost, [x], stop=[y])])
+    yield lambda: sg.function([x], sg.sum(x) + s, updates={s: s + t})
+    yield lambda: sg.function([x], sg.sum(x) + s, updates={t: s + t})
+    yield lambda: sg.function([x], sg.exp(x), mode="quick")
+    yield lambda: sg.function([x], sg.exp(x), mode=sg.Mode(accuracy="as-written"))
+    yield lambda: sg.function([x], sg.exp(x))
+    yield lambda: sg.function([x], sg.abs(x))
+    p = sg.vector("p", domain="positive")
+    yield lambda: sg.function([p], sg.abs(p))
+    yield lambda: sg.function([x], sg.scan(lambda c, v: (c + v, None), sg.constant(0.0), x)[0])
+    yield lambda: sg.function([x], sg.scan(lambda c, v: (c - v, None), sg.constant(0.0), x)[0])
+
+
+def test_functions_that_differ_have_names_that_differ():
+    names = [_name(build) for build in _graphs()]
+    assert None not in names
+    assert len(set(names)) == len(names)
+
+
+def test_functions_that_are_equal_have_one_name():
+    def build(first, second):
+        x, y = sg.tensor(first, shape=(None, "d")), sg.tensor(second, shape=("d",))
+        cost = sg.sum(sg.exp(x @ y))
+        return sg.function([x, y], [cost, *sg.grad(cost, [x, y])])
+
+    assert _name(lambda: build("a", "b")) == _name(lambda: build("features", "weights"))
+
+
+def test_what_only_this_process_can_read_has_no_name():
+    with pytest.raises(NotPortable):
+        Digest(BUILT_IN).add(object())
+    x = sg.vector("x")
+    f = sg.function([x], sg.exp(x), mode=sg.Mode(passes=()))
+    assert f._p.outline.name({}) is None
+    np.testing.assert_allclose(f([0.0, 1.0]), np.exp([0.0, 1.0]))
+
+
+def test_gradients_wait_until_somebody_looks():
+    x, y = sg.vectors("x", "y")
+    cost = sg.sum(sg.exp(x) * y)
+    g, h = sg.grad(cost, [x, y])
+    assert isinstance(g, Deferred)
+    assert not g.pending.is_written
+    assert (g.dtype, g.ndim, g.shape) == (x.dtype, 1, x.shape)
+    g.name = "slope"
+    assert not h.pending.is_written
+    step = x - 0.1 * g
+    assert h.pending.is_written
+    assert g.node.name == "slope"
+    f = sg.function([x, y], [step, h])
+    a, b = np.array([0.0, 1.0]), np.array([2.0, 3.0])
+    np.testing.assert_allclose(f(a, b)[0], a - 0.1 * np.exp(a) * b)
+
+
+def test_gradients_alone_name_the_inputs_that_they_use():
+    x, y = sg.tensor("x", shape=("n",)), sg.tensor("y", shape=("n",))
+    (g,) = sg.grad(sg.sum(x * x + y), [x])
+    with pytest.raises(sg.UnusedInputError):
+        sg.function([x, y], g)
+    f = sg.function([x], g)
+    np.testing.assert_array_equal(f([1.0, 2.0]), [2.0, 4.0])
