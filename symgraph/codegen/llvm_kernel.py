@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from symgraph.codegen.llvm_expression import Memory
 from symgraph.codegen.llvm_parallel import Spreader
+from symgraph.codegen.llvm_rescue import is_short, short_definition
 from symgraph.codegen.llvm_statement import Statements, strides
 from symgraph.codegen.llvm_text import INDEX, POINTER, Module, Value
 from symgraph.codegen.python_kernel import can_fail
-from symgraph.codegen.rescue import definition
-from symgraph.loop.ir import Buffer, Fail, For, Kernel, While, Word
+from symgraph.codegen.rescue import Definition, definition
+from symgraph.loop.ir import Buffer, Fail, For, Function, Kernel, While, Word
 from symgraph.loop.traverse import expressions, postorder, statements
 from symgraph_kernels.table import ROWS
 
@@ -59,7 +60,7 @@ class KernelText:
             address = Value(POINTER, f"%b{k}")
             e.memory[spec.name] = Memory(address, spec.dtype, strides(e, spec.shape))
         for function in kernel.functions:
-            made = e.functions[function.name] = definition(function)
+            made = e.functions[function.name] = _definition(function, self.module)
             for name, text in made.parts():
                 self.module.define(name, text)
         spreader = Spreader(kernel)
@@ -77,3 +78,7 @@ class KernelText:
     def _parameter(self, spec: Buffer, k: int) -> str:
         access = "" if spec.name in self.kernel.writes else " readonly"
         return f"ptr noalias{access} %b{k}"
+
+
+def _definition(function: Function, module: Module) -> Definition:
+    return short_definition(function, module) if is_short(function) else definition(function)

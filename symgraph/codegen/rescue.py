@@ -22,7 +22,7 @@ ENTRY = "symgraph_rescue"
 CODE = "sg.code."  # names of the globals with the programs, which begin with the count of lanes
 LANES = {8: (2, 4, 8), 4: (4, 8, 16)}  # by bytes of the result
 _TYPES = {"float32": "float", "float64": "double"}
-_PURE = "noinline memory(none) nounwind willreturn"
+PURE = "noinline memory(none) nounwind willreturn"
 DECLARATION = f"declare void @{ENTRY}(ptr, ptr, ptr, i64, i64)"
 
 
@@ -59,10 +59,15 @@ def definition(function: Function) -> Definition:
     code = f"@{CODE}{function.name} = global [{len(numbers)} x i64] [{values}], align 64"
     lanes = LANES[function.result.dtype.itemsize]
     forms = tuple(_vector(function, result, params, n) for n in lanes)
-    mangled = ",".join(f"_ZGV_LLVM_N{n}{'v' * len(params)}_{name}({name}.{n})" for n in lanes)
-    attributes = f'"vector-function-abi-variant"="{mangled}" {_PURE}'
+    attributes = f"{vector_names(name, len(params), lanes)} {PURE}"
     text = _scalar(function, result, params, attributes)
     return Definition(name, result, params, code, forms, text)
+
+
+def vector_names(name: str, count: int, lanes: tuple[int, ...]) -> str:
+    """The attribute that tells the vectorizer of the forms ``<name>.<lanes>``."""
+    forms = ",".join(f"_ZGV_LLVM_N{n}{'v' * count}_{name}({name}.{n})" for n in lanes)
+    return f'"vector-function-abi-variant"="{forms}"'
 
 
 def _scalar(function: Function, result: str, params: tuple[str, ...], attributes: str) -> str:
@@ -95,7 +100,7 @@ def _vector(function: Function, result: str, params: tuple[str, ...], lanes: int
     vector, wide = f"<{lanes} x {result}>", f"<{lanes} x double>"
     name = f"{llvm_name(function)}.{lanes}"
     lines = [
-        f"define weak_odr {vector} @{name}({arguments}) {_PURE} {{",
+        f"define weak_odr {vector} @{name}({arguments}) {PURE} {{",
         "entry:",
         *_room(len(params) - 2, lanes),
         f"  %unsure = fcmp ugt {vector} %a1, zeroinitializer",

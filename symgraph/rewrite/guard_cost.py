@@ -6,7 +6,7 @@ the loop waits for, where functions cost far more than the bound of their errors
 too little to compute to matter. Memory is what comes from outside and what goes there, each counted
 for the first region that moves it: other values may well stay in the cache.
 
-The numbers are for one of several cores of a server with AVX2 or AVX-512 (Xeon, 2026): 20 GB/s and
+The numbers are for one of several cores of a server with AVX2 or AVX-512 (Xeon, 2026): 50 GB/s and
 3e10 operations/s in float64. They decide which loops are guarded, never a value.
 """
 
@@ -19,7 +19,7 @@ from symgraph.ir.node import Node
 
 ALLOWED = 1.1
 CALL = 8.0  # the compare, the call and what it keeps from staying in registers
-PER_BYTE = {8: 1.5, 4: 3.0}  # operations in the time of a byte, by the width of a number
+PER_BYTE = {8: 0.6, 4: 1.2}  # operations in the time of a byte, by the width of a number
 AGAIN = 0.3  # the slow form of an operation, in operations, times the usual share of its lanes
 COSTS = {
     **dict.fromkeys(("divide", "reciprocal", "sqrt"), 10.0),

@@ -1,0 +1,147 @@
+"""Slow functions of float32 as LLVM text: their body in float64, which is accurate enough for it.
+
+``short_definition`` is to ``rescue.definition`` what a few instructions are to the interpreter of
+double-double: the function that it gives costs a flagged lane some ten nanoseconds. The body stands
+in a function of its own, ``<name>.slow``, which vector forms call lane by lane.
+"""
+
+from __future__ import annotations
+
+from typing import Any  # NumPy scalars
+
+import numpy as np
+
+from symgraph.codegen.llvm_expression import Expressions
+from symgraph.codegen.llvm_text import Builder, Module, Value
+from symgraph.codegen.rescue import CODE, LANES, PURE, Definition, llvm_name, vector_names
+from symgraph.loop.ir import Cast, Const, Expr, Function, Var, Word
+from symgraph.loop.traverse import rebuild
+
+FLOAT32, FLOAT64 = np.dtype("float32"), np.dtype("float64")
+
+
+def is_short(function: Function) -> bool:
+    """Is it a function of float32 alone?"""
+    return all(x.dtype == FLOAT32 for x in (function.result, *function.params))
+
+
+def short_definition(function: Function, module: Module) -> Definition:
+    """The function with its vector forms; the elementary functions in it join the module."""
+    name, count = llvm_name(function), len(function.params)
+    code = f"@{CODE}{function.name} = global [1 x i64] zeroinitializer, align 64"
+    forms = [_slow(function, module)]
+    forms += [_vector(name, count, lanes) for lanes in LANES[4]]
+    mangled = vector_names(name, count + 2, LANES[4])
+    params = ", ".join(f"float %a{k}" for k in range(count + 2))
+    given = ", ".join(f"float %a{k}" for k in range(count + 2) if k != 1)
+    text = f"""define internal float @{name}({params}) {mangled} {PURE} {{
+entry:
+  %sure = fcmp ole float %a1, 0.0
+  br i1 %sure, label %done, label %slow
+done:
+  ret float %a0
+slow:
+  %found = call float @{name}.slow({given})
+  ret float %found
+}}"""
+    return Definition(name, "float", ("float",) * (count + 2), code, tuple(forms), text)
+
+
+def _slow(function: Function, module: Module) -> str:
+    """The body: the fast value stays where an argument is not finite or the result is NaN."""
+    b = Builder(module)
+    b.calls_note = " noinline"
+    e = Expressions(b)
+    lines = []
+    differences = []
+    for k, param in enumerate(function.params):
+        lines.append(f"  %w{k} = fpext float %x{k} to double")
+        lines.append(f"  %d{k} = fsub double %w{k}, %w{k}")
+        differences.append(f"%d{k}")
+        e.values[param.name] = Value("double", f"%w{k}")
+    for let in function.body:
+        e.values[let.name] = e.write(widened(let.value))[0]
+    result = e.one(widened(function.result))
+    total = "0.0"
+    for k, d in enumerate(differences):
+        lines.append(f"  %s{k} = fadd double {total}, {d}")
+        total = f"%s{k}"
+    params = ", ".join(["float %fast", *(f"float %x{k}" for k in range(len(function.params)))])
+    return "\n".join([
+        f"define internal float @{llvm_name(function)}.slow({params}) noinline nounwind {{",
+        "entry:",
+        f"  %lanes = atomicrmw add ptr @{CODE}{function.name}, i64 1 monotonic",
+        *lines,
+        *b.lines,
+        f"  %narrow = fptrunc double {result.text} to float",
+        f"  %finite = fcmp ord double {total}, {result.text}",
+        "  %given = select i1 %finite, float %narrow, float %fast",
+        "  ret float %given",
+        "}",
+    ])  # fmt: skip
+
+
+def _vector(name: str, count: int, lanes: int) -> str:
+    vector = f"<{lanes} x float>"
+    params = ", ".join(f"{vector} %a{k}" for k in range(count + 2))
+    rows = [0, *range(2, count + 2)]
+    room = [f"  %r{k} = alloca {vector}, align 64" for k in rows]
+    stores = [f"  store {vector} %a{k}, ptr %r{k}, align 64" for k in rows]
+    places = [f"  %p{k} = getelementptr float, ptr %r{k}, i64 %i" for k in rows]
+    loads = [f"  %v{k} = load float, ptr %p{k}, align 4" for k in rows]
+    given = ", ".join(f"float %v{k}" for k in rows)
+    return "\n".join([
+        f"define weak_odr {vector} @{name}.{lanes}({params}) {PURE} {{",
+        "entry:",
+        *room,
+        f"  %unsure = fcmp ugt {vector} %a1, zeroinitializer",
+        f"  %bits = bitcast <{lanes} x i1> %unsure to i{lanes}",
+        f"  %sure = icmp eq i{lanes} %bits, 0",
+        "  br i1 %sure, label %done, label %slow",
+        "done:",
+        f"  ret {vector} %a0",
+        "slow:",
+        *stores,
+        f"  %mask = zext i{lanes} %bits to i64",
+        "  br label %head",
+        "head:",
+        "  %i = phi i64 [0, %slow], [%next, %tail]",
+        "  %shifted = lshr i64 %mask, %i",
+        "  %bit = trunc i64 %shifted to i1",
+        "  br i1 %bit, label %lane, label %tail",
+        "lane:",
+        *places,
+        *loads,
+        f"  %found = call float @{name}.slow({given})",
+        "  store float %found, ptr %p0, align 4",
+        "  br label %tail",
+        "tail:",
+        "  %next = add i64 %i, 1",
+        f"  %more = icmp ult i64 %next, {lanes}",
+        "  br i1 %more, label %head, label %last",
+        "last:",
+        f"  %result = load {vector}, ptr %r0, align 64",
+        f"  ret {vector} %result",
+        "}",
+    ])  # fmt: skip
+
+
+def widened(x: Expr) -> Expr:
+    """An expression of float32 in float64, its constants as they are."""
+
+    def change(node: Expr) -> Expr:
+        if isinstance(node, Cast):
+            return node.x if node.dtype == FLOAT32 and node.x.dtype == FLOAT64 else node
+        if node.dtype != FLOAT32:
+            return node
+        match node:
+            case Const(value, _):
+                wide: Any = FLOAT64.type(FLOAT32.type(value))  # type: ignore[arg-type]
+                return Const(wide, FLOAT64)
+            case Var(name, _):
+                return Var(name, FLOAT64)
+            case Word(name, args, _):
+                return Word(name, args, FLOAT64)
+        return node
+
+    return rebuild(x, change)
