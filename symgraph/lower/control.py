@@ -15,6 +15,7 @@ from symgraph.ir.node import Node, make_node
 from symgraph.ir.op import find_op
 from symgraph.ir.type import TensorType, TupleType
 from symgraph.loop.ir import Branch, Copy, Expr, Loop, Step, View
+from symgraph.lower.inline import inlined
 from symgraph.lower.stage import Storage
 from symgraph.lower.turns import Pair, alternating, starts_in_second
 
@@ -78,8 +79,15 @@ def scan(segment: Segment, node: Node) -> None:
         views.append(view)
         targets.append(storage)
         lowering.persistent.add(storage.name)
+    first_kernel = len(lowering.kernels)
     turns, pairs = _turn(segment, node, body, params, states, targets)
-    loop = alternating([*views, *turns], f"t{number}", attrs["length"], pairs, b)
+    steps, var, length = [*views, *turns], f"t{number}", b.size(attrs["length"])
+    one = inlined(lowering, first_kernel, steps, var, length, pairs)
+    if one is not None:
+        start = _start(segment, node.inputs[:n_state], states)
+        segment.step([*start, one], [s.name for s in inputs], [s.name for s in results])
+        return
+    loop = alternating(steps, var, attrs["length"], pairs, b)
     first_in = dict(pairs) if starts_in_second(attrs["length"]) else {}
     start = [
         Copy(first_in.get(s.name, s.name), segment.plain(i).name)

@@ -74,6 +74,11 @@ def _kind(nest: Nest, stages: dict[int, Stage]) -> str:
     return "vector" if folds or innermost else "parallel"
 
 
+def forwarded(statements: Iterable[Stmt], b: WordBuilder) -> list[Stmt]:
+    """Statements that load nothing again that they have stored or loaded at the same index."""
+    return _Forward(b).run(statements, {})
+
+
 class _Forward:
     def __init__(self, b: WordBuilder) -> None:
         self.b = b

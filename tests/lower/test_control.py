@@ -14,6 +14,7 @@ from symgraph.ir.graph import Graph, toposort
 from symgraph.ir.node import Node, rebuild
 from symgraph.ir.op import find_op
 from symgraph.ir.variable import Variable
+from symgraph.loop.ir import For, Repeat, Store
 from symgraph.loop.run import run_program
 from symgraph.lower.program import lower
 from symgraph.ops import random
@@ -22,6 +23,7 @@ from symgraph.ops.evaluate import evaluate
 from symgraph.ops.leaves import tensor
 from symgraph.rewrite.loops import tidy_loops
 from tests.autodiff.by_reference import normal
+from tests.lower.lowered import program_of
 
 sin, tanh, sqrt = find_op("sin"), find_op("tanh"), find_op("sqrt")
 
@@ -120,3 +122,35 @@ def test_random_words_are_short_code():
     drawn = random.bits(random.key(0), (8,), "uint64")
     (kernel,) = lower([], [drawn.node]).program.kernels
     assert len(str(kernel)) < 100_000
+
+
+def test_a_recurrence_of_numbers_is_one_kernel_with_its_state_in_a_local() -> None:
+    x, a = tensor("x", shape=(9,)), tensor("a", shape=())
+    for reverse in (False, True):
+        (last, other), outs = scan(
+            lambda s, v: ((a * s[0] + v[0], s[0] - s[1]), (s[0], v[0] * s[1])),
+            (np.float64(0.3), np.float64(-0.8)),
+            (x,),
+            reverse=reverse,
+        )
+        ends = [last, other, *outs]
+        check(ends, {x: normal(9), a: 0.7})
+        lowered = program_of(ends, [x, a])
+        assert not any(isinstance(s, Repeat) for s in lowered.program.steps)
+        (kernel,) = (k for k in lowered.program.kernels if k.name.endswith("_scan"))
+        (loop,) = (s for s in kernel.body if isinstance(s, For))
+        stored = [s.buffer for s in loop.body if isinstance(s, Store)]
+        assert all(len(lowered_shape(lowered, name)) == 1 for name in stored)
+
+
+def lowered_shape(lowered: Any, name: str) -> tuple[Any, ...]:
+    boxes = (*lowered.program.outputs, *lowered.program.temporaries)
+    return next(tuple(b.shape) for b in boxes if b.name == name)
+
+
+def test_small_arrays_as_state_are_copied_inside_one_kernel() -> None:
+    x = tensor("x", shape=(5, 3))
+    (last,), outs = scan(lambda s, v: ((tanh(s[0][::-1] * v[0]),), s[0] + 1.0), (normal(3),), (x,))
+    check([last, outs], {x: normal(5, 3)})
+    lowered = program_of([last, outs], [x])
+    assert not any(isinstance(s, Repeat) for s in lowered.program.steps)

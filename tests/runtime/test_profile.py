@@ -26,7 +26,7 @@ def test_profile_times_every_step_and_changes_nothing(backend, rng):
 
 
 def test_profile_of_a_loop_is_one_step():
-    x = sg.vector("x")
-    last, _ = sg.scan(lambda s, a: (s * 0.5 + a, None), sg.asarray(0.0), x)
-    found = sg.function([x], last).profile([1.0, 2.0, 3.0])
+    x = sg.tensor("x", shape=("n", "k", "k"))
+    last, _ = sg.scan(lambda s, a: (s @ a, None), sg.ones((2, 2)), x)
+    found = sg.function([x], last).profile(np.ones((3, 2, 2)))
     assert "loop" in [r.name for r in found.rows]
