@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from symgraph.ir.graph import Graph, toposort
 from symgraph.ir.node import Node, rebuild
+from symgraph.ir.op import find_op
 from symgraph.ir.origin import as_if_at
 from symgraph.ir.variable import Variable
+from symgraph.ops.create import iota
 
 MOST_ROUNDS = 32  # an expansion may use composites again; none of ours nests deeper than five
 
@@ -21,8 +24,38 @@ DIRECT: dict[str, Callable[[Node], bool]] = {
 """Library ops with an expansion: where the routine does the node as it is."""
 
 
+def _first_place(x: Variable, axes: tuple[int, ...], best: str) -> Variable:
+    """The first place of the largest or smallest element, by two folds that vectorize.
+
+    A fold of the value with its place depends on itself through a comparison in every turn. The
+    best value is NaN where there is one; then the first NaN is meant.
+    """
+    (axis,) = axes
+    length = x.shape[axis]
+    short = isinstance(length, int) and length < 2**31 and x.dtype.itemsize == 4
+    places = iota(length)
+    if short:
+        places = find_op("astype")(places, "int32")
+    places = find_op("expand_dims")(places, tuple(range(1, x.ndim - axis)))
+    found = find_op("equal")(x, find_op(best)(x, axis=axis, keepdims=True))
+    if x.dtype.kind == "f":
+        found = find_op("logical_or")(found, find_op("isnan")(x))
+    last = find_op("max")(places)
+    first = find_op("min")(find_op("where")(found, places, last), axis=axis)
+    return find_op("astype")(first, "int64")  # type: ignore[no-any-return]
+
+
+WRITTEN: dict[str, Callable[..., Variable]] = {
+    "argmax": partial(_first_place, best="max"),
+    "argmin": partial(_first_place, best="min"),
+}
+"""Ops that have a loop of their own, but are faster written with others."""
+
+
 def needs_expansion(node: Node) -> bool:
     """Is it written with other ops before lowering?"""
+    if node.op.name in WRITTEN:
+        return True
     if node.op.name in DIRECT:
         return not DIRECT[node.op.name](node)
     return node.op.kind == "composite"
@@ -60,10 +93,11 @@ def _round(outputs: tuple[Node, ...], bodies: dict[Graph, Graph]) -> tuple[Node,
 
 
 def _expanded(node: Node, inputs: tuple[Node, ...]) -> Node | tuple[Node, ...]:
-    assert node.op.expand is not None, f"{node.op.name} has no expansion"
+    write = WRITTEN.get(node.op.name, node.op.expand)
+    assert write is not None, f"{node.op.name} has no expansion"
     outside = as_if_at(node.lines)
     try:
-        found = node.op.expand(*[Variable(i) for i in inputs], **node.attrs)
+        found = write(*[Variable(i) for i in inputs], **node.attrs)
     finally:
         as_if_at(outside)
     if isinstance(found, tuple | list):

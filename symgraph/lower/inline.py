@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from symgraph.lower.program import Lowering
 
 MOST_WORK = 4096  # cheap operations of a turn: about a microsecond, beside which calls do not count
-MOST_STATEMENTS = 300
 
 
 def inlined(

@@ -4,6 +4,7 @@
     s = s + f(t), read by nothing else             --> f is an out, s its sum over all turns
     s = s + a[t].T @ b[t]                          --> one product of all rows of a and b
     x[t] @ w, or small values of sequences alone   --> computed before, read as a sequence
+    (a[t] @ w)[:, k:], and no more of it           --> a[t] @ w[:, k:]
     small values that only outs need               --> computed after, from what the states need
 
 What is left is the recurrence. Moving large values out would trade registers for memory, so only
@@ -95,6 +96,7 @@ class _Spread:
         self._drop_constant_states()
         self._take_sums()
         self._split_products()
+        self._cut_products()
         self._move_before()
         wanted = [*self.outs, *[f for f, _ in self.sums.values()]]
         for outer, _ in self.outers.values():
@@ -181,6 +183,23 @@ class _Spread:
                 continue
             if any(i in early for i in left.inputs):
                 mapping[node] = _split_product(left, right, node)
+        if mapping:
+            self._substitute_all(mapping)
+
+    def _cut_products(self) -> None:
+        """Products of which only some columns are read are made with those columns alone."""
+        everything = self._everything()
+        changing = self._changing(everything)
+        readers: dict[Node, list[Node]] = {}
+        for node in toposort(everything):
+            for source in node.inputs:
+                readers.setdefault(source, []).append(node)
+        mapping: dict[Node, Node] = {}
+        for node, found in readers.items():
+            if node.op.name != "matmul" or node.inputs[1] in changing or node in everything:
+                continue
+            if all(_is_columns(r, node) for r in found) and len(found) == 1:
+                mapping[found[0]] = _cut_product(found[0], node)
         if mapping:
             self._substitute_all(mapping)
 
@@ -299,6 +318,25 @@ def _is_small(node: Node) -> bool:
 
 def _is_view(node: Node) -> bool:
     return node.op.kind == "index"
+
+
+def _is_columns(node: Node, whole: Node) -> bool:
+    """Is it some columns of a matrix, next to each other?"""
+    if node.op.name != "slice" or node.tensor.ndim != 2:
+        return False
+    is_all_rows = node.tensor.shape[0] == whole.tensor.shape[0]
+    return is_all_rows and tuple(node.attrs["steps"]) == (1, 1) and node.attrs["starts"][0] == 0
+
+
+def _cut_product(columns: Node, node: Node) -> Node:
+    left, right = node.inputs
+    attrs = {
+        "starts": (0, columns.attrs["starts"][1]),
+        "steps": (1, 1),
+        "lengths": (right.tensor.shape[0], columns.tensor.shape[1]),
+    }
+    part = make_node(find_op("slice"), (right,), attrs, lines=())
+    return make_node(node.op, (left, part), node.attrs, lines=node.lines)
 
 
 def _split_product(left: Node, right: Node, node: Node) -> Node:

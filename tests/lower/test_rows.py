@@ -90,3 +90,16 @@ def test_a_buffer_made_before_a_loop_is_no_row_inside_it():
 
     (last,), _ = sg.scan(step, (sg.constant(0.0),), (x,))
     assert_right([last], {x: rng.uniform(1, 2, (3, 2, 4)), w: rng.normal(size=(2, 4))})
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "uint8"])
+def test_places_of_the_largest_are_found_without_a_serial_loop(dtype):
+    x = sg.tensor("x", dtype=dtype, shape=(5, 7))
+    data = rng.integers(0, 4, (5, 7)).astype(dtype)
+    if dtype.startswith("float"):
+        data[1, 3] = data[1, 5] = np.nan
+        data[2] = np.inf
+        data[3] = [0.0, -0.0, 0.0, -0.0, -1, -1, -2]
+    outputs = [sg.argmax(x, axis=1), sg.argmin(x, axis=0), sg.argmin(x), sg.argmax(x * 2, axis=1)]
+    lowered = assert_right(outputs, {x: data})
+    assert all(s.kind != "serial" for s in loops(lowered))

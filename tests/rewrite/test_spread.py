@@ -115,3 +115,16 @@ def test_a_scan_inside_a_scan_is_spread_too():
     found = spread([last, outs], {x: rng.normal(size=(4, 5))})
     (scan,) = scans(found)
     assert "scan" not in body_ops(scan)
+
+
+def test_only_the_columns_of_a_product_that_are_read_are_computed():
+    x, w = sg.tensor("x", shape=(4, 2, 3)), sg.tensor("w", shape=(3, 8))
+
+    def step(s, v):
+        return (sg.tanh((s[0] @ w)[:, 5:] + v[0]),), None
+
+    (last,), _ = sg.scan(step, (sg.ones((2, 3)),), (x,))
+    found = spread([last], {x: rng.normal(size=(4, 2, 3)), w: rng.normal(size=(3, 8))})
+    (scan,) = scans(found)
+    (product,) = (n for n in toposort(scan.attrs["body"].outputs) if n.op.name == "matmul")
+    assert product.tensor.shape == (2, 3)
