@@ -14,7 +14,7 @@ from symgraph.ir.node import Node
 from symgraph.ir.type import TensorType
 from symgraph.rewrite.facts import fact
 from symgraph.rewrite.pattern import Hole, Pat
-from symgraph.rewrite.views import core
+from symgraph.rewrite.views import core, factors
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,17 @@ def _predicate(name: str, holds: Callable[[Node], bool]) -> Callable[[Any], Any]
     return predicate
 
 
+def _is_even(node: Node) -> bool:
+    """Is it a product of even powers and of what is not negative: (4 * x) * x?"""
+    if node.op.name not in ("multiply", "divide"):
+        return False
+    scale, found = factors(node)
+    return scale >= 0 and all(e % 2 == 0 or fact(b).lo >= 0 for b, e in found)
+
+
 positive = _predicate("positive", lambda n: fact(n).positive)
 negative = _predicate("negative", lambda n: fact(n).negative)
-nonnegative = _predicate("nonnegative", lambda n: fact(n).lo >= 0)
+nonnegative = _predicate("nonnegative", lambda n: fact(n).lo >= 0 or _is_even(n))
 nonpositive = _predicate("nonpositive", lambda n: fact(n).hi <= 0)
 nonzero = _predicate("nonzero", lambda n: fact(n).nonzero)
 finite = _predicate("finite", lambda n: fact(n).finite)

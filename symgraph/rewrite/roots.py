@@ -121,6 +121,34 @@ def _conjugate(parts: tuple[t.Term, ...], rest: list[int], root: Node, c: Fracti
     return where(cancels, opposite, t.plus(other, root))
 
 
+@rule.compute(
+    SUMS,
+    needs="*",
+    why="a quotient near the rest of the sum cancels with it",
+    source=GOLDBERG,
+)
+def over_a_root(node: Node) -> Node | None:
+    """1 - x / sqrt(x*x + y) --> (sqrt(x*x + y) - x) / sqrt(x*x + y), whose top has a conjugate."""
+    parts = t.terms(node)
+    if len(parts) != 2:
+        return None
+    for k, (c, part) in enumerate(parts):
+        if part is None:
+            continue
+        roots = [b for b, e in t.factors(part)[1] if e == -1 and b.op.name in ROOTS]
+        if len(roots) != 1:
+            continue
+        root, other = roots[0], t.scaled(*parts[1 - k], node.tensor.dtype)
+        above = t.mul([t.scaled(c, part), root])
+        whole = t.mul([other, root])
+        if nonnegative(above) and nonnegative(whole):
+            continue
+        gap, cancelled = difference(squared(whole), t.mul([above, above]))
+        if cancelled and _monomial_gone(squared(whole), t.mul([above, above]), gap):
+            return t.div(t.plus(whole, above), root)
+    return None
+
+
 def _monomial_gone(left: Node, right: Node, gap: Node) -> bool:
     """Has left - right fewer kinds of terms than the two? Else it cancels as much as they do."""
     total = expand(gap)
@@ -129,12 +157,18 @@ def _monomial_gone(left: Node, right: Node, gap: Node) -> bool:
 
 @rule.compute(
     "sqrt",
-    needs="+",
+    needs="+ *",
     why="squares overflow and underflow long before their root",
     source="Moler & Morrison 1983, Replacing square roots by Pythagorean sums",
 )
 def norm(node: Node) -> Node | None:
     """sqrt(x*x + y*y) --> hypot(x, y), with numbers and up to three terms."""
+    scale, found = t.factors(node.inputs[0])
+    if len(found) == 1 and found[0][1] == 1 and scale > 0 and scale != 1:
+        inner = norm.apply(call("sqrt", found[0][0])) if t.family(found[0][0]) == "+" else None
+        return (
+            None if inner is None else t.mul([fn("sqrt", number(scale, inner.tensor.dtype)), inner])
+        )
     parts = t.terms(node.inputs[0])
     if len(parts) not in (2, 3) or any(c <= 0 for c, _ in parts):
         return None
@@ -142,7 +176,7 @@ def norm(node: Node) -> Node | None:
     if any(r is None for r in roots) or not any(p is not None for _, p in parts):
         return None
     exact = [r for r in roots if r is not None]
-    if sum(r.op.name != "sqrt" for r in exact) == 0:
+    if all(r.op.name in ("sqrt", "constant") for r in exact):
         return None
     total = exact[0]
     for other in exact[1:]:
@@ -399,6 +433,7 @@ ROOT_RULES: tuple[Rule, ...] = (
     vector_norm,
     difference_of_roots,
     conjugate,
+    over_a_root,
     trigonometric_difference,
     addition_theorem,
     angle_from_quarter_turn,

@@ -25,7 +25,18 @@ RADII = (4.0, 2.0, 1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)
 MOST_NODES = 60
 MOST_CANDIDATES = 4
 ARITHMETIC = frozenset(
-    ["add", "subtract", "negative", "multiply", "square", "divide", "reciprocal", "pow", "sqrt"]
+    [
+        "add",
+        "subtract",
+        "negative",
+        "multiply",
+        "square",
+        "divide",
+        "reciprocal",
+        "pow",
+        "sqrt",
+        "hypot",
+    ]
 )
 AT_ZERO = frozenset(
     [
@@ -43,11 +54,15 @@ AT_ZERO = frozenset(
         "asinh",
         "atanh",
         "sigmoid",
+        "exprel",
+        "sinhc",
+        "sinc_radians",
     ]
 )
 
 Coefficients = list[Any]  # fractions; floats in the first look, which only asks what cancels
 Series = tuple[int, Coefficients]  # order of the first term, coefficients from there on
+Start = Callable[[Any, int], Series]  # the series of a variable, from a zero and a length
 TOLERANCE = 1e-11  # of the first look: what is below counts as cancelled, until fractions tell
 
 
@@ -136,10 +151,19 @@ def _plain(found: Series) -> Coefficients:
     return ([a[0] * 0] * min(order, len(a)) + a)[: len(a)]
 
 
-def all_series(node: Node, at: Node, centre: int, count: int, kind: Any) -> dict[Node, Series]:
-    """The power series in ``at - centre`` of a node and its parts, where there is one."""
+def all_series(
+    node: Node, at: Node, centre: int | Start, count: int, kind: Any
+) -> dict[Node, Series]:
+    """The power series in ``at - centre`` of a node and its parts, where there is one.
+
+    ``centre`` may be a function that gives the series of ``at`` itself in another variable.
+    """
     zero = kind(0)
-    made: dict[Node, Series] = {at: _normal(0, [kind(centre), kind(1), *[zero] * (count - 2)])}
+    if isinstance(centre, int):
+        own = _normal(0, [kind(centre), kind(1), *[zero] * (count - 2)])
+    else:
+        own = centre(zero, count)
+    made: dict[Node, Series] = {at: own}
     for item in below(node) or ():
         if item in made or any(i not in made for i in item.inputs):
             continue  # what has no series is an error only where it is needed
@@ -191,6 +215,9 @@ def _series(node: Node, inputs: list[Series], zero: Any, count: int) -> Series:
         return _divided((0, [zero + 1, *[zero] * (count - 1)]), inputs[0])
     if name in ("pow", "sqrt"):
         return _root_or_power(node, inputs)
+    if name == "hypot":
+        (v, a), (w, b) = ((2 * o, _times(c, c)) for o, c in inputs)
+        return _root_or_power(node, [_sum([(v, a), (w, b)], 1, zero, count)])
     if len(inputs) != 1 or name not in FUNCTIONS:
         raise NoSeries
     return _normal(0, FUNCTIONS[name](_plain(inputs[0])))
@@ -214,12 +241,12 @@ def _divided(top: Series, bottom: Series) -> Series:
 
 def _root_or_power(node: Node, inputs: list[Series]) -> Series:
     order, a = inputs[0]
-    exponent = HALF if node.op.name == "sqrt" else fraction(node.inputs[1])
+    exponent = HALF if node.op.name in ("sqrt", "hypot") else fraction(node.inputs[1])
     if exponent is None or order >= ZERO_ORDER or not a[0]:
         raise NoSeries
     if exponent.denominator == 1:
         lead = a[0] ** int(exponent)
-    elif order:
+    elif (order * exponent).denominator != 1:
         raise NoSeries
     elif isinstance(a[0], float):
         if a[0] < 0:
@@ -273,6 +300,22 @@ def _inverse(sign: int, exponent: Fraction) -> Callable[[Coefficients], Coeffici
     return of
 
 
+def _relative(function: Callable[[Coefficients], Coefficients]) -> Any:
+    """f(x) / x of a series x without constant term, for f(0) = 0."""
+
+    def of(a: Coefficients) -> Coefficients:
+        a = _require(a, 0)
+        first = next((k for k, c in enumerate(a) if c), None)
+        if first is None:
+            return [a[0] * 0 + 1, *a[1:]]
+        n = len(a)
+        longer = a + [a[0] * 0] * first
+        top, bottom = function(longer)[first:], longer[first:]
+        return _quotient(top[:n], bottom[:n])
+
+    return of
+
+
 FUNCTIONS: dict[str, Callable[[Coefficients], Coefficients]] = {
     "log": _log,
     "log1p": lambda a: _log([a[0] + 1, *a[1:]]),
@@ -285,6 +328,9 @@ FUNCTIONS: dict[str, Callable[[Coefficients], Coefficients]] = {
     "sinh": _circular(0, 1),
     "cosh": _circular(1, 1),
     "tanh": _circular(2, 1),
+    "exprel": _relative(lambda a: [a[0] * 0, *_of_exp(a)[1:]]),
+    "sinhc": _relative(_circular(0, 1)),
+    "sinc_radians": _relative(_circular(0, -1)),
     "atan": _inverse(1, Fraction(-1)),
     "atanh": _inverse(-1, Fraction(-1)),
     "asin": _inverse(-1, Fraction(-1, 2)),
@@ -345,7 +391,7 @@ def _transcendental(part: Node | None) -> bool:
     )
 
 
-def _cancelling(node: Node, made: dict[Node, Series]) -> tuple[int, int] | None:
+def cancelling(node: Node, made: dict[Node, Series]) -> tuple[int, int] | None:
     """The least order of a term and the order of the sum, where the sum's is higher."""
     if node not in made:
         return None
@@ -358,29 +404,33 @@ def _cancelling(node: Node, made: dict[Node, Series]) -> tuple[int, int] | None:
 
 
 def _expanded(node: Node, at: Node, centre: int) -> Node | None:
-    if _cancelling(node, all_series(node, at, centre, PROBE, float)) is None:
+    if cancelling(node, all_series(node, at, centre, PROBE, float)) is None:
         return None
     made = all_series(node, at, centre, ORDER, Fraction)
-    found = _cancelling(node, made)
+    found = cancelling(node, made)
     if found is None or found[1] >= ZERO_ORDER:
         return None
     low, order = found
     a = made[node][1]
     count = min(ORDER - PROBE, ORDER - (order - low)) - 1
     a = a[:count]
-    radius = next((r for r in RADII if _converges(a, r)), None)
+    radius = next((r for r in RADII if converges(a, r)), None)
     if radius is None:
         return None
     x = at if not centre else t.sub(at, num(centre, at))
+    return where(less(fn("abs", x), num(radius, x)), evaluated(a, order, x), node)
+
+
+def evaluated(a: Coefficients, order: int, x: Node) -> Node:
+    """x**order * polynomial(x), in x*x where odd powers are missing."""
     if not any(a[1::2]):
         inside = call("polynomial", t.mul([x, x]), coefficients=tuple(float(c) for c in a[::2]))
     else:
         inside = call("polynomial", x, coefficients=tuple(float(c) for c in a))
-    value = t.mul([t.power(x, order), inside]) if order else inside
-    return where(less(fn("abs", x), num(radius, x)), value, node)
+    return t.mul([t.power(x, order), inside]) if order else inside
 
 
-def _converges(a: Coefficients, radius: float) -> bool:
+def converges(a: Coefficients, radius: float) -> bool:
     """Are the last terms below rounding, and the first not cancelled by the others?"""
     first = abs(float(a[0]))
     tail = all(

@@ -12,9 +12,11 @@ import math
 
 from symgraph.rewrite.algebra import FACTOR
 from symgraph.rewrite.angles import ANGLES
+from symgraph.rewrite.asymptotics import ASYMPTOTICS
 from symgraph.rewrite.conditions import nonnegative, nonzero, positive
 from symgraph.rewrite.gammas import GAMMAS
 from symgraph.rewrite.logarithms import LOGS
+from symgraph.rewrite.nearby import NEARBY_RULES
 from symgraph.rewrite.pattern import holes, ops
 from symgraph.rewrite.powers import POWERS
 from symgraph.rewrite.quotients import QUOTIENTS
@@ -27,7 +29,7 @@ x, y = holes("x y")
 abs_, cos, cosh, erf, erfc, erfcx, exp, expm1, gamma, gammaln, less, log = ops(
     "abs cos cosh erf erfc erfcx exp expm1 gamma gammaln less log"
 )
-log_ndtr, ndtr = ops("log_ndtr ndtr")
+cosm1, log_ndtr, log_near, ndtr = ops("cosm1 log_ndtr log_near ndtr")
 log1mexp, log1p, logaddexp, pow_, sigmoid, sign, sin, sinh, softplus, sqrt, tan, tanh, where = ops(
     "log1mexp log1p logaddexp pow sigmoid sign sin sinh softplus sqrt tan tanh where"
 )
@@ -210,6 +212,13 @@ LOGARITHMS: tuple[Rule, ...] = (
         source=HIGHAM,
     ),
     rule(
+        log(cos(x)),
+        log_near(cos(x), cosm1(x)),
+        why="cos is near 1 for small x",
+        source=GOLDBERG,
+        domain={"x": (-1.5, 1.5)},
+    ),
+    rule(
         log(sinh(x)),
         where(less(x, 1), log(sinh(x)), x + log1mexp(-2 * x) - math.log(2)),
         why="sinh overflows above x = 710",
@@ -280,7 +289,9 @@ STABILIZE: tuple[Rule, ...] = (
     *POWERS,
     *LOGS,
     *ANGLES,
+    *NEARBY_RULES,
     *ROOT_RULES,
     *FACTOR,
     *SERIES,
+    *ASYMPTOTICS,
 )

@@ -39,7 +39,7 @@ from symgraph.rewrite.stabilize import STABILIZE
     ],
 )
 abs_, logaddexp, where, hypot = map(find_op, ["abs", "logaddexp", "where", "hypot"])
-gamma, gammaln, pow1p = map(find_op, ["gamma", "gammaln", "pow1p"])
+gamma, gammaln, pow1p, sinhc, asinh = map(find_op, ["gamma", "gammaln", "pow1p", "sinhc", "asinh"])
 
 Interval = tuple[float, float]
 WIDE: Interval = (-40.0, 40.0)
@@ -127,6 +127,7 @@ COMPUTED: dict[str, Example] = {
     "vector norm": Example(lambda x, y, z: sqrt(x * x)),
     "norm squared": Example(lambda x, y, z: hypot(x, y) * hypot(x, y)),
     "difference of roots": Example(lambda x, y, z: sqrt(x + 1) - sqrt(x), {"x": (1, 1e15)}),
+    "over a root": Example(lambda x, y, z: 1 - 1 / hypot(1, x), {"x": (1e-9, 1e9)}),
     "conjugate": Example(lambda x, y, z: x - sqrt(x * x - 1), {"x": (1, 1e7)}),
     "trigonometric difference": Example(lambda x, y, z: sin(x + y) - sin(x), {"y": (-1e-9, 1e-9)}),
     "addition theorem": Example(
@@ -135,6 +136,14 @@ COMPUTED: dict[str, Example] = {
     "angle from quarter turn": Example(lambda x, y, z: atan(x) - QUARTER_PI, {"x": (2, 9)}),
     "acos near one": Example(lambda x, y, z: acos(1 - x), {"x": (1e-12, 1)}),
     "quarter turn": Example(lambda x, y, z: sin(x + HALF_PI), {"x": (-3, 3)}),
+    "cancellation at infinity": Example(lambda x, y, z: 1 - x / sqrt(1 + x * x), {"x": (1, 1e12)}),
+    "logarithm at its zero": Example(lambda x, y, z: log(sinhc(x)), {"x": (-900, 900)}),
+    "nearby values": Example(
+        lambda x, y, z: asinh(x + y) - asinh(x), {"x": (0.1, 1e9), "y": (1e-12, 1e-3)}
+    ),
+    "nearby powers": Example(
+        lambda x, y, z: pow_(x + y, 0.3) - pow_(x, 0.3), {"x": (0.1, 1e9), "y": (1e-9, 1)}
+    ),
     "removable singularity": Example(lambda x, y, z: x - sin(x), {"x": (-1, 1)}),
 }
 

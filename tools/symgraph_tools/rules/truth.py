@@ -56,6 +56,10 @@ SPELLED: Mapping[str, Callable[..., Any]] = {
     "reciprocal": lambda x: 1 / x if x else mp.nan,
     "pow": _real_power,
     "exp": mp.exp,
+    "exp2": lambda x: mp.power(2, x),
+    "log2": lambda x: _real_log(x) / mp.log(2),
+    "log10": lambda x: _real_log(x) / mp.log(10),
+    "cbrt": lambda x: mp.sign(x) * mp.cbrt(abs(x)),
     "expm1": lambda x: mp.exp(x) - 1,
     "log": _real_log,
     "log1p": lambda x: _real_log(1 + x),
@@ -114,7 +118,7 @@ SPELLED: Mapping[str, Callable[..., Any]] = {
     "expand_dims": lambda x: x,
     "squeeze": lambda x: x,
     "broadcast_to": lambda x: x,
-    "polynomial": lambda x, coefficients: mp.polyval(list(map(mp.mpf, coefficients[::-1])), x),
+    "polynomial": lambda x, coefficients: sum(mp.mpf(c) * x**k for k, c in enumerate(coefficients)),
 }
 
 
