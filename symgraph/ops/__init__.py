@@ -32,6 +32,7 @@ MODULES = (
     "linalg",
     "einsum",
     "nn",
+    "means",
     "sorting",
     "random",
     "control",

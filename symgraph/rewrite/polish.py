@@ -6,14 +6,18 @@ Other rules look for ``exp``; so this is not one of theirs. Only where the opera
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
+from symgraph.rewrite.algebra import SUMS
+from symgraph.rewrite.axes import kept_reduction
 from symgraph.rewrite.build import call, number
 from symgraph.rewrite.facts import fact
 from symgraph.rewrite.rule import Rule, rule
 
+MOST_CENTRED = 4096  # elements of a row that is read again at the speed of a first cache
 HARMLESS = 4.0  # an exponent below this magnifies a rounding to 2 ulp at most
 
 
@@ -55,4 +59,78 @@ def _is_power_of_two(scale: Fraction) -> bool:
     return top & (top - 1) == 0 and bottom & (bottom - 1) == 0
 
 
-POLISH: tuple[Rule, ...] = (exp_of_product,)
+@rule.compute(
+    SUMS,
+    needs="mean",
+    lifts=False,
+    why="the rounding of the mean stays in every difference from it",
+    source="Chan, Golub & LeVeque 1983, Algorithms for computing the sample variance",
+)
+def centred_twice(node: Node) -> Node | None:
+    """x - mean(x) --> d - mean(d) with d = x - mean(x), along axes short enough for a cache."""
+    parts = t.terms(node)
+    means = [(k, c, p) for k, (c, p) in enumerate(parts) if p is not None and _is_mean(p)]
+    if len(means) != 1 or node.tensor.dtype.kind != "f":
+        return None
+    k, c, part = means[0]
+    reduced = kept_reduction(part)
+    if reduced is None or reduced.op.name != "mean":
+        return None
+    x, axes = reduced.inputs[0], reduced.attrs["axes"]
+    if x.tensor.shape != node.tensor.shape or not _fits_a_cache(x, axes):
+        return None
+    own, others = t.terms(x), [row for j, row in enumerate(parts) if j != k]
+    if any(p is not None and _is_mean(p) for _, p in own) or t.collect(
+        [*others, *((c * d, p) for d, p in own)]
+    ):
+        return None
+    again = call("expand_dims", call("mean", node, axes=axes), axes=axes)
+    return call("subtract", node, again)
+
+
+def _is_mean(node: Node) -> bool:
+    return t.core(node).op.name == "mean"
+
+
+def _fits_a_cache(x: Node, axes: tuple[int, ...]) -> bool:
+    sizes = [x.tensor.shape[a] for a in axes]
+    return all(isinstance(n, int) for n in sizes) and math.prod(map(int, sizes)) <= MOST_CENTRED
+
+
+@rule.compute(
+    SUMS,
+    needs="update_slice scatter",
+    lifts=False,
+    why="a share near 1 keeps few digits of its distance from 1",
+    source="Blanchard, Higham & Higham 2021, IMA J. Numer. Anal. 41(4)",
+)
+def gradient_of_one_share(node: Node) -> Node | None:
+    """u - softmax(x) * sum(u) --> u * (1 - softmax(x)) - softmax(x) * (sum(u) - u), u sparse."""
+    parts = t.terms(node)
+    if len(parts) != 2:
+        return None
+    for k in (0, 1):
+        (c, u), (d, other) = parts[k], parts[1 - k]
+        if u is None or other is None or u.op.name not in ("update_slice", "scatter"):
+            continue
+        scale, found = t.factors(other)
+        shares = [b for b, e in found if b.op.name == "softmax" and e == 1]
+        sums = [b for b, e in found if e == 1 and _sums(b, u)]
+        if len(found) != 2 or not shares or not sums or c != -d * scale:
+            continue
+        p, total = shares[0], sums[0]
+        reduced = kept_reduction(total)
+        if reduced is None or reduced.attrs["axes"] != p.attrs["axes"]:
+            continue
+        rest = call("softmax_complement", p.inputs[0], axes=p.attrs["axes"])
+        made = t.minus(call("multiply", u, rest), call("multiply", p, call("subtract", total, u)))
+        return t.scaled(c, made)
+    return None
+
+
+def _sums(node: Node, u: Node) -> bool:
+    found = kept_reduction(node)
+    return found is not None and found.op.name == "sum" and found.inputs[0] is u
+
+
+POLISH: tuple[Rule, ...] = (exp_of_product, centred_twice, gradient_of_one_share)

@@ -102,11 +102,16 @@ def _log_of_sum_of_sums(inner: Node, axes: tuple[int, ...]) -> Node | None:
 
 @rule.compute("log", needs="mean", why=OVERFLOWS, source=BLANCHARD)
 def log_of_mean(node: Node) -> Node | None:
-    """log(mean(exp(x), axes)) --> logsumexp(x, axes) - log(n)."""
+    """log(mean(exp(x), axes)) --> logmeanexp(x, axes); with weights logsumexp(x, axes) - log(n)."""
     total = node.inputs[0]
-    if total.op.name != "mean" or exponent_of(total.inputs[0])[0] is None:
+    if total.op.name != "mean":
         return None
     axes, inner = total.attrs["axes"], total.inputs[0]
+    exponent, weight = exponent_of(inner)
+    if exponent is None:
+        return None
+    if weight is None:
+        return call("logmeanexp", _of_shape(exponent, inner), axes=axes)
     count = size_node(tuple(inner.tensor.shape[a] for a in axes), node.tensor.dtype)
     return t.minus(fn("log", call("sum", inner, axes=axes)), fn("log", count))
 

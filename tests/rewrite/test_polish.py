@@ -1,0 +1,112 @@
+"""The last pass: exact exponents, twice centred rows, shares near 1; and the ops that it makes."""
+
+from __future__ import annotations
+
+import mpmath as mp
+import numpy as np
+import pytest
+
+import symgraph as sg
+from symgraph.ir.graph import toposort
+from symgraph.ops.convert import make
+from symgraph_tools.rules.truth import bits
+
+
+def _ops(f):
+    return {n.op.name for n in toposort(f.stage("ranged"))}
+
+
+def _exact_mean(row):
+    return mp.fsum(mp.mpf(float(v)) for v in row) / len(row)
+
+
+def test_exponential_of_a_product_takes_the_exact_product():
+    x, y = sg.vectors("x", "y")
+    f = sg.function([x, y], [sg.exp(x * y), sg.exp(-x * x / 2)])
+    assert "exp_product" in _ops(f)
+    a, b = np.array([26.123456789, -17.7, 3.3]), np.array([-26.1, 33.33, 0.1])
+    for values, exponent in zip(f(a, b), (lambda u, v: u * v, lambda u, v: -u * u / 2),
+                                strict=True):  # fmt: skip
+        for u, v, got in zip(a, b, values, strict=True):
+            with mp.workdps(60):
+                truth = mp.exp(exponent(mp.mpf(float(u)), mp.mpf(float(v))))
+            assert bits(float(got), truth) <= 1
+
+
+def test_exponents_that_are_computed_or_small_stay():
+    x = sg.vector("x")
+    p = sg.vector("p", domain="probability")
+    assert "exp_product" not in _ops(sg.function([x], sg.exp((x + 1) * x)))
+    assert "exp_product" not in _ops(sg.function([p], sg.exp(p * p)))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_distances_from_the_mean_keep_their_digits(dtype, rng):
+    x = sg.tensor("x", shape=("n", 8), dtype=dtype)
+    f = sg.function([x], x - x.mean(axis=1, keepdims=True))
+    values = (1000 + rng.normal(size=(5, 8)) * 1e-2).astype(dtype)
+    for row, found in zip(values, f(values), strict=True):
+        with mp.workdps(60):
+            mean = _exact_mean(row)
+            for v, got in zip(row, found, strict=True):
+                truth = mp.mpf(float(v)) - mean
+                assert abs(float(got) - float(truth)) <= 2 * np.spacing(abs(got))
+
+
+def test_long_and_unknown_axes_are_read_once():
+    for shape in (("n", "m"), ("n", 100_000)):
+        x = sg.tensor("x", shape=shape)
+        f = sg.function([x], x - x.mean(axis=1, keepdims=True))
+        assert sum(n.op.name == "mean" for n in toposort(f.stage("ranged"))) == 1
+
+
+def test_gradient_of_a_log_share_near_one(rng):
+    """1 - p is what the others have, 1e-30 here."""
+    x = sg.tensor("x", shape=(4,))
+    e = sg.exp(x)
+    f = sg.function([x], sg.grad(sg.log(e / e.sum())[1], x))
+    assert "softmax_complement" in _ops(f)
+    point = np.array([1.0, 70.0, -3.0, 2.5])
+    with mp.workdps(80):
+        powers = [mp.exp(mp.mpf(v)) for v in point]
+        shares = [p / mp.fsum(powers) for p in powers]
+        truth = [(k == 1) - s for k, s in enumerate(shares)]
+    assert all(bits(float(g), w) <= 3 for g, w in zip(f(point), truth, strict=True))
+
+
+def test_softmax_complement_and_its_gradient(rng):
+    x = sg.tensor("x", shape=(3, 5))
+    y = make("softmax_complement", [x], axes=(1,))
+    values = rng.normal(size=(3, 5)) * 9
+    found, slope = sg.function([x], [y, sg.grad((y * y).sum(), x)])(values)
+    p = np.exp(values - values.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, 1 - p, rtol=1e-9, atol=1e-16)
+    h = 2 * (1 - p)
+    wanted = -p * (h - (h * p).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(slope, wanted, rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1000.0])
+def test_log_of_the_mean_of_exponentials(scale, rng):
+    x = sg.tensor("x", shape=("n", 4))
+    formula = sg.log(sg.mean(sg.exp(x), axis=1))
+    f = sg.function([x], [formula, sg.grad(formula.sum(), x)])
+    assert "logmeanexp" in {n.op.name for n in toposort(f.stage("stable"))}
+    values = rng.uniform(0.5, 2, size=(6, 4)) * scale
+    found, slope = f(values)
+    for row, got, own in zip(values, found, slope, strict=True):
+        with mp.workdps(60):
+            powers = [mp.exp(mp.mpf(float(v))) for v in row]
+            truth = mp.log(mp.fsum(powers) / 4)
+            shares = [p / mp.fsum(powers) for p in powers]
+        assert bits(float(got), truth) <= 3
+        np.testing.assert_allclose(own, np.array(shares, float), rtol=1e-12)
+
+
+def test_logmeanexp_of_nothing_but_minus_infinity():
+    x = sg.vector("x")
+    formula = sg.log(sg.mean(sg.exp(x)))
+    value, slope = sg.function([x], [formula, sg.grad(formula, x)])(np.full(3, -np.inf))
+    assert value == -np.inf
+    np.testing.assert_array_equal(slope, np.zeros(3))
