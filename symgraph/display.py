@@ -25,9 +25,10 @@ def mimebundle(value: object) -> dict[str, str]:
     return found
 
 
-def view(trace: object, **options: Any) -> Any:
-    """The page of a trace, which a notebook embeds and ``.save(path)`` writes.
+def view(trace: object, *args: Any, **options: Any) -> Any:
+    """The page of a trace, or of a function and arguments to profile it on.
 
+    A notebook embeds it, and ``.save(path)`` writes it.
     Raises: UnsupportedError where the tools are not installed.
     """
     try:
@@ -36,4 +37,4 @@ def view(trace: object, **options: Any) -> Any:
         raise UnsupportedError(
             "the page is made by symgraph_tools, which is not installed: pip install symgraph"
         ) from error
-    return tools.view(trace, **options)
+    return tools.view(trace, *args, **options)

@@ -363,6 +363,14 @@ class Function:
 
         return explain(self.trace, what)
 
+    def trace_of(self, *args: Any, **kwargs: Any) -> Trace:
+        """The trace of the code that runs for these arguments, in which lengths may be numbers."""
+        from symgraph.trace.make import make_trace
+
+        values, arrays = self._values(args, kwargs, on_device=False)
+        special = self._prepare(values, arrays).special
+        return make_trace(self._subject(self._specialised(special)))
+
     def _subject(self, found: Specialisation) -> Subject:
         from symgraph.trace.make import Subject
 
@@ -416,9 +424,12 @@ class Function:
     def __reduce__(self) -> tuple[Any, ...]:
         return self._p.rebuild
 
-    def view(self, **options: Any) -> Any:
-        """A page that steps through compiling; ``theme=``, ``height=``; ``.save("f.html")``."""
-        return view(self, **options)
+    def view(self, *args: Any, **options: Any) -> Any:
+        """A page that steps through compiling; ``theme=``, ``height=``; ``.save("f.html")``.
+
+        With arguments, a call with them is profiled, and nodes and lines are coloured by time.
+        """
+        return view(self, *args, **options)
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
         return mimebundle(self)

@@ -12,6 +12,7 @@ import pytest
 
 import symgraph as sg
 from symgraph import display
+from symgraph_tools.page.timing import time_heat
 
 QUICK = sg.Mode(backend="interp")
 
@@ -88,11 +89,12 @@ def test_the_page_stands_in_a_sandboxed_frame(tmp_path):
 
 def test_the_page_has_the_times_of_a_profile():
     f = formula()
-    profile = f.profile(np.ones(50))
-    view = f.view(profile=profile)
+    view = f.view(np.ones(50), repeat=2)
     heat = json.loads(view.html.split('id="data">')[1].split("</script>")[0])["heat"]["time"]
     assert heat["of"]
-    assert sum(heat["of"].values()) == pytest.approx(profile.elapsed_ns)
+    profile, trace = f.profile(np.ones(50)), f.trace_of(np.ones(50))
+    times = time_heat(trace, profile).of
+    assert sum(times.values()) == pytest.approx(profile.elapsed_ns)
     assert heat["byLine"]
 
 

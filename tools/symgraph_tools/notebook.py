@@ -45,21 +45,20 @@ def mimebundle(value: object) -> Bundle:
 
 
 def view(
-    value: Function | Trace,
-    *,
-    height: int = 640,
-    theme: str = "light",
-    profile: Profile | None = None,
+    value: Function | Trace, *args: Any, height: int = 640, theme: str = "light", repeat: int = 5
 ) -> PageView:
     """The page of a function (compiled now if it is not yet) or of a trace.
 
-    ``profile``: what ``f.profile(...)`` gave, so that nodes and lines are coloured by time.
+    ``args``: of the function; it is profiled on them, ``repeat`` times, and coloured by time.
     """
-    trace = value if isinstance(value, Trace) else value.trace
-    machine = machine_code(value) if isinstance(value, Function) else {}
-    heat = {"time": time_heat(trace, profile)} if profile is not None else {}
-    text = page_html(trace, theme=theme, machine=machine, heat=heat)
-    return PageView(text, trace.name, height)
+    if isinstance(value, Trace):
+        return PageView(page_html(value, theme=theme), value.name, height)
+    if args:  # the code for these lengths, whose kernels are not those of ``value.kernels``
+        found, trace = value.profile(*args, repeat=repeat), value.trace_of(*args)
+        text = page_html(trace, theme=theme, heat={"time": time_heat(trace, found)})
+    else:
+        text = page_html(value.trace, theme=theme, machine=machine_code(value))
+    return PageView(text, value.name, height)
 
 
 def machine_code(function: Function) -> dict[str, dict[str, str]]:

@@ -69,10 +69,14 @@ def picture(subject: Target, wanted: Wanted) -> Drawing:
 
     Raises: DrawingError for a node, a kind or a property that is not there.
     """
+    times: Mapping[int, float] = {}
+    if wanted.color_by == "time":
+        subject, heat = timed(subject)
+        times = heat.of
     graph = subject.graph(wanted.stage)
     facts = Facts()
     if {"fusion"} & set(wanted.collapse) or wanted.frames == "kernel" or wanted.color_by:
-        facts = _facts(subject, wanted)
+        facts = _facts(subject, wanted, times)
     drawing = graph_drawing(
         graph,
         title=f"{subject.name}, {wanted.stage}",
@@ -116,15 +120,14 @@ def _short(line: str) -> str:
     return Path(head).name + colon + rest[:60]
 
 
-def _facts(subject: Target, wanted: Wanted) -> Facts:
-    """Kernels and passes by node, from the trace; times from a profile that the target holds."""
+def _facts(subject: Target, wanted: Wanted, times: Mapping[int, float]) -> Facts:
+    """Kernels, passes and times by node."""
     trace = subject.trace()
     number = (
         len(trace.steps) - 1 if wanted.stage == "final" else trace.find_stage(wanted.stage).step
     )
     state, facts = trace.state(number), Facts()
     made = _passes(trace, number)
-    times = _time(subject).of if wanted.color_by == "time" else {}
     device = trace.parts.backend if trace.parts.backend == "cuda" else "cpu"
     for key in state.order():
         node = state.node(key)
@@ -140,14 +143,16 @@ def _facts(subject: Target, wanted: Wanted) -> Facts:
     return facts
 
 
-def _time(subject: Target) -> Heat:
-    """Times by node of a call with inputs that are made up."""
+def timed(subject: Target) -> tuple[Target, Heat]:
+    """The trace of a call with inputs that are made up, and its times by node."""
     from .inputs import arrays_for
     from .page.timing import time_heat
 
     function = subject.function("llvm")
-    found = function.profile(*arrays_for(function.graph, subject.given, None))
-    return time_heat(subject.trace(), found)
+    arrays = arrays_for(function.graph, subject.given, None)
+    found = function.profile(*arrays)
+    trace = function.trace_of(*arrays)
+    return Target(subject.name, trace, trace.outputs), time_heat(trace, found)
 
 
 def _passes(trace: Trace, last: int) -> dict[int, str]:
@@ -238,12 +243,15 @@ def written(subject: Target, form: str, wanted: Wanted) -> str | bytes:
         from .page.build import page_html
 
         value: Any = subject.value
-        machine = {}
+        machine: dict[str, dict[str, str]] = {}
         if getattr(value, "kernels", None) is not None:
             from .notebook import machine_code
 
             machine = machine_code(value)
-        heat = {"time": _time(subject)} if wanted.color_by == "time" else {}
+        heat: dict[str, Heat] = {}
+        if wanted.color_by == "time":  # of the code for some lengths, whose kernels are others
+            subject, heat["time"] = timed(subject)
+            machine = {}
         trace = subject.trace()
         return page_html(trace, title=subject.name, theme=wanted.theme, machine=machine, heat=heat)
     if form == "txt":

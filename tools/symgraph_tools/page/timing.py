@@ -15,6 +15,7 @@ from symgraph.trace.trace import Trace
 from .content import Heat
 
 CALL = re.compile(r"\s*call (\w+)\(")
+VIEW = re.compile(r"\s*view (\w+) = (\w+)\[")
 LIBRARY = re.compile(r"\s*library \w+\(([^;)]*)")
 
 
@@ -22,6 +23,8 @@ def time_heat(trace: Trace, profile: Profile) -> Heat:
     """Nanoseconds by node; shares of all by line."""
     kernels = {kernel.name: kernel.nodes for kernel in trace.parts.kernels}
     buffers = {buffer.name: buffer.node for buffer in trace.parts.buffers}
+    for match in filter(None, map(VIEW.match, trace.parts.program)):
+        buffers[match[1]] = buffers.get(match[2], -1)
     of: dict[int, float] = {}
     for lines, row in zip(_steps(trace.parts.program), profile.rows, strict=False):
         nodes = dict.fromkeys(n for line in lines for n in _stored(line, kernels, buffers))
