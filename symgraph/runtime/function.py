@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -372,6 +372,7 @@ class Function:
         return make_trace(self._subject(self._specialised(special)))
 
     def _subject(self, found: Specialisation) -> Subject:
+        from symgraph.runtime.kernel_view import machine_code
         from symgraph.trace.make import Subject
 
         p, ready = self._p, found.executable
@@ -386,6 +387,7 @@ class Function:
             ready.plan,
             p.backend,
             backend(p.backend).source,
+            partial(machine_code, ready.lowered.program),
         )
 
     @property

@@ -8,9 +8,16 @@ from typing import Any
 from symgraph.codegen.backend import backend
 from symgraph.display import mimebundle
 from symgraph.ir.origin import Line
-from symgraph.loop.ir import Kernel
+from symgraph.loop.ir import Kernel, Program
 from symgraph.runtime.executable import Executable
 from symgraph.trace.cost import dims_of, kernel_bytes, kernel_flops, number_for
+
+
+def machine_code(program: Program, kernel: str) -> dict[str, str]:
+    """LLVM and assembly of one kernel of a program, as it stands in the whole, optimized."""
+    from symgraph.codegen.llvm_cpu import kernel_assembly  # imports LLVM
+
+    return dict(zip(("llvm", "asm"), kernel_assembly(program, kernel), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +53,18 @@ class KernelView:
         sizes = dims_of(self.executable.lowered.sizes)
         return number_for(kernel_flops(self.kernel, sizes), dims, f"{self.name}.flops")
 
-    def _assembly(self) -> tuple[str, str]:
-        from symgraph.codegen.llvm_cpu import kernel_assembly  # imports LLVM
-
-        return kernel_assembly(self.executable.lowered.program, self.kernel.name)
+    def _code(self) -> dict[str, str]:
+        return machine_code(self.executable.lowered.program, self.name)
 
     @property
     def llvm(self) -> str:
         """The kernel as optimized LLVM."""
-        return self._assembly()[0]
+        return self._code()["llvm"]
 
     @property
     def asm(self) -> str:
         """The kernel as machine assembly."""
-        return self._assembly()[1]
+        return self._code()["asm"]
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
         return mimebundle(self)

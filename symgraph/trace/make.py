@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ class Subject:
     plan: Plan
     backend: str
     source: Source
+    machine_code: Callable[[str], Mapping[str, str]] | None = None
 
 
 def make_trace(subject: Subject) -> Trace:
@@ -61,6 +62,7 @@ def make_trace(subject: Subject) -> Trace:
         _times(record.times),
         parts,
         story.ends,
+        subject.machine_code,
     )
 
 

@@ -9,8 +9,8 @@ the graph after step n. Everything that shows a compilation is a function of thi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from symgraph.archive import Location
@@ -192,6 +192,7 @@ class Trace:
     times: Mapping[str, int] = field(default_factory=dict)
     parts: Parts = field(default_factory=Parts)
     ends: Sequence[tuple[Node, Node] | None] = ()
+    machine_code: Callable[[str], Mapping[str, str]] | None = None
     _state: tuple[int, State] | None = None
 
     def __iter__(self) -> Iterator[Step]:
@@ -234,12 +235,23 @@ class Trace:
         guess = f"did you mean {near!r}? " if near else ""
         raise ArgumentError(f"there is no stage {name!r}; {guess}stages: {', '.join(names)}")
 
-    def save(self, path: Location, *, values: bool = False) -> None:
+    def save(self, path: Location, *, values: bool = False, code: bool = False) -> None:
         """Write it: JSON where the name ends in ``.json``, else a zip.
 
         ``values``: with the values of shared variables, which are zeros in the file otherwise.
+        ``code``: with LLVM and assembly of the kernels, where this is the trace of a function.
         """
-        save_trace(path, self, values=values)
+        save_trace(path, self.with_code() if code else self, values=values)
+
+    def with_code(self) -> Trace:
+        """The same with LLVM and assembly of each kernel, which take a compilation to make."""
+        if self.machine_code is None:
+            return self
+        kernels = tuple(
+            replace(k, sources={**k.sources, **self.machine_code(k.name)})
+            for k in self.parts.kernels
+        )
+        return replace(self, parts=replace(self.parts, kernels=kernels))
 
     def rule_names(self) -> dict[str, RuleText]:
         """Rules that were applied, by name."""

@@ -9,6 +9,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -56,6 +57,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trace = sg.function([x], naive, name="model", mode=sg.Mode(backend="interp")).trace
     trace.save(made / "step.sgtrace")
     trace.save(made / "model.sgtrace")
+    np.savez(made / "x.npz", x=np.ones((5, 4)))
+    (made / "old.json").write_text('{"steps": [{"name": "k0_negative", "us": 1.5}]}')
     return made
 
 

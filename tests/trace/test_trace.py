@@ -140,6 +140,16 @@ def test_values_of_shared_variables_stay_out_of_files_unless_asked_for(tmp_path)
     assert read_trace(tmp_path / "t.json").at(-1).outputs[0].type == trace.at(-1).outputs[0].type
 
 
+def test_a_file_has_machine_code_if_asked_for(tmp_path):
+    x = sg.vector("x")
+    trace = sg.function([x], x * 2).trace
+    for code in (False, True):
+        trace.save(tmp_path / "t.sgtrace", code=code)
+        (kernel,) = read_trace(tmp_path / "t.sgtrace").parts.kernels
+        assert set(kernel.sources) == ({"py", "ir", "llvm", "asm"} if code else {"py", "ir"})
+    assert "define" in kernel.sources["llvm"]
+
+
 def test_the_setting_trace_writes_a_file_for_each_function(tmp_path):
     x = sg.vector("x")
     with sg.config(trace=str(tmp_path / "new")):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     "explain",
     examples=(
         "symgraph explain program.py:f",
-        "symgraph explain program.py:f program.py:4",
+        "symgraph explain program.py:f program.py:9",
         "symgraph explain program.py:f %3",
         'symgraph explain program.py:f "log of softmax"',
     ),

@@ -18,9 +18,9 @@ FORMATS = ("txt", "json", "chrome", "svg")
 @command(
     "profile",
     examples=(
-        "symgraph profile program.py:f --dim x.0=1000",
+        "symgraph profile program.py:f --dim n=1000",
         "symgraph profile program.py:f --format chrome -o call.trace.json",
-        "symgraph profile program.py:f --inputs x.npz --repeat 20",
+        "symgraph profile program.py:f --inputs x.npz --repeat 2",
         "symgraph profile program.py:f --compare old.json",
     ),
 )
