@@ -37,6 +37,7 @@ from symgraph.lower.schedule import CPU, DEVICE
 from symgraph.mode import Mode
 from symgraph.ops.assume import assumed_of, carry
 from symgraph.rewrite.guards import guard
+from symgraph.rewrite.journal import Journal
 from symgraph.rewrite.loops import tidy_loops
 from symgraph.rewrite.pipeline import PIPELINE, finish, optimize
 from symgraph.rewrite.spread import spread_loops
@@ -79,7 +80,12 @@ def _clean(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node,
 
 
 def _guard(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
-    return guard(outputs, mode.accuracy, record.rewrites) if mode.passes is None else outputs
+    if mode.passes is not None:
+        return outputs
+    known = len(record.rewrites)
+    made = guard(outputs, mode.accuracy, record.rewrites)
+    record.journals.append(Journal("guards", outputs, [*record.rewrites[known:]], made))
+    return made
 
 
 STAGES: tuple[tuple[str, Stage], ...] = (

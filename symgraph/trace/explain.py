@@ -116,9 +116,9 @@ def _story(trace: Trace) -> Iterator[str]:
 
 def _telling(trace: Trace) -> Iterator[Step]:
     """Rewrites that repair or save, each rule at each line once."""
-    seen: set[tuple[str, Line | None]] = set()
+    seen: set[str] = set()
     for step in trace:
-        key = step.rule, step.row.line
+        key = _told(step)
         if step.rule not in TIDYING and key not in seen:
             seen.add(key)
             yield step
@@ -127,6 +127,10 @@ def _telling(trace: Trace) -> Iterator[Step]:
 def _told(step: Step) -> str:
     ends = step_formulas(step)
     what = f"{ends[0]} became {ends[1]}" if ends else f"{step.rule} was applied"
+    if step.row.table == "guards":
+        return f"A result is checked as it is computed: {step.why}."
+    if ends and "scaled_product(" in ends[1]:
+        what = f"{ends[0]} is computed with the exponents of its factors apart"
     return f"{what}: {step.why}."
 
 

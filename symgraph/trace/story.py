@@ -33,7 +33,9 @@ BUILT = RuleText("as built", "the graph as the program wrote it")
 STAGE_TEXTS = {
     "tidied": RuleText("tidied loops", "what a loop computes and nobody reads is dropped"),
     "joined": RuleText("joined loops", "loops over the same range become one"),
+    "spread": RuleText("spread", "a scan does turn by turn only what needs the turn before"),
     "expanded": RuleText("expanded", "composite operations are written with simpler ones"),
+    "guarded": RuleText("guarded", "results that may be inaccurate are checked, and repaired"),
 }
 Ends = tuple[Node, Node]
 
@@ -95,6 +97,10 @@ class Story:
             applied += 1
             text = RuleText(entry.rule, entry.why, entry.source, entry.changes)
             line = entry.lines[0] if entry.lines else None
+            if weave.find(entry.before) is None:  # made by a stage that does not say from what
+                row = StepRow(STAGE, stage, journal.table, text, -1, -1, line, Delta())
+                self._add(row, None)
+                continue
             key, by = weave.replace(entry.before, entry.after)
             row = StepRow(REWRITE, stage, journal.table, text, key, by, line, Delta())
             self._add(row, (entry.before, entry.after))

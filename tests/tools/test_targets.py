@@ -156,6 +156,13 @@ def test_files_are_read_without_numba(tmp_path):
         assert found.stdout.splitlines()[-1] == "[]", found.stdout + found.stderr
 
 
+def test_stages_of_commands_are_those_of_the_compiler():
+    from symgraph.compile import STAGES
+    from symgraph_tools import conventions
+
+    assert ("built", *(name for name, _ in STAGES)) == conventions.STAGES
+
+
 def test_every_command_has_help_and_an_example():
     for name, _, about in COMMANDS:
         found = run(name, "--help")

@@ -308,7 +308,9 @@ def stage_option(function: Command) -> Command:
     )(function)
 
 
-STAGES = ("built", "tidied", "stable", "joined", "ranged", "expanded", "final")
+STAGES = (
+    "built", "tidied", "stable", "joined", "spread", "ranged", "expanded", "final", "guarded",
+)  # fmt: skip
 TARGET_HELP = (
     "TARGET is file.py[:attr], package.module:attr, notebook.ipynb[:attr] (with --exec), a .sg or "
     ".sgtrace file, or - for JSON on standard input. The attribute is a compiled function, a "

@@ -43,9 +43,9 @@ def shown_steps(trace: Trace, wanted: Callable[[StepRow], bool]) -> Iterator[Sho
             continue
         is_same = (
             pending is not None
-            and row.kind == REWRITE
-            and (pending.row.rule, pending.row.line, pending.row.table)
-            == (row.rule, row.line, row.table)
+            and row.table != ""
+            and (pending.row.rule.name, pending.row.line, pending.row.table)
+            == (row.rule.name, row.line, row.table)
         )
         if pending is not None and is_same:
             made = pending.count + 1, nodes, pending.change + hidden
