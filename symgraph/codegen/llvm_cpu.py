@@ -45,13 +45,13 @@ class LlvmProgram:
 
 
 def kernel_assembly(program: Program, kernel: str) -> tuple[str, str]:
-    """(LLVM, machine assembly) of one kernel, with the loops of it that threads share."""
-    name = rf"(?:{re.escape(PREFIX + kernel)}|part\.{re.escape(kernel)}\.\d+)"
-    llvm, machine = assembly(program)
-    how = re.DOTALL | re.MULTILINE
-    texts = re.findall(rf'^define [^\n]*@"?{name}"?\(.*?^}}', llvm, how)
-    codes = re.findall(rf'^"?{name}"?:.*?^\.Lfunc_end', machine, how)
-    return "\n".join(texts) or llvm, "\n".join(codes) or machine
+    """(LLVM, machine assembly) of one kernel as it stands in the optimized program."""
+    text = program_text(program)
+    name = re.escape(PREFIX + text.names[kernel])
+    llvm, machine = artefact.optimized_assembly(text.assembly)
+    body = re.search(rf'^define [^\n]*@"?{name}"?\(.*?^}}', llvm, re.DOTALL | re.MULTILINE)
+    code = re.search(rf'^"?{name}"?:.*?^\.Lfunc_end', machine, re.DOTALL | re.MULTILINE)
+    return (body[0] if body else llvm), (code[0] if code else machine)
 
 
 def assembly(program: Program) -> tuple[str, str]:

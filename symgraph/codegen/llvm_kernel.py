@@ -39,13 +39,14 @@ class KernelText:
         self.fails = can_fail(kernel)
         self.name = f'@"{PREFIX}{kernel.name}"'
         self.threads = False
+        self.texts: list[str] = []
         # straight code, which is worth inlining into a loop of steps: its state becomes registers
         inner = list(statements(kernel.body))
         loops = any(isinstance(s, For | While | Fail) for s in inner)
         self.is_small = not loops and len(inner) <= MOST_INLINED_STATEMENTS
 
     def write(self) -> None:
-        """Adds the function to the module."""
+        """Writes the function, and those that it spreads its loops with, into ``texts``."""
         kernel, writer = self.kernel, Statements(self.kernel, self.module)
         b, e = writer.b, writer.e
         b.calls_note = " noinline" if function_calls(kernel) > MAX_INLINED else ""
@@ -73,7 +74,7 @@ class KernelText:
             params.append("ptr %parallel")
         head = f"define internal {result} {self.name}({', '.join(params)}) nounwind {{"
         lines = [head, "entry:", *writer.entry, *b.lines, "}"]
-        self.module.functions.append("\n".join(lines))
+        self.texts = [*spreader.texts, "\n".join(lines)]
 
     def _parameter(self, spec: Buffer, k: int) -> str:
         access = "" if spec.name in self.kernel.writes else " readonly"

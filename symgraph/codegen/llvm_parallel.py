@@ -48,6 +48,7 @@ class Spreader:
         self.kernel = kernel
         self.shapes = {spec.name: spec.shape for spec in kernel.buffers}
         self.count = 0  # of the loops that were spread
+        self.texts: list[str] = []  # of the functions for them
 
     def spread(self, writer: Statements, loop: For) -> bool:
         """Writes the loop for several threads; False where it should be written as it is."""
@@ -215,7 +216,7 @@ class _Spread:
         params += ["i64 %first", "i64 %end"]
         head = f"define internal void {self._function('part')}({', '.join(params)})"
         lines = [f"{head} noinline nounwind {{", "entry:", *part.entry, *b.lines, "  ret void", "}"]
-        self.writer.module.functions.append("\n".join(lines))
+        self.owner.texts.append("\n".join(lines))
 
     def _write_body(self) -> None:
         module = self.writer.module
@@ -232,7 +233,7 @@ class _Spread:
         )
         head = f"define internal void {self._function('body')}(ptr %context, i64 %chunk)"
         lines = [f"{head} nounwind {{", "entry:", *b.lines, "  ret void", "}"]
-        module.functions.append("\n".join(lines))
+        self.owner.texts.append("\n".join(lines))
 
 
 def _parts(value: Operand) -> tuple[Value, ...]:

@@ -7,14 +7,14 @@ of the failure. It allocates nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from symgraph.codegen.externals import PARALLEL
 from symgraph.codegen.library import LIBRARY
 from symgraph.codegen.llvm_expression import ONE, Expressions, Memory, memory_type
-from symgraph.codegen.llvm_kernel import KernelText
 from symgraph.codegen.llvm_library import CALLS, CallText
+from symgraph.codegen.llvm_share import Shared, shared_functions
 from symgraph.codegen.llvm_statement import reals, strides, write_facts
 from symgraph.codegen.llvm_text import INDEX, POINTER, Builder, Module, Value, constant
 from symgraph.loop.build import sub
@@ -43,10 +43,15 @@ ARGUMENTS = ("%buffers", "%sizes", "%facts")
 
 @dataclass(frozen=True, slots=True)
 class ProgramText:
-    """LLVM assembly of a program; ``needs`` are the library functions it is given pointers to."""
+    """LLVM assembly of a program.
+
+    ``needs`` are the library functions it is given pointers to, ``names`` says for each kernel
+    which one's function it shares.
+    """
 
     assembly: str
     needs: tuple[str, ...]
+    names: Mapping[str, str]
 
 
 def program_text(program: Program) -> ProgramText:
@@ -64,18 +69,22 @@ class _ProgramWriter:
         self.specs: dict[str, Buffer] = {}
         self.kernels = {kernel.name: kernel for kernel in program.kernels}
         # by the kernel's name
-        self.functions: dict[str, KernelText] = outer.functions if outer else {}
+        self.functions: dict[str, Shared] = outer.functions if outer else {}
         self.needs: list[str] = outer.needs if outer else []
         self.depth = 0  # of loops and branches around a step
 
     def write(self) -> ProgramText:
+        called = {s.kernel for s in steps_of(self.program.steps) if isinstance(s, Call)}
+        kernels = [kernel for kernel in self.program.kernels if kernel.name in called]
+        self.functions |= shared_functions(kernels, self.module)
         self._begin()
         self._steps(self.program.steps)
         self.b.line("ret i32 0")
         head = f"define i32 @{ENTRY}(ptr noalias %buffers, ptr noalias %sizes, ptr noalias %facts)"
         lines = [head + " nounwind {", "entry:", *self.entry, *self.b.lines, "}"]
         self.module.functions.append("\n".join(lines))
-        return ProgramText(self.module.text(), tuple(self.needs))
+        names = {kernel: shared.function.kernel.name for kernel, shared in self.functions.items()}
+        return ProgramText(self.module.text(), tuple(self.needs), names)
 
     def write_body(self, step: Repeat, name: str) -> None:
         """The turns of a parallel loop as a function of (context, turn) for the thread pool.
@@ -182,12 +191,13 @@ class _ProgramWriter:
 
     def _call(self, kernel: Kernel, buffers: tuple[str, ...], sizes: tuple[Expr, ...]) -> None:
         if kernel.name not in self.functions:
-            made = self.functions[kernel.name] = KernelText(kernel, self.module)
-            made.write()
-        b, function = self.b, self.functions[kernel.name]
+            self.functions |= shared_functions((kernel,), self.module)
+        b, shared = self.b, self.functions[kernel.name]
+        function = shared.function
         args = [*(self._address(name) for name in buffers), *self._values(sizes)]
         args += [Value(POINTER, "%facts")] if function.fails else []
         args += [self._external(PARALLEL)] if function.threads else []
+        args += shared.numbers
         note = " alwaysinline" if self.depth and function.is_small else " noinline"
         if not function.fails:
             b.line(f"call void {function.name}({', '.join(map(str, args))}){note}")

@@ -7,6 +7,7 @@ Complex numbers are pairs of values and never one value of LLVM's.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple  # numbers of any dtype
@@ -270,7 +271,6 @@ class Module:
         self.functions: list[str] = []
         self._declared: dict[str, str] = {}
         self._parts: dict[str, str] = {}  # of the elementary functions in use
-        self._notes: list[str] = []  # metadata nodes by number
 
     def declare(self, name: str, result: str, args: Iterable[str]) -> None:
         """Makes an external function or an intrinsic known."""
@@ -298,18 +298,35 @@ class Module:
 
     def loop_note(self, *facts: str) -> str:
         """What is put after the branch of a loop to tell LLVM facts about it."""
-        first = len(self._notes)
-        self._notes += [f"!{{{fact}}}" for fact in facts]
-        own = len(self._notes)
-        names = [f"!{k}" for k in (own, *range(first, own))]
-        self._notes.append(f"distinct !{{{', '.join(names)}}}")
-        return f", !llvm.loop !{own}"
+        return f", !llvm.loop <{'|'.join(facts)}>"
 
     def text(self) -> str:
         """The module as LLVM assembly."""
-        notes = "".join(f"!{k} = {note}\n" for k, note in enumerate(self._notes))
         known = [text for name, text in self._declared.items() if name[1:] not in self._parts]
-        return "\n\n".join([*self._parts.values(), *known, *self.functions, notes])
+        return _numbered("\n\n".join([*self._parts.values(), *known, *self.functions]))
+
+
+def _numbered(text: str) -> str:
+    """A module's text with its loops' facts as metadata nodes, each loop with one of its own."""
+    facts: dict[str, int] = {}
+    nodes: list[str] = []
+
+    def node(content: str) -> int:
+        nodes.append(content)
+        return len(nodes) - 1
+
+    def loop(match: re.Match[str]) -> str:
+        names = []
+        for fact in match[1].split("|"):
+            if fact not in facts:
+                facts[fact] = node(f"!{{{fact}}}")
+            names.append(f"!{facts[fact]}")
+        own = len(nodes)
+        node(f"distinct !{{{', '.join([f'!{own}', *names])}}}")
+        return f"!llvm.loop !{own}"
+
+    text = re.sub(r"!llvm\.loop <([^>]*)>", loop, text)
+    return text + "\n\n" + "".join(f"!{k} = {content}\n" for k, content in enumerate(nodes))
 
 
 class TextEmitter(Emitter):

@@ -106,3 +106,32 @@ def test_only_long_loops_take_the_threads() -> None:
 
     assert needs(10) == ()
     assert needs(10_000) == (PARALLEL,)
+
+
+def affine(name: str, factor: float, offset: float, threads: bool = False) -> Kernel:
+    """y = factor * x + offset."""
+    n = 1_000_000 if threads else 5
+    x, y, i = buffer(f"x_{name}", F64, n), buffer(f"y_{name}", F64, n), i64(f"i_{name}")
+    value = add(mul(load(x, i), const(factor, F64)), const(offset, F64))
+    body = (For(i.name, const(n), (Store(y.name, (i,), value),), "parallel"),)
+    return Kernel(name, (x, y), (), frozenset((y.name,)), body)
+
+
+@pytest.mark.parametrize("threads", [False, True])
+def test_kernels_that_differ_in_numbers_share_one_function(threads: bool) -> None:
+    numbers = [(2.0, 1.0), (2.0, -0.5), (3.0, 0.25), (2.0, 1.0)]
+    kernels = [affine(f"k{k}", *pair, threads) for k, pair in enumerate(numbers)]
+    n = kernels[0].buffers[0].shape[0]
+    x = buffer("x", F64, n)
+    outputs = tuple(buffer(f"out{k}", F64, n) for k in range(4))
+    steps = tuple(Call(f"k{k}", ("x", f"out{k}"), ()) for k in range(4))
+    program = Program((x,), outputs, (), (), steps, tuple(kernels))
+    verify_program(program)
+    text = program_text(program)
+    # the numbers of a loop for threads would have to travel with it: only equal ones are shared
+    assert text.assembly.count('define internal void @"kernel.') == (3 if threads else 1)
+    assert text.names["k3"] == "k0"
+    given = np.arange(1_000_000.0 if threads else 5.0)
+    _, found = execute("llvm", program, (given,), ())
+    for (factor, offset), y in zip(numbers, found, strict=True):
+        np.testing.assert_array_equal(y, factor * given + offset)
