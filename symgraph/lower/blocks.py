@@ -13,7 +13,8 @@ writes the steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from symgraph.ir.dim import DimLike, divide_exactly, mul, product
@@ -57,6 +58,14 @@ class Blocking:
     actual: Callable[[str], str]
     temporaries: frozenset[str]
     kept: frozenset[str]
+    known: dict[tuple[int, int], Member | None] = field(default_factory=dict)
+
+    def member(self, item: Item, rows: Expr) -> Member | None:
+        """``member_of``, asked once: windows overlap."""
+        key = id(item), id(rows)
+        if key not in self.known:
+            self.known[key] = member_of(item, rows, self.b, self.storage)
+        return self.known[key]
 
     def box(self, name: str) -> Storage:
         """A buffer by its name."""
@@ -75,9 +84,10 @@ def runs_of(items: Sequence[Item], about: Blocking) -> list[Item | Run]:
     if not about.schedule.tile_bytes:
         return list(items)
     out: list[Item | Run] = []
+    uses = Counter(n for item in items for n in item.reads | item.writes)
     place = 0
     while place < len(items):
-        found = _run_at(items, place, about)
+        found = _run_at(items[place : place + WINDOW], uses, about)
         if found is None:
             out.append(items[place])
             place += 1
@@ -88,18 +98,21 @@ def runs_of(items: Sequence[Item], about: Blocking) -> list[Item | Run]:
     return out
 
 
-def _run_at(items: Sequence[Item], place: int, about: Blocking) -> tuple[Run, int] | None:
-    """A run that begins with an item, if there is a good one, and how many items it orders."""
-    near = items[place : place + WINDOW]
+def _run_at(
+    near: Sequence[Item], uses: Mapping[str, int], about: Blocking
+) -> tuple[Run, int] | None:
+    """A run that begins with an item, if there is a good one, and how many items it orders.
+
+    ``uses`` says how many items of the program use a buffer.
+    """
     tried: set[Expr] = set()
     for seed in near:
         for rows in rows_of(seed):
-            if rows in tried or member_of(near[0], rows, about.b, about.storage) is None:
+            if rows in tried or about.member(near[0], rows) is None:
                 continue
             tried.add(rows)
             run, used = _gathered(near, rows, about)
-            others = [*items[:place], *run.before, *run.after, *items[place + used :]]
-            if _divide(run, others, about):
+            if _divide(run, uses, about):
                 return run, used
     return None
 
@@ -108,7 +121,7 @@ def _gathered(items: Sequence[Item], rows: Expr, about: Blocking) -> tuple[Run, 
     run = Run(rows)
     last = 0
     for number, item in enumerate(items):
-        member = member_of(item, rows, about.b, about.storage)
+        member = about.member(item, rows)
         if member is not None and not item.conflicts(run.after) and _admit(run, member, about):
             run.members.append(member)
             last = number + 1
@@ -152,12 +165,13 @@ def _admit(run: Run, member: Member, about: Blocking) -> bool:
     return True
 
 
-def _divide(run: Run, others: Sequence[Item], about: Blocking) -> bool:
+def _divide(run: Run, uses: Mapping[str, int], about: Blocking) -> bool:
     """Settle scratch, heights and chunks of a run; False where it does not pay."""
     products = [m for m in run.members if m.product is not None]
     if not products or len(run.members) < 2:
         return False
-    outside = set(about.kept).union(*[i.reads | i.writes for i in others])
+    inside = Counter(n for m in run.members for n in m.item.reads | m.item.writes)
+    outside = about.kept | {n for n, count in inside.items() if uses[n] > count}
     rows = {about.actual(n) for m in run.members for n in m.rows}
     written = {n for m in run.members for n in m.item.writes}
     scratch = frozenset((rows & written & about.temporaries) - outside)

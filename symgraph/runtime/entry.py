@@ -26,6 +26,7 @@ from symgraph.runtime.signature import Signature
 EXPORTS = ("entry", "strict")
 PATIENCE = 1 << 26  # work from which Python runs the call, so that Ctrl-C is heard meanwhile
 LEVEL = 1  # of optimization: an entry is run through once a call, and compiled in 2 ms
+MOST_ARRAYS = 48  # of a call whose entry is optimized: LLVM's time grows with their square
 _SUPPORT_LEVEL = 2
 Array = np.ndarray[Any, Any]
 
@@ -128,7 +129,8 @@ def image(signature: Signature, at: Layout, block: int, cell: tuple[int, int]) -
     from symgraph.runtime import entry_code  # not needed where the image comes from disk
 
     text = entry_code.text(signature, at, block, cell, PATIENCE)
-    return compile_text(text, EXPORTS, LEVEL)
+    arrays = len(signature.arguments) + len(signature.results)
+    return compile_text(text, EXPORTS, LEVEL if arrays <= MOST_ARRAYS else 0)
 
 
 # ---------------------------------------------------------------- what all entries share
