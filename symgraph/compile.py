@@ -179,10 +179,11 @@ def build(outputs: Sequence[Node], mode: Mode, record: Record | None = None) -> 
 def machine_code(lowered: Lowered, mode: Mode, record: Record) -> Compiled:
     """The compiled program, from disk where an equal one was compiled before."""
     generator = backend(mode.code_generator)
-    program = lowered.program
+    program, quick = lowered.program, mode.name == "quick"
     if not config.cache or generator.name == "interp":
-        return generator.compile(program)
-    name = cache.key(identity(program), generator.name, generator.target(), _version())
+        return generator.compile(program, quick)
+    how = f"{generator.name} {'quick' if quick else 'fast'}"
+    name = cache.key(identity(program), how, generator.target(), _version())
     data = cache.read(name)
     if data is not None:
         try:
@@ -191,7 +192,7 @@ def machine_code(lowered: Lowered, mode: Mode, record: Record) -> Compiled:
             return restored
         except ParseError as error:
             cache.reject(name, str(error))
-    made = generator.compile(program)
+    made = generator.compile(program, quick)
     content = made.to_bytes()
     if content is not None:
         cache.write(name, content)

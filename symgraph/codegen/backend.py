@@ -40,8 +40,8 @@ class Backend(Protocol):
     def target(self) -> str:
         """Everything that the code depends on besides the program: part of a cache key."""
 
-    def compile(self, program: Program) -> Compiled:
-        """The program, ready to run."""
+    def compile(self, program: Program, quick: bool = False) -> Compiled:
+        """The program, ready to run. ``quick``: sooner, as code that may be slower."""
 
     def restore(self, program: Program, data: bytes) -> Compiled:
         """The program from what ``to_bytes`` gave, without compiling; ParseError if it is bad."""

@@ -58,7 +58,7 @@ class _Interpreter:
     def target(self) -> str:
         return "interp"
 
-    def compile(self, program: Program) -> Interpreted:
+    def compile(self, program: Program, quick: bool = False) -> Interpreted:
         return Interpreted(program)
 
     def restore(self, program: Program, data: bytes) -> Interpreted:

@@ -45,13 +45,18 @@ class LlvmProgram:
 
 
 def kernel_assembly(program: Program, kernel: str) -> tuple[str, str]:
-    """(LLVM, machine assembly) of one kernel as it stands in the optimized program."""
+    """(LLVM, machine assembly) of one kernel as it stands in the optimized program.
+
+    With the functions that run its loops on several threads; the whole program's where LLVM has
+    made the kernel a part of something else.
+    """
     text = program_text(program)
-    name = re.escape(PREFIX + text.names[kernel])
+    name = rf'"?(?:{PREFIX}|part\.|body\.){re.escape(text.names[kernel])}(?:\.\d+)?"?'
     llvm, machine = artefact.optimized_assembly(text.assembly)
-    body = re.search(rf'^define [^\n]*@"?{name}"?\(.*?^}}', llvm, re.DOTALL | re.MULTILINE)
-    code = re.search(rf'^"?{name}"?:.*?^\.Lfunc_end', machine, re.DOTALL | re.MULTILINE)
-    return (body[0] if body else llvm), (code[0] if code else machine)
+    how = re.DOTALL | re.MULTILINE
+    bodies = re.findall(rf"^define [^\n]*@{name}\(.*?^}}", llvm, how)
+    codes = re.findall(rf"^{name}:.*?^\.Lfunc_end", machine, how)
+    return "\n\n".join(bodies) or llvm, "\n\n".join(codes) or machine
 
 
 def assembly(program: Program) -> tuple[str, str]:
@@ -65,9 +70,9 @@ class _Llvm:
     def target(self) -> str:
         return artefact.target_key()
 
-    def compile(self, program: Program) -> LlvmProgram:
+    def compile(self, program: Program, quick: bool = False) -> LlvmProgram:
         text = program_text(program)
-        return LlvmProgram(artefact.optimize(text.assembly, text.needs))
+        return LlvmProgram(artefact.optimize(text.assembly, text.needs, quick))
 
     def restore(self, program: Program, data: bytes) -> LlvmProgram:
         return LlvmProgram(artefact.Artefact.from_bytes(data))

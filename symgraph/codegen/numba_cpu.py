@@ -57,11 +57,11 @@ class _Numba:
 
         return f"{artefact.target_key()}|{version('numba')}"
 
-    def compile(self, program: Program) -> NumbaProgram:
+    def compile(self, program: Program, quick: bool = False) -> NumbaProgram:
         from symgraph.codegen import numba_build
 
         source = program_source(program)
-        return NumbaProgram(artefact.optimize(numba_build.build(source), source.needs))
+        return NumbaProgram(artefact.optimize(numba_build.build(source), source.needs, quick))
 
     def restore(self, program: Program, data: bytes) -> NumbaProgram:
         return NumbaProgram(artefact.Artefact.from_bytes(data))

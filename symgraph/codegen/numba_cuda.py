@@ -132,7 +132,7 @@ class _Cuda:
     def target(self) -> str:
         return "cuda"
 
-    def compile(self, program: Program) -> CudaProgram:
+    def compile(self, program: Program, quick: bool = False) -> CudaProgram:
         return CudaProgram(program)
 
     def restore(self, program: Program, data: bytes) -> CudaProgram:

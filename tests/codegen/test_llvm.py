@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,14 @@ import numpy as np
 import pytest
 
 import symgraph as sg
+from symgraph.codegen.backend import backend
 from symgraph.codegen.externals import PARALLEL
 from symgraph.codegen.llvm_program import program_text
+from symgraph.codegen.target import vector_bytes
 from symgraph.loop.build import add, buffer, cast, const, i64, load, mul, sub, var, word
 from symgraph.loop.ir import Assign, Call, Expr, For, Kernel, Let, Load, Local, Program, Store
 from symgraph.loop.verify import verify_program
-from tests.loop.examples import execute
+from tests.loop.examples import execute, execute_compiled
 
 F64 = np.dtype("float64")
 ROOT = Path(__file__).parents[2]
@@ -135,3 +138,49 @@ def test_kernels_that_differ_in_numbers_share_one_function(threads: bool) -> Non
     _, found = execute("llvm", program, (given,), ())
     for (factor, offset), y in zip(numbers, found, strict=True):
         np.testing.assert_array_equal(y, factor * given + offset)
+
+
+def test_quick_code_gives_the_same_answers_without_vectors() -> None:
+    made, call = affine("k", 3.0, 0.5), Call("k", ("x_k", "y_k"), ())
+    whole = Program(made.buffers[:1], made.buffers[1:], (), (), (call,), (made,))
+    codes = [backend("llvm").compile(whole, quick) for quick in (False, True)]
+    x = np.arange(5.0)
+    for code in codes:
+        _, (y,) = execute_compiled(code, whole, (x,), ())
+        np.testing.assert_array_equal(y, 3.0 * x + 0.5)
+    fast, quick = (len(code.to_bytes() or b"") for code in codes)
+    assert fast != quick
+    for code in codes:
+        code.close()
+
+
+def machine_code(outputs: object, inputs: list[sg.Variable], shapes: list[tuple[int, ...]]) -> str:
+    """The assembly of all kernels of a function that was called with arrays of given shapes."""
+    f = sg.function(inputs, outputs)
+    f(*(np.zeros(shape, x.dtype) for x, shape in zip(inputs, shapes, strict=True)))
+    return "\n".join(kernel.asm for kernel in f.kernels)
+
+
+X32, Y32 = sg.vector("x", dtype="float32"), sg.vector("y", dtype="float32")
+X64 = sg.vector("x", dtype="float64")
+M32, W32 = sg.matrix("m", dtype="float32"), sg.matrix("w", dtype="float32")
+KEY_KERNELS = {
+    "axpy": (2 * X32 + Y32 * sg.sqrt(sg.abs(X32)), [X32, Y32], [(100_000,), (100_000,)]),
+    "softmax": (sg.nn.softmax(M32, axis=1), [M32], [(200, 1000)]),
+    "exp": (sg.exp(sg.exp(sg.exp(X64) - 1) - 1), [X64], [(100_000,)]),
+    "sum": ((X64 * X64).sum(), [X64], [(100_000,)]),
+    "epilogue": (sg.tanh(M32 @ W32 + X32), [M32, W32, X32], [(300, 64), (64, 500), (500,)]),
+}
+
+
+@pytest.mark.parametrize("name", KEY_KERNELS)
+def test_key_kernels_are_made_of_vector_instructions(name: str) -> None:
+    """Arithmetic in the widest registers of the processor, and no call of the C library."""
+    if vector_bytes() < 32:
+        pytest.skip("the names of wide registers are those of x86 with AVX")
+    code = machine_code(*KEY_KERNELS[name])
+    wide = {64: "zmm", 32: "ymm"}[vector_bytes()]
+    packed = [line for line in code.splitlines() if wide in line and re.search(r"p[sd]\s", line)]
+    assert len(packed) > 5, code
+    called = set(re.findall(r"\bcall\w*\s+\"?([\w.$@]+)", code))
+    assert not {name for name in called if re.fullmatch(r"(exp|tanh|sqrt|pow)f?(@PLT)?", name)}
