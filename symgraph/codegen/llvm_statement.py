@@ -137,7 +137,7 @@ class Statements:
         self.block(s.body)
         following = b.add(index.value, ONE, ("nuw", "nsw"))
         index.add_incoming(following, b.block)
-        note = loop_note(s, self.module) if s.kind != "serial" else ""
+        note = loop_note(s, self.module, not b.calls_note) if s.kind != "serial" else ""
         b.cbranch(b.icmp_signed("==", following, extent), done, turn, note)
         b.position_at_end(done)
         self.e.values = values

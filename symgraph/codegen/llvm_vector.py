@@ -1,36 +1,87 @@
 """What LLVM is told about loops so that it widens them well, as metadata.
 
 A loop whose arithmetic is in float32 and whose sums are in float64 gets as many lanes as float32
-has: LLVM would take the lanes of the widest type and leave half of each register empty. Loops that
-are not short are not unrolled further: the vectorizer has already interleaved them.
+has: LLVM would take the lanes of the widest type and leave half of each register empty. A short
+loop whose extent is no multiple of the lanes is done with masks. Loops that are not short are not
+unrolled further: the vectorizer has already interleaved them.
+
+Where LLVM cannot follow a width it writes a remark to the standard error, and nothing stops it: so
+a width is given only to loops of which ``_is_plain`` is sure.
 """
 
 from __future__ import annotations
 
 from symgraph.codegen.llvm_text import Module
 from symgraph.codegen.target import vector_bytes
-from symgraph.loop.ir import Cast, Const, Expr, For, While, Word
+from symgraph.loop.ir import (
+    Assign,
+    Cast,
+    Const,
+    Expr,
+    Fail,
+    For,
+    If,
+    Let,
+    Load,
+    Local,
+    Stmt,
+    Store,
+    Update,
+    Var,
+    While,
+    Word,
+)
+from symgraph.loop.text import show_expr
 from symgraph.loop.traverse import expressions, postorder, statements
+from symgraph.loop.words import WORDS
 from symgraph_kernels.table import ROWS
 
 SHORT = 32  # turns: up to there unrolling makes a loop disappear
 INTERLEAVED = ((8, 4), (40, 2))  # (most instructions of a body, vectors a turn)
+MASKED = 6  # vectors: a loop of fewer has no scalar turns at its end but a mask
 FUNCTION = 20  # instructions of an elementary function, about
+_FOLDS = frozenset(["add", "mul", "minimum", "maximum"])
+_UPDATES = frozenset(["add", "mul"])
+_SCALAR = frozenset(["floordiv", "mod", "pow", "nextafter", "fmin", "fmax", "mulhi"])
 
 
-def loop_note(loop: For, module: Module) -> str:
-    """The metadata of an innermost loop of independent turns, or nothing."""
+def loop_note(loop: For, module: Module, is_inlined: bool) -> str:
+    """The metadata of an innermost loop of independent turns, or nothing.
+
+    ``is_inlined``: are elementary functions written out, and not called?
+    """
     inner = list(statements(loop.body))
     if any(isinstance(s, For | While) for s in inner):
         return ""
-    facts = []
     roots = [x for s in inner for x in expressions(s)]
-    if not (isinstance(loop.extent, Const) and loop.extent.value.real <= SHORT):
-        facts.append('!"llvm.loop.unroll.disable"')
+    turns = int(loop.extent.value.real) if isinstance(loop.extent, Const) else None
+    lanes = _lanes(roots)
+    may_set = is_inlined and loop.kind == "vector" and _is_plain(loop, inner, roots)
+    width = f'!"llvm.loop.vectorize.width", i32 {lanes}'
+    facts = ['!"llvm.loop.unroll.disable"']
+    if may_set and turns is not None and _is_masked(turns, lanes, roots):
+        facts += [width, '!"llvm.loop.vectorize.predicate.enable", i1 true']
+        facts.append('!"llvm.loop.interleave.count", i32 1')
+    elif turns is None or turns > SHORT:
         facts.append(f'!"llvm.loop.interleave.count", i32 {_interleave(roots)}')
-        if loop.kind == "vector" and _is_mixed(roots):
-            facts.append(f'!"llvm.loop.vectorize.width", i32 {vector_bytes() // 4}')
-    return module.loop_note(*facts) if facts else ""
+        if may_set and _is_mixed(roots):
+            facts.append(width)
+    else:
+        return ""
+    return module.loop_note(*facts)
+
+
+def _lanes(roots: list[Expr]) -> int:
+    """The lanes of the narrowest float that is computed with."""
+    words = [x for x in postorder(*roots) if isinstance(x, Word) and x.dtype.kind == "f"]
+    return vector_bytes() // min((x.dtype.itemsize for x in words), default=8)
+
+
+def _is_masked(turns: int, lanes: int, roots: list[Expr]) -> bool:
+    """Are a few vectors with idle lanes better than the turns that are left, one by one?"""
+    if turns % lanes < 2 or not lanes // 2 < turns < MASKED * lanes:
+        return False
+    return turns < 3 * lanes or sum(_weight(x) for x in postorder(*roots)) >= FUNCTION
 
 
 def _interleave(roots: list[Expr]) -> int:
@@ -54,3 +105,66 @@ def _is_mixed(roots: list[Expr]) -> bool:
         elif isinstance(node, Cast):
             wide |= node.dtype.kind == "f" and node.dtype.itemsize == 8
     return narrow and wide
+
+
+def _is_plain(loop: For, inner: list[Stmt], roots: list[Expr]) -> bool:
+    """Is the vectorizer certain to widen the loop?
+
+    Straight code of real words; each sum a local that nothing else mentions; each element stored
+    once, at a place of its own turn, in memory that is read at that place at most.
+    """
+    if any(isinstance(s, If | Fail | Local) for s in inner):
+        return False
+    nodes = list(postorder(*roots))
+    if any(x.dtype.kind == "c" or not _is_vector_word(x) for x in nodes):
+        return False
+    stores = [s for s in inner if isinstance(s, Store | Update)]
+    written = {s.buffer: s.index for s in stores}
+    again = [x for x in nodes if isinstance(x, Load) and x.buffer in written]
+    if len(written) < len(stores) or not all(_is_same(x.index, written[x.buffer]) for x in again):
+        return False
+    if any(isinstance(s, Update) and s.op not in _UPDATES for s in stores):
+        return False
+    if not all(_mentions(s.index, loop.var, inner) for s in stores):
+        return False
+    return all(_is_fold(s, inner) for s in inner if isinstance(s, Assign))
+
+
+def _is_same(index: tuple[Expr, ...], other: tuple[Expr, ...]) -> bool:
+    return all(show_expr(x) == show_expr(y) for x, y in zip(index, other, strict=True))
+
+
+def _is_vector_word(x: Expr) -> bool:
+    return not isinstance(x, Word) or (x.name in WORDS and x.name not in _SCALAR)
+
+
+def _mentions(index: tuple[Expr, ...], name: str, inner: list[Stmt]) -> bool:
+    """Does an index depend on a variable, by locals too?"""
+    values = {s.name: s.value for s in inner if isinstance(s, Let)}
+    seen, wanted = set[str](), [index]
+    while wanted:
+        for x in postorder(*wanted.pop()):
+            if isinstance(x, Var) and x.name == name:
+                return True
+            if isinstance(x, Var) and x.name in values and x.name not in seen:
+                seen.add(x.name)
+                wanted.append((values[x.name],))
+    return False
+
+
+def _is_fold(s: Assign, inner: list[Stmt]) -> bool:
+    """Is it ``s = s op e``, of a local that nothing else in the loop mentions?"""
+    x = s.value
+    if not isinstance(x, Word) or x.name not in _FOLDS or x.dtype.kind not in "fiu":
+        return False
+    mentions = [
+        node
+        for t in inner
+        for node in postorder(*expressions(t))
+        if isinstance(node, Var) and node.name == s.name
+    ]
+    own = any(isinstance(t, Let) and t.name == s.name for t in inner)
+    again = sum(isinstance(t, Assign) and t.name == s.name for t in inner) > 1
+    first = x.args[0]
+    is_first = isinstance(first, Var) and first.name == s.name
+    return is_first and len(mentions) == 1 and not own and not again

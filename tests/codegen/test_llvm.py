@@ -184,3 +184,49 @@ def test_key_kernels_are_made_of_vector_instructions(name: str) -> None:
     assert len(packed) > 5, code
     called = set(re.findall(r"\bcall\w*\s+\"?([\w.$@]+)", code))
     assert not {name for name in called if re.fullmatch(r"(exp|tanh|sqrt|pow)f?(@PLT)?", name)}
+
+
+@pytest.mark.parametrize("columns", [1, 2, 7, 9, 10, 15, 17, 20, 33, 50, 95])
+def test_rows_of_any_length_are_complete(columns: int) -> None:
+    """Short rows are done with masks instead of scalar turns at the end."""
+    x = sg.tensor("x", dtype="float32", shape=(37, columns))
+    f = sg.function([x], [sg.nn.softmax(x, axis=1), x.max(axis=1), sg.exp(x).sum(axis=1)])
+    given = np.random.default_rng(columns).normal(size=(37, columns)).astype("float32")
+    given[3, -1] = np.nan
+    soft, most, total = f(given)
+    wide = np.exp(given.astype(float))
+    np.testing.assert_allclose(soft, wide / wide.sum(axis=1, keepdims=True), rtol=1e-5)
+    np.testing.assert_array_equal(most, given.max(axis=1))
+    np.testing.assert_allclose(total, wide.sum(axis=1), rtol=1e-6)
+
+
+def test_short_loops_of_functions_are_masked() -> None:
+    if vector_bytes() < 64:
+        pytest.skip("masks are registers of AVX-512")
+    x = sg.tensor("x", dtype="float32", shape=(37, 10))
+    f = sg.function([x], sg.exp(x).sum(axis=1))
+    f(np.zeros((37, 10), "float32"))
+    code = "\n".join(kernel.asm for kernel in f.kernels)
+    assert re.search(r"zmm\d+ \{%k\d\}", code), code
+    assert not re.search(r"vfmadd\d+ss", code), "exp is left as scalar code"
+
+
+def test_what_llvm_cannot_widen_is_not_reported_to_the_user(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """LLVM prints where it cannot follow a given width: such loops are given none."""
+    x, k = sg.vector("x", dtype="float32"), sg.vector("k", dtype="int64")
+    t = sg.vector("t", dtype="float32")
+    cases = [
+        ([x], (sg.fmod(x, 3.0) * 2).sum()),
+        ([x], (x**3.7).sum() + sg.maximum(x, 1.0).prod()),
+        ([x, k, t], t.at[k].add(x * 2)),
+        ([x], sg.nextafter(x, x + 1).sum()),
+        ([x], sg.cumsum(x * x)[::-1]),
+        ([x], sg.sin(x).sum() + sg.gammaln(x).sum() + sg.where(x > 0, x, -x).max()),
+    ]
+    values = np.linspace(0.5, 2.0, 50, dtype="float32")
+    given = {"x": values, "k": np.arange(50) % 7, "t": values}
+    for inputs, output in cases:
+        sg.function(inputs, output)(*[given[str(n.name)] for n in inputs])
+    assert capfd.readouterr().err == ""
