@@ -43,7 +43,7 @@ def choose_form(f: Function, shape: Shape, work: Work) -> Value:
         (in_rows & m.equals(1), "streamed"),
         (in_rows & along_k & is_long & (n <= lanes) & (m >= 8), "skinny"),
         (in_rows & along_m & (n <= 2 * lanes) & (m >= n * 2), "swapped"),
-        (in_rows & ((m < PACK_ROWS) | (n * k <= DIRECT_BYTES // size)), "direct"),
+        (in_rows & ((m < PACK_ROWS) | (k < SHALLOW) | (n * k <= DIRECT_BYTES // size)), "direct"),
     ]
     found = f.number(FORMS.index("packed"))
     for condition, name in reversed(rules):

@@ -23,9 +23,9 @@ NAMES = ("m", "n", "k", "a", "a_row", "a_k", "b", "b_k", "b_n", "c", "c_row", "a
 SCRATCH = 64 * 1024  # bytes on the stack: a packed panel, which the second cache holds
 DIRECT_DEPTH = 512  # steps of k before a block of C is left: a panel of B stays in the second cache
 # Rows of C that use a panel of B once packed, from a block of A that the second cache holds. Where
-# sums are short, fewer: the result is then the most of the traffic, and is written in longer runs.
+# sums are short the result is most of the traffic: fewer rows, so that it is written in long runs.
 PACKED_DEPTH, PACKED_ROWS = 128, 240
-SHALLOW, SHALLOW_ROWS = 96, 48
+SHALLOW, SHALLOW_ROWS, SHALLOW_DIRECT_ROWS = 96, 96, 24
 SWAPPED_DEPTH = 64
 
 
@@ -68,14 +68,15 @@ def direct(shape: Shape) -> Function:
     """B in place: for blocks of k, for panels of columns."""
     f = Function("direct", parameters(shape), "internal")
     m, n, k, a, a_row, a_k, b, b_k, _, c, c_row, alpha, beta = f.parameters
-    with f.loop(0, k.at_least(1), DIRECT_DEPTH) as p:
+    height = f.select(k < SHALLOW, SHALLOW_DIRECT_ROWS, m)
+    with f.loop(0, m, height) as i, f.loop(0, k.at_least(1), DIRECT_DEPTH) as p:
+        rows, top = (m - i).at_most(height), c + c_row * i
         depth, factor = (k - p).at_most(DIRECT_DEPTH), _beta(f, shape, p, beta)
-        left, right = a + a_k * p, b + b_k * p
+        left, right = a + a_row * i + a_k * p, b + b_k * p
         with _panels(f, shape, n) as (j, columns):
             offset = j * shape.size
-            place = right + offset
-            arguments = (depth, left, a_row, a_k, place, b_k, c + offset, c_row, alpha, factor)
-            f.call("span", m, columns, *arguments)
+            sources = (depth, left, a_row, a_k, right + offset, b_k)
+            f.call("span", rows, columns, *sources, top + offset, c_row, alpha, factor)
     return f
 
 
