@@ -28,6 +28,7 @@ ROW_BLOCKS: dict[int, dict[int, tuple[int, ...]]] = {
 
 DOT_BLOCKS = ((4, 4), (1, 4), (1, 1))  # rows and columns of the kernels ``dots``
 AXPY_ROWS = (8, 2, 1)
+CACHE_LINE = 64  # bytes
 LATENCY = 8  # independent fused multiplications that keep the processor busy
 
 
@@ -152,6 +153,10 @@ def rows_kernel(shape: Shape, rows: int, vectors: int) -> Function:
     sums = [[f.variable(zero(f, shape)) for _ in range(vectors)] for _ in range(rows)]
     steps = [a_row * i for i in range(rows)]
     place_a, place_b = f.variable(a), f.variable(b)
+    for i in range(rows):  # C is on its way from memory while its sums are computed
+        for j in range(0, vectors * shape.nbytes, CACHE_LINE):
+            place = c + c_row * i + j
+            f.line(f"call void @llvm.prefetch.p0({place.typed}, i32 1, i32 3, i32 1)")
     with f.when(k > 0), f.counted(k):
         left, right = place_a.get(), place_b.get()
         line = [load_masked(f, shape, right + shape.nbytes * j, m) for j, m in enumerate(masks)]
