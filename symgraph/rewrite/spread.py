@@ -26,6 +26,8 @@ from symgraph.ops.capture import placeholder
 from symgraph.ops.outer_sum import OuterSum, outer_sum
 from symgraph.rewrite.batch import Batch
 
+LARGEST = 1 << 25  # elements of a value over all turns: memory that the loop would not have needed
+USUAL_TURNS = 1 << 16  # of a loop whose length is a symbol
 SMALL = 256  # elements of a value that costs more in calls and dependences than in memory
 
 
@@ -135,13 +137,21 @@ class _Spread:
                 continue
             changing = self._changing([part])
             outer = outer_sum(Variable(part), changing) if part in changing else None
-            if outer is not None:
+            if outer is not None and all(
+                self._fits(f.value.node) for f in (outer.left, outer.right)
+            ):
                 self.outers[k] = outer, new.op.name
-            elif part in changing and _is_small(part):
+            elif part in changing and _is_small(part) and self._fits(part):
                 self.sums[k] = part, new.op.name
             else:
                 continue
             del self.states[k], self.news[k]
+
+    def _fits(self, node: Node) -> bool:
+        """Is a value small enough to be stored for every turn?"""
+        length = self.length if isinstance(self.length, int) else USUAL_TURNS
+        size = product(node.tensor.shape)
+        return isinstance(size, int) and length * size <= LARGEST
 
     def _changing(self, nodes: Sequence[Node]) -> set[Node]:
         """The nodes below that depend on a state or a sequence."""
@@ -218,6 +228,7 @@ class _Spread:
             if node not in movable:
                 border.update(dict.fromkeys(i for i in node.inputs if i in movable))
         border = {n: None for n in border if n in heavy or not _is_view(n)}
+        border = {n: None for n in border if self._fits(n)}
         if not border:
             return
         batch = Batch(self.length, dict(self.sequences))

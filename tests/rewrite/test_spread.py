@@ -128,3 +128,10 @@ def test_only_the_columns_of_a_product_that_are_read_are_computed():
     (scan,) = scans(found)
     (product,) = (n for n in toposort(scan.attrs["body"].outputs) if n.op.name == "matmul")
     assert product.tensor.shape == (2, 3)
+
+
+def test_what_would_take_much_memory_stays_in_the_loop():
+    x = sg.tensor("x", shape=(1 << 20, 100))
+    (total,), _ = sg.scan(lambda s, v: ((s[0] + sg.exp(v[0]),), None), (sg.zeros((100,)),), (x,))
+    nodes = tidy_loops((total.node,))
+    assert scans(spread_loops(nodes))
