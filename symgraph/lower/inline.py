@@ -40,8 +40,6 @@ from symgraph.lower.schedule import work_of
 if TYPE_CHECKING:
     from symgraph.lower.program import Lowering
 
-MOST_WORK = 4096  # cheap operations of a turn: about a microsecond, beside which calls do not count
-
 
 def inlined(
     lowering: Lowering,
@@ -63,7 +61,7 @@ def inlined(
     passed = [tuple(box.name for box in k.buffers) for k in bodies]
     if passed != [c.buffers for c in calls] or any(map(_is_chunked, bodies)):
         return None
-    if sum(work_of(k.body) for k in bodies) > MOST_WORK:
+    if sum(work_of(k.body) for k in bodies) > lowering.schedule.inline_work:
         return None
     found = _Inlining(lowering, steps, dict(kernels), turn, dict(pairs)).statements(length)
     if found is None:

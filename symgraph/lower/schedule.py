@@ -29,11 +29,14 @@ class Schedule:
     partial_bytes: int = 256 << 10  # of one sum over rows that is kept for each chunk
     partials_bytes: int = 2 << 20  # of all such sums of all chunks
     most_tiles: int = 8  # chunks of blocks: each has scratch of its own
+    inline_work: int = 4096  # of a turn of a loop that is one kernel: a microsecond, or 100 calls
     least_gain: int = 1 << 20  # bytes that blocks keep from memory: more than caches hold anyway
 
 
 CPU = Schedule()
-DEVICE = Schedule(row_bytes=0, most_chunks=1, tile_bytes=0)  # splits and tiles by itself
+DEVICE = Schedule(
+    row_bytes=0, most_chunks=1, tile_bytes=0, inline_work=0
+)  # splits and tiles by itself
 
 
 def guess(dim: DimLike) -> int:
