@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from symgraph.ir.graph import Graph, toposort
-from symgraph.ir.node import Node, rebuild
+from symgraph.ir.graph import Graph, substitute_nodes, toposort
+from symgraph.ir.node import Node, make_node, rebuild
 from symgraph.ir.op import find_op
 from symgraph.ir.origin import as_if_at
 from symgraph.ir.variable import Variable
+from symgraph.lower.demand import swaps_last_axes
 from symgraph.ops.create import iota
 
 MOST_ROUNDS = 32  # an expansion may use composites again; none of ours nests deeper than five
@@ -68,9 +69,36 @@ def expand(outputs: Sequence[Node]) -> tuple[Node, ...]:
     for _ in range(MOST_ROUNDS):
         changed = _round(nodes, bodies)
         if changed == nodes:
-            return nodes
+            return _turned_products(nodes)
         nodes = changed
     raise AssertionError("an expansion does not end")
+
+
+def _turned_products(outputs: tuple[Node, ...]) -> tuple[Node, ...]:
+    """(a @ b).mT --> b.mT @ a.mT, if nothing else reads a @ b: products turn operands for free."""
+    readers: dict[Node, int] = dict.fromkeys(outputs, 2)
+    order = toposort(outputs)
+    for node in order:
+        for source in node.inputs:
+            readers[source] = readers.get(source, 0) + 1
+    made: dict[Node, Node] = {}
+    for node in order:
+        if not swaps_last_axes(node):
+            continue
+        (found,) = node.inputs
+        if found.op.name == "matmul" and readers[found] == 1 and not needs_expansion(found):
+            left, right = found.inputs
+            turned = (_turned(right), _turned(left))
+            made[node] = make_node(found.op, turned, found.attrs, lines=node.lines)
+    return substitute_nodes(outputs, made) if made else outputs
+
+
+def _turned(node: Node) -> Node:
+    if swaps_last_axes(node):
+        return node.inputs[0]
+    rank = node.tensor.ndim
+    axes = (*range(rank - 2), rank - 1, rank - 2)
+    return make_node(find_op("permute_dims"), (node,), {"axes": axes}, lines=())
 
 
 def _round(outputs: tuple[Node, ...], bodies: dict[Graph, Graph]) -> tuple[Node, ...]:

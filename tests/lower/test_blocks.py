@@ -136,3 +136,12 @@ def test_the_number_of_rows_may_be_a_symbol():
         np.testing.assert_allclose(product, data.T @ p, rtol=1e-10, atol=1e-12)
     (symbolic,) = (s for s in f._special.values() if s.executable.lowered.program.sizes)
     assert len(runs(symbolic.executable.lowered)) == 1
+
+
+def test_a_turned_product_is_a_product_of_turned_operands():
+    x, y = sg.tensor("x", shape=(2, 3, 4)), sg.tensor("y", shape=(2, 5, 4))
+    given = {x: rng.normal(size=(2, 3, 4)), y: rng.normal(size=(2, 5, 4))}
+    lowered = assert_right([(x @ y.mT).mT], given)
+    assert len(calls(lowered)) == 1
+    assert_right([(x @ y.mT).mT, x @ y.mT], given)
+    assert_right([(x @ y[0].T).mT * 2], given)
