@@ -21,11 +21,11 @@ from typing import Any  # llvmlite has no annotations
 import llvmlite.binding as llvm
 
 from symgraph.codegen import externals
+from symgraph.codegen.externals import CODE
 from symgraph.codegen.objects import Library, internalize, run_passes
-from symgraph.codegen.rescue import CODE
 from symgraph.codegen.target import OPTIMIZE_LEVEL, machine
 from symgraph.errors import ParseError, SymgraphError
-from symgraph.loop.ir import MAX_FACTS
+from symgraph.loop import MAX_FACTS
 
 ENTRY = "run"
 MAGIC = b"symgraph object 1\n"

@@ -10,6 +10,7 @@ from importlib import import_module
 
 from symgraph.errors import UnsupportedError
 
+CODE = "sg.code."  # globals with the programs of slow functions; they begin with a count of lanes
 PARALLEL = "symgraph_parallel"
 """Runs the chunks of a loop on several threads; see ``symgraph.runtime.pool``."""
 

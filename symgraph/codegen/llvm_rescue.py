@@ -11,9 +11,10 @@ from typing import Any  # NumPy scalars
 
 import numpy as np
 
+from symgraph.codegen.externals import CODE
 from symgraph.codegen.llvm_expression import Expressions
 from symgraph.codegen.llvm_text import Builder, Module, Value
-from symgraph.codegen.rescue import CODE, LANES, PURE, Definition, llvm_name, vector_names
+from symgraph.codegen.rescue import LANES, PURE, Definition, llvm_name, vector_names
 from symgraph.loop.ir import Cast, Const, Expr, Function, Var, Word
 from symgraph.loop.traverse import rebuild
 

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from symgraph.codegen.externals import CODE
 from symgraph.loop.ir import Function
 from symgraph.loop.rescue import encode
 
 ENTRY = "symgraph_rescue"
-CODE = "sg.code."  # names of the globals with the programs, which begin with the count of lanes
 LANES = {8: (2, 4, 8), 4: (4, 8, 16)}  # by bytes of the result
 _TYPES = {"float32": "float", "float64": "double"}
 PURE = "noinline memory(none) nounwind willreturn"

@@ -6,3 +6,6 @@ its inverse, ``verify`` (with ``verify_kernel``) the rules, ``interp`` the meani
 ``run`` that of programs, ``simplify`` exact arithmetic on index expressions, ``traverse`` walks
 without recursion. It imports ``symgraph.errors`` and NumPy only.
 """
+
+MAX_FACTS = 4
+"""How many numbers tell what a failure was about."""

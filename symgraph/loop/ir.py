@@ -40,12 +40,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from symgraph.loop import MAX_FACTS as MAX_FACTS
+
 Scalar = bool | int | float | complex | np.generic
 
 ACCUMULATE = ("add", "mul", "minimum", "maximum", "and", "or", "fmin", "fmax")
 UPDATES = {"add": "add", "mul": "mul", "min": "minimum", "max": "maximum"}
 KINDS = ("serial", "parallel", "vector")
-MAX_FACTS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
