@@ -18,7 +18,7 @@ sys.path[:0] = [str(ROOT / name) for name in ("", "kernels", "tools")]
 import numpy as np  # noqa: E402  # found by the line above
 
 import symgraph as sg  # noqa: E402
-from symgraph_tools.classifiers import network_classifier  # noqa: E402
+from symgraph_tools.classifiers import softmax_classifier  # noqa: E402
 from symgraph_tools.layout import lay_out  # noqa: E402
 from symgraph_tools.notebook import before_and_after, machine_code  # noqa: E402
 from symgraph_tools.page.build import page_html  # noqa: E402
@@ -82,7 +82,7 @@ def main() -> None:
     title = {"output_names": tuple(loop.output_names)}
     wanted = Wanted(hide=("shape",))
     write("loop.svg", picture(Target("a loop and its gradient", loop, **title), wanted))
-    step = network_classifier().step
+    step = softmax_classifier().step
     target = Target("a training step as kernels", step, tuple(step.output_names))
     wanted = Wanted(collapse=("fusion",), hide=("shape",))
     write("kernels.svg", picture(target, wanted), legend=True)

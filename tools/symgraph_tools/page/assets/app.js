@@ -10,6 +10,7 @@ const KEYS = {
   h: "heat", t: "theme", o: "focus", q: "quiet", Escape: "clear", "?": "help", "+": "in", "-": "out", 1: "step tab", 2: "node tab",
   3: "source tab", 4: "kernel tab", 5: "memory tab", "[": "left", "]": "right", e: "expand",
 };
+const QUICK = 60; // nodes that are laid out at once, sooner than a worker could be asked
 const TABS = ["step", "node", "source", "kernel", "memory"];
 const GROUPS = ["none", "auto", "repeat", "chain", "line", "kernel"];
 
@@ -326,14 +327,21 @@ function ramp(share) {
 // The layout in a worker, whose program is the text of this page; here where workers are not allowed.
 function startWorker(arrived) {
   const self = { layout: null, layOut: null };
-  const here = (part) => { self.layout = layOut(part); setTimeout(arrived, 0); };
   let turn = 0;
+  const here = (part) => {
+    const mine = ++turn, layout = layOut(part);
+    setTimeout(() => { if (mine === turn) { self.layout = layout; arrived(); } }, 0);
+  };
   try {
     const text = document.getElementById("layout-program").textContent + "\nonmessage = (e) => postMessage({ turn: e.data.turn, layout: layOut(e.data.part) });";
     const worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
     worker.onmessage = (e) => { if (e.data.turn === turn) { self.layout = e.data.layout; arrived(); } };
     worker.onerror = (e) => { e.preventDefault(); self.layOut = here; if (!self.layout) here(self.last); };
-    self.layOut = (part) => { self.last = slim(part); worker.postMessage({ turn: ++turn, part: self.last }); };
+    self.layOut = (part) => {
+      self.last = slim(part);
+      if (part.nodes.length <= QUICK) here(self.last);
+      else worker.postMessage({ turn: ++turn, part: self.last });
+    };
   } catch {
     self.layOut = (part) => here(slim(part));
   }
