@@ -50,8 +50,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "codegen": (*LEAVES, "loop"),
     "archive": ("errors", "ir"),
     "trace": (*LEAVES, "ir", "printing", "ops", "rewrite", "loop", "lower", "archive"),
+    "accuracy": (*LEAVES, "ir", "ops", "rewrite", "loop", "lower"),
     "runtime": (
         *LEAVES,
+        "accuracy",
         "ir",
         "ops.assume",
         "loop",
@@ -72,6 +74,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 }
 # Which layers use symgraph_kernels, and what of it.
 KERNELS = {
+    "accuracy": "symgraph_kernels",
     "loop": "symgraph_kernels",
     "lower": "symgraph_kernels.table",
     "codegen": "symgraph_kernels",

@@ -108,13 +108,15 @@ class _Guards:
         """Floating values of regions that something outside of the region reads."""
         found = set(outputs)
         for node in order:
-            if not in_region(node):
+            if node.op.name == "guarded":
+                found.update(node.inputs[2:])  # what it guards is guarded
+            elif not in_region(node):
                 found.update(node.inputs)
         return {n for n in found if in_region(n) and n.tensor.dtype.kind == "f"}
 
     def _attrs(self, node: Node) -> Any:
         held = {k: v for k, v in node.attrs.items() if isinstance(v, Graph)}
-        if not held:
+        if not held or node.op.name == "guarded":
             return None
         for body in held.values():
             if body not in self.bodies:

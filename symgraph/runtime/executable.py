@@ -56,6 +56,11 @@ class Executable:
             nbytes,
         )
 
+    def counts(self) -> dict[str, int]:
+        """How many lanes each slow form has computed so far, where the backend counts them."""
+        found: dict[str, int] = getattr(self.code, "counts", dict)()
+        return found
+
     def run(self, arrays: Sequence[Array], results: Sequence[Array], layout: Layout) -> None:
         """Run on C-contiguous arrays. Raises BoundsError for an index outside its axis."""
         arena = self._take(layout.nbytes)

@@ -1,0 +1,192 @@
+"""Guards: lanes that amplify errors get accurate answers; others keep their bits; costs decide."""
+
+from __future__ import annotations
+
+import mpmath as mp
+import numpy as np
+import pytest
+
+import symgraph as sg
+from symgraph.compile import run_stages
+from symgraph.ir.graph import toposort
+from symgraph.lower.guarded import function_of
+from symgraph.rewrite.error_bounds import BOUNDS
+from symgraph.rewrite.guards import guard, slow_form
+from symgraph.trace.record import Record
+
+SIZE = 64
+BACKENDS = ("llvm", "numba", "interp")
+
+
+def guards_in(outputs: tuple) -> list:
+    return [n for n in toposort(outputs) if n.op.name == "guarded"]
+
+
+def compiled(formula, accuracy: str, backend: str = "llvm", dtype: str = "float64"):
+    """A formula of x and y as a function, and how many guards it has."""
+    x, y = (sg.tensor(n, shape=(SIZE,), dtype=dtype) for n in "xy")
+    mode = sg.Mode(accuracy=accuracy, backend=backend)
+    f = sg.function([x, y], formula(x, y), mode=mode, on_unused_input="ignore")
+    return f, len(guards_in(f.stage("guarded")))
+
+
+# formula, the same in mpmath: sums that cancel, behind which each op amplifies or hides the error
+AMPLIFYING = {
+    "difference": (lambda x, y: x * y - y * y, lambda x, y: x * y - y * y),
+    "quotient": (lambda x, y: 1 / (x * y - y * y), lambda x, y: 1 / (x * y - y * y)),
+    "log": (lambda x, y: sg.log(4 + (x * y - y * y)), lambda x, y: mp.log(4 + (x * y - y * y))),
+    "sine": (lambda x, y: sg.sin(x * y * 3e8), lambda x, y: mp.sin(x * y * 300000000)),
+    "exponential": (lambda x, y: sg.exp(x * y * 300), lambda x, y: mp.exp(x * y * 300)),
+    "polynomial": (
+        lambda x, y: x * x - 2 * x * y + y * y,
+        lambda x, y: (x - y) ** 2,
+    ),
+    "tangent": (lambda x, y: sg.tan(x * y * 1e5), lambda x, y: mp.tan(x * y * 100000)),
+}
+
+
+def points(dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(3)
+    x = rng.uniform(1, 2, SIZE).astype(dtype)
+    step = np.where(np.arange(SIZE) % 2, 10.0 ** rng.uniform(-7, -2, SIZE), 0.5)
+    return x, (x * (1 + step)).astype(dtype)
+
+
+def truth(exact, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    with mp.workprec(300):
+        rows = [exact(mp.mpf(float(a)), mp.mpf(float(b))) for a, b in zip(x, y, strict=True)]
+        return np.array([float(r) for r in rows]).astype(x.dtype)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", AMPLIFYING)
+def test_high_accuracy_is_within_a_few_ulp(name: str, backend: str) -> None:
+    formula, exact = AMPLIFYING[name]
+    f, _ = compiled(formula, "high", backend)
+    x, y = points("float64")
+    np.testing.assert_allclose(f(x, y), truth(exact, x, y), rtol=17 * 2.0**-53)
+
+
+@pytest.mark.parametrize("backend", ["llvm", "numba"])
+def test_float32_is_guarded_too(backend: str) -> None:
+    formula, exact = AMPLIFYING["polynomial"]
+    f, count = compiled(formula, "default", backend, "float32")
+    assert count == 1
+    x, y = points("float32")
+    np.testing.assert_allclose(f(x, y), truth(exact, x, y), rtol=520 * 2.0**-24)
+
+
+def test_lanes_that_are_sure_keep_their_bits() -> None:
+    formula, _ = AMPLIFYING["polynomial"]
+    plain, none = compiled(formula, "rules")
+    guarded, one = compiled(formula, "default")
+    assert (none, one) == (0, 1)
+    x = np.linspace(1, 2, SIZE)
+    y = -3 * x  # nothing cancels
+    assert np.array_equal(plain(x, y), guarded(x, y))
+
+
+def test_as_written_changes_no_bit() -> None:
+    f, count = compiled(lambda x, y: sg.log(1 - sg.sigmoid(x)), "as-written")
+    assert count == 0
+    x, y = points("float64")
+    x = x * 40
+    assert np.isneginf(f(x, y)[x > 40]).all()
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        lambda x, y: x * y,
+        lambda x, y: x + y,
+        lambda x, y: sg.exp(x),
+        lambda x, y: sg.exp(x) + sg.exp(y),
+        lambda x, y: sg.sqrt(x * x + 1),
+        lambda x, y: sg.maximum(x, y) * 2,
+    ],
+)
+def test_what_cannot_amplify_is_not_guarded(formula) -> None:
+    assert compiled(formula, "default")[1] == 0
+
+
+def test_large_cheap_loops_are_not_guarded_by_default() -> None:
+    x, y = (sg.tensor(n, shape=(4_000_000,), dtype="float32") for n in "xy")
+    f = sg.function([x, y], 2 * x + 3 * y - x * y + 1)
+    assert guards_in(f.stage("guarded")) == []
+    f = sg.function([x, y], 2 * x + 3 * y - x * y + 1, mode=sg.Mode(accuracy="high"))
+    assert len(guards_in(f.stage("guarded"))) == 1
+
+
+def test_an_overflow_on_the_way_is_repaired() -> None:
+    f, _ = compiled(lambda x, y: (x - 1) / (y - x), "high")
+    x, y = np.full(SIZE, -1.7e308), np.full(SIZE, 1.2e308)
+    np.testing.assert_allclose(f(x, y), -1.7e8 / 2.9e8)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_inputs_that_are_not_finite_give_what_the_formula_gives(value: float) -> None:
+    formula, _ = AMPLIFYING["polynomial"]
+    x, y = np.full(SIZE, value), np.linspace(1, 2, SIZE)
+    plain, _ = compiled(formula, "rules")
+    guarded, _ = compiled(formula, "high")
+    assert np.array_equal(plain(x, y), guarded(x, y), equal_nan=True)
+
+
+def test_guards_inside_reductions_scans_and_gradients() -> None:
+    x, y = (sg.tensor(n, shape=(SIZE,)) for n in "xy")
+    mode = sg.Mode(accuracy="high")
+    difference = x * y - y * y
+    a, b = points("float64")
+    exact = truth(AMPLIFYING["difference"][1], a, b)
+    total = sg.function([x, y], sg.sum(difference), mode=mode)
+    np.testing.assert_allclose(total(a, b), exact.sum(), rtol=1e-14)
+    state, _ = sg.scan(lambda s, k: (s * 0 + (x * y - y * y), None), x, length=2)
+    np.testing.assert_allclose(sg.function([x, y], state, mode=mode)(a, b), exact, rtol=2e-15)
+    slope = sg.grad(sg.sum(difference), y)
+    found = sg.function([x, y], slope, mode=mode)(a, b)
+    np.testing.assert_allclose(found, a - 2 * b, rtol=1e-14)
+
+
+def test_empty_arrays() -> None:
+    x = sg.vector("x")
+    f = sg.function([x], x * x - 2 * x + 1, mode=sg.Mode(accuracy="high"))
+    assert f(np.zeros(0)).shape == (0,)
+
+
+def test_a_guard_says_why() -> None:
+    x, y = (sg.tensor(n, shape=(SIZE,)) for n in "xy")
+    record = Record()
+    run_stages(((x * x - 2 * x * y + y * y).node,), sg.Mode(accuracy="high"), record)
+    (found,) = [a for a in record.rewrites if a.table == "guards"]
+    assert "double-double" in found.why
+    assert found.lines[0].file == __file__
+
+
+@pytest.mark.parametrize("name", sorted(BOUNDS))
+def test_every_op_with_a_bound_has_a_slow_form(name: str) -> None:
+    """Its element is written with words that double-double has."""
+    from symgraph.ir.node import make_node
+    from symgraph.ir.op import OPS
+
+    op = OPS[name]
+    attrs = {
+        "polynomial": {"coefficients": (1.0, 2.0)},
+        "scaled_product": {"exponents": (1, -2), "exponentials": (False, True), "then": "sqrt"},
+    }.get(name, {})
+    arity = {"scaled_product": 2, "where": 3, "fma": 3}.get(name)
+    arity = arity or (len(op.samples) if op.samples else 1)
+    xs = [sg.vector(f"x{k}").node for k in range(arity)]
+    if name == "where" or name.startswith("logical"):
+        booleans = xs if name != "where" else xs[:1]
+        xs = [(sg.vector(f"b{k}") > 0).node if x in booleans else x for k, x in enumerate(xs)]
+    node = make_node(op, xs, attrs)
+    found = slow_form(node)
+    assert found is not None
+    function_of(found[1])
+
+
+def test_guarding_twice_is_guarding_once() -> None:
+    x, y = (sg.tensor(n, shape=(SIZE,)) for n in "xy")
+    once = guard(((x * y - y * y).node,), "high")
+    assert len(guards_in(once)) == 1
+    assert guard(once, "high") == once
