@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgraph.accuracy.report import Accuracy, Case, made_up, measure
 from symgraph.codegen.backend import backend
 from symgraph.config import config
 from symgraph.display import mimebundle, view
@@ -29,6 +28,7 @@ from symgraph.runtime.shared import COMMIT, COMMITTING, publish, read_states
 from symgraph.runtime.vectorcall import function_type, put_into
 
 if TYPE_CHECKING:
+    from symgraph.accuracy.report import Accuracy
     from symgraph.runtime.kernel_view import KernelView
     from symgraph.runtime.native import Entry
     from symgraph.runtime.profile import Profile
@@ -361,11 +361,13 @@ class Function:
         Print it: it names the line that loses the most, the rules and guards that mend it, and how
         many lanes were computed slowly. State is not changed. A measurement takes a second or so.
         """
+        from symgraph.accuracy.report import Case, made_up, measure
+
         p = self._p
         synthetic = not args and not kwargs
         given = made_up(p.inputs, seed=seed) if synthetic else args
         values, arrays = self._values(tuple(given), kwargs, on_device=False)
-        ready = self._prepare(values, arrays)
+        ready = self._written(self._prepare(values, arrays))
         results = [*self._results(ready, None, arrays)]
         leaves = [values[n] if n in values else n.attrs["value"] for n in ready.leaves]
         before = sum(ready.executable.counts().values())
@@ -377,7 +379,7 @@ class Function:
             Case(
                 self.name,
                 self.output_names,
-                p.graph.outputs[: p.n_outputs],
+                self.graph.outputs[: p.n_outputs],
                 record.stages["final"][: p.n_outputs],
                 values,
                 results[: p.n_outputs],
