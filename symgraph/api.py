@@ -25,7 +25,7 @@ from symgraph.errors import (
 from symgraph.ir.dim import DimLike, symbols
 from symgraph.ir.graph import substitute_nodes, toposort
 from symgraph.ir.node import Node, newest
-from symgraph.ir.origin import at_line, user_line
+from symgraph.ir.origin import as_if_at, at_line, user_line
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
 from symgraph.mode import Mode, as_mode
@@ -449,7 +449,11 @@ def _deferred(cost: Variable, wrt: Any, stop: Any) -> Any:
     gradients = _Gradients("grad")
 
     def find() -> list[Variable]:
-        written = transform.grad(cost, variables, stop=stops, prepare=gradients.prepare)
+        outside = as_if_at((gradients.line,) if gradients.line else ())  # not where it is looked at
+        try:
+            written = transform.grad(cost, variables, stop=stops, prepare=gradients.prepare)
+        finally:
+            as_if_at(outside)
         found: list[Variable] = gradients.note(written)
         return found
 

@@ -27,6 +27,7 @@ from symgraph.errors import ParseError
 from symgraph.ir.dim import Atom, DimLike
 from symgraph.ir.graph import substitute_nodes, toposort
 from symgraph.ir.node import Node
+from symgraph.ir.origin import as_if_at
 from symgraph.ir.resolve import Requirement, requirements, resolve
 from symgraph.loop.ir import Program
 from symgraph.loop.text import show
@@ -128,9 +129,13 @@ class Compiler:
         new = dict(zip(leaves, moved, strict=True))
         record.inputs = tuple(new.get(i, i) for i in self.inputs)
         record.times["resolve"] = perf_counter_ns() - start
-        final = run_stages(built, self.mode, record)
+        outside = as_if_at(())  # what stages make has the line of what it is made for, or none
+        try:
+            ready = build(run_stages(built, self.mode, record), self.mode, record)
+        finally:
+            as_if_at(outside)
         origin = {m: leaf for leaf, m in new.items()}
-        return Specialised(build(final, self.mode, record), origin, record, dims)
+        return Specialised(ready, origin, record, dims)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,16 +56,16 @@ def is_ours(file: str) -> bool:
 
 
 class _AsIf(threading.local):
-    """The lines that nodes made on this thread get instead of those of the call stack."""
+    """The lines that nodes made on this thread get; None: those of the call stack."""
 
-    lines: tuple[Line, ...] = ()
+    lines: tuple[Line, ...] | None = None
 
 
 _as_if = _AsIf()
 
 
-def as_if_at(lines: tuple[Line, ...]) -> tuple[Line, ...]:
-    """Set the user lines that what is made from now on gets, () for the call stack's; those before.
+def as_if_at(lines: tuple[Line, ...] | None) -> tuple[Line, ...] | None:
+    """Set the user lines that what is made from now on gets, None for the call stack's; the former.
 
     For the compiler, which makes nodes for the sake of others long after the user's line has run.
     """
@@ -75,8 +75,8 @@ def as_if_at(lines: tuple[Line, ...]) -> tuple[Line, ...]:
 
 def user_line() -> Line | None:
     """The innermost line of the call stack that is not symgraph's own."""
-    if _as_if.lines:
-        return _as_if.lines[0]
+    if _as_if.lines is not None:
+        return _as_if.lines[0] if _as_if.lines else None
     frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename

@@ -81,7 +81,8 @@ class Executable:
         """Time every step of the program on given arrays, with the backend named ``how``."""
         arena = np.empty(layout.nbytes + ALIGNMENT, "uint8")
         pointers = _pointers(arrays, results, arena, layout)
-        return profile(self.lowered.program, how, pointers, layout.sizes, turns)
+        made = {name: node.lines for name, node in self.lowered.sources.items()}
+        return profile(self.lowered.program, how, pointers, layout.sizes, turns, made)
 
     def run_on_device(
         self, arrays: Sequence[Any], results: Sequence[Array], layout: Layout

@@ -7,7 +7,7 @@ arguments and allocating results is not in it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter_ns
 from typing import Any
@@ -77,9 +77,17 @@ class Profile:
 
 
 def profile(
-    program: Program, generator: str, pointers: Sequence[int], sizes: Sequence[int], repeat: int
+    program: Program,
+    generator: str,
+    pointers: Sequence[int],
+    sizes: Sequence[int],
+    repeat: int,
+    made: Mapping[str, tuple[Line, ...]],
 ) -> Profile:
-    """Time every step of a program ``repeat`` times on given buffers."""
+    """Time every step of a program ``repeat`` times on given buffers.
+
+    ``made``: the user's lines of what a buffer holds, for steps that are no kernels.
+    """
     timed = [(k, s) for k, s in enumerate(program.steps) if not isinstance(s, NAMING)]
     steps = [(s, _alone(program, k, generator)) for k, s in timed]
     best: list[int] = [0] * len(steps)
@@ -94,12 +102,12 @@ def profile(
     for _, code in steps:
         code.close()
     total = max(1, sum(best))
-    made = zip((s for s, _ in steps), best, strict=True)
+    timed_steps = zip((s for s, _ in steps), best, strict=True)
     known = dict(zip(program.sizes, sizes, strict=True))
     return Profile(
         tuple(
-            Row(_name(s), ns, ns / total, _lines(s, program), *step_cost(s, program, known))
-            for s, ns in made
+            Row(_name(s), ns, ns / total, _lines(s, program, made), *step_cost(s, program, known))
+            for s, ns in timed_steps
         )
     )
 
@@ -141,6 +149,10 @@ def _name(step: Step) -> str:
     return KINDS.get(type(step), type(step).__name__.lower())
 
 
-def _lines(step: Step, program: Program) -> tuple[Line, ...]:
+def _lines(step: Step, program: Program, made: Mapping[str, tuple[Line, ...]]) -> tuple[Line, ...]:
     pairs = dict.fromkeys(pair for k in _used(step, program) for pair in k.lines)
-    return tuple(Line(file, number) for file, number in pairs)
+    found = dict.fromkeys(Line(file, number) for file, number in pairs)
+    for one in _inner(step):
+        if isinstance(one, Library):
+            found |= dict.fromkeys(line for name in one.buffers[-1:] for line in made.get(name, ()))
+    return tuple(found)

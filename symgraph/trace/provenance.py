@@ -13,6 +13,7 @@ from symgraph.ir.origin import Line
 from symgraph.trace.format import KernelRow
 from symgraph.trace.trace import Trace
 
+NEAR = 4  # how far up to look for a line
 _WORD = re.compile(r"[^\W\d]\w*")
 _STAGE = re.compile(r"(?:part_)?(?:v|acc)(\d+)(?:_\w+)?")
 _HEAD = re.compile(
@@ -30,13 +31,24 @@ def source_lines(
     found: list[tuple[Line, ...]] = []
     for text in texts:
         rows = _rows(text, kernel.locals, stages)
-        lines = tuple(dict.fromkeys(line for k in rows for line in trace.rows[k].lines))
+        lines = tuple(dict.fromkeys(line for k in rows for line in lines_near(trace, k)))
         found.append(kernel.lines if _HEAD.match(text) and not lines else lines)
     for number in range(len(texts) - 1, -1, -1):
         if _BLOCK.match(texts[number]) and not found[number]:
             found[number] = _of_block(texts, found, number)
     _fill(texts, found)
     return list(zip(texts, found, strict=True))
+
+
+def lines_near(trace: Trace, key: int) -> tuple[Line, ...]:
+    """The lines of a row; of what it reads, where a stage made it without saying for what."""
+    level = [key]
+    for _ in range(NEAR):
+        lines = tuple(dict.fromkeys(line for k in level for line in trace.rows[k].lines))
+        if lines:
+            return lines
+        level = [i for k in level for i in trace.rows[k].inputs]
+    return ()
 
 
 def coverage(trace: Trace) -> tuple[int, int]:

@@ -62,6 +62,16 @@ def test_added_and_removed_nodes_of_all_steps_give_the_graph(name, functions):
         assert alive == set(trace.state(number).order()), (number, row.rule.name)
 
 
+@pytest.mark.parametrize("name", ["garch_grad", "lstm_grad", "layernorm_grad"])
+def test_what_the_compiler_makes_has_no_line_of_its_caller(name):
+    inputs, outputs, _ = build(name)
+    trace = sg.function(inputs, outputs, mode=INTERPRETED).trace
+    files = {line.file for row in trace.rows for line in row.lines}
+    assert [file for file in files if not file.endswith("workloads.py")] == []
+    files = {line.file for kernel in trace.parts.kernels for line in kernel.lines}
+    assert [file for file in files if not file.endswith("workloads.py")] == []
+
+
 def test_steps_say_what_was_replaced_by_what():
     x = sg.vector("x")
     trace = sg.function([x], sg.log(1 - sg.sigmoid(x)), mode=INTERPRETED).trace

@@ -21,8 +21,8 @@ from symgraph.ops.evaluate import bind_dims
 from symgraph.trace.wording import short_line
 
 from .given import Given
-from .inputs import arrays_for, inputs_of
-from .worlds import make_worlds
+from .inputs import arrays_for, inputs_of, made_up, sizes_for
+from .worlds import CLIMATES, make_worlds
 
 if TYPE_CHECKING:
     from symgraph.runtime.function import Function
@@ -51,13 +51,23 @@ class Case:
     graph: Graph
     given: Given
 
+    def arrays(self) -> list[Array]:
+        """Small inputs: ordinary ones, or positive ones if only those are in the domain."""
+        dims = sizes_for(self.graph, self.given, SMALL)
+        found: list[Array] = []
+        for climate in CLIMATES[:2]:
+            nodes = inputs_of(self.graph)
+            found = [made_up(n, dims, k, climate) for k, n in enumerate(nodes)]
+            if all(np.isfinite(a).all() for a in _flat(self.function(*found))):
+                break
+        return found
+
 
 def _gradients(case: Case) -> Iterator[Finding]:
     """Gradients of real scalar outputs against differences of values."""
     import symgraph as sg
 
-    nodes = inputs_of(case.graph)
-    arrays = arrays_for(case.graph, case.given, usual=SMALL)
+    nodes, arrays = inputs_of(case.graph), case.arrays()
     dims: dict[Atom, DimLike] = dict(bind_dims(dict(zip(nodes, arrays, strict=True)), {}))
     for number, output in _differentiable(case.graph, nodes):
 
@@ -101,7 +111,7 @@ def _debug(case: Case) -> Iterator[Finding]:
 
     function = function_of(case.graph, "debug", Mode(name="debug", check=True, backend="interp"))
     try:
-        function(*arrays_for(case.graph, case.given, usual=SMALL))
+        function(*case.arrays())
     except NumericError as error:
         yield Finding("debug", _first(error), True)
 
@@ -142,9 +152,13 @@ def _determinism(case: Case) -> Iterator[Finding]:
 
 
 def _bits(found: Any) -> list[bytes]:
+    return [array.tobytes() for array in _flat(found)]
+
+
+def _flat(found: Any) -> list[Array]:
     from symgraph.ops.tree import flatten
 
-    return [np.asarray(x).tobytes() for x in flatten(found)[0]]
+    return [np.asarray(x) for x in flatten(found)[0]]
 
 
 def _upcasts(case: Case) -> Iterator[Finding]:
@@ -178,7 +192,7 @@ def _accuracy(case: Case) -> Iterator[Finding]:
     if accuracy is None:
         return
     try:
-        found = accuracy(*arrays_for(case.graph, case.given, usual=SMALL))
+        found = accuracy(*case.arrays())
     except SymgraphError as error:
         yield Finding("accuracy", f"not measured: {_first(error)}", False)
         return

@@ -14,7 +14,7 @@ from symgraph.ir.graph import Graph, leaves
 from symgraph.ir.node import Node
 
 from .given import Given
-from .worlds import fitting_sizes
+from .worlds import CLIMATES, Climate, drawn, fitting_sizes
 
 Array = np.ndarray[Any, Any]
 USUAL_LENGTH = 64  # of a dimension that nothing tells
@@ -84,10 +84,10 @@ def arrays_for(
     return found
 
 
-def made_up(node: Node, sizes: Mapping[Atom, int], seed: int = 0) -> Array:
+def made_up(
+    node: Node, sizes: Mapping[Atom, int], seed: int = 0, climate: Climate = CLIMATES[0]
+) -> Array:
     """Seeded numbers of a node's type: normal, positive where that is known, small indices."""
-    from .worlds import CLIMATES, drawn
-
     shape: list[DimLike] = [evaluate(d, sizes) for d in node.tensor.shape]
     generator = np.random.default_rng(seed)
-    return drawn(CLIMATES[0], node, tuple(int(d) for d in shape if isinstance(d, int)), generator)
+    return drawn(climate, node, tuple(int(d) for d in shape if isinstance(d, int)), generator)

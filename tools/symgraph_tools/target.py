@@ -161,9 +161,7 @@ def _outputs(value: Any) -> Any:
 
 def is_function(value: object) -> bool:
     """Whether a value is a compiled function: it has its graph before and after."""
-    return isinstance(getattr(value, "graph", None), Graph) and isinstance(
-        getattr(value, "optimized", None), Graph
-    )
+    return hasattr(type(value), "optimized") and isinstance(getattr(value, "graph", None), Graph)
 
 
 def _made(name: str, value: Any, text: str, given: Given) -> Target:
