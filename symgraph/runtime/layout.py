@@ -2,7 +2,7 @@
 
 Nothing is assumed: offsets are found in sample objects by NumPy's own answers about them, and must
 be found exactly once. ``find`` gives None on a Python that differs (another implementation, a
-free-threaded build); callers then keep to the Python path, which is as right.
+free-threaded build, not Linux); callers then keep to the Python path, which is as right.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ def find() -> Layout | None:
     if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
         return None
     if ctypes.sizeof(ctypes.c_void_p) != 8 or sys.byteorder != "little":
+        return None
+    if sys.platform != "linux":  # arenas come from its C library
         return None
     try:
         found = _probe()
