@@ -62,8 +62,10 @@ def loop_note(loop: For, module: Module, is_inlined: bool) -> str:
     if may_set and turns is not None and _is_masked(turns, lanes, roots):
         facts += [width, '!"llvm.loop.vectorize.predicate.enable", i1 true']
         facts.append('!"llvm.loop.interleave.count", i32 1')
-    elif turns is None or turns > SHORT:
-        facts.append(f'!"llvm.loop.interleave.count", i32 {_interleave(roots)}')
+    elif turns is None or turns > SHORT or (turns >= lanes and turns % lanes == 0):
+        # whole vectors: unrolled first, their turns would stay scalar
+        count = _interleave(roots) if turns is None else min(_interleave(roots), turns // lanes)
+        facts.append(f'!"llvm.loop.interleave.count", i32 {max(1, count)}')
         if may_set and _is_mixed(roots):
             facts.append(width)
     else:
