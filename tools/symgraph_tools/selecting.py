@@ -98,7 +98,11 @@ def framed(drawing: Drawing, groups: Mapping[str, str]) -> Drawing:
 
 
 def folded(drawing: Drawing, groups: Mapping[str, str]) -> Drawing:
-    """With one box of kind kernel for the nodes of each group: id -> label."""
+    """With one box of kind kernel for the nodes of each group: id -> label.
+
+    A group that would read what it itself makes stays open: a picture has no cycle.
+    """
+    groups = _without_cycles(drawing, groups)
     members: dict[str, list[DrawnNode]] = {}
     for node in drawing.nodes:
         if node.id in groups:
@@ -122,6 +126,32 @@ def folded(drawing: Drawing, groups: Mapping[str, str]) -> Drawing:
     )
     edges = tuple(DrawnEdge(source, target) for source, target in ends if source != target)
     return replace(drawing, nodes=nodes, edges=edges)
+
+
+def _without_cycles(drawing: Drawing, groups: Mapping[str, str]) -> dict[str, str]:
+    """The groups that can be boxes: those on a cycle between boxes are left out."""
+    found = dict(groups)
+    while True:
+        ends = {
+            (found.get(e.source, e.source), found.get(e.target, e.target)) for e in drawing.edges
+        }
+        into: dict[str, int] = {}
+        out: dict[str, list[str]] = {}
+        for source, target in ends:
+            if source != target:
+                out.setdefault(source, []).append(target)
+                into[target] = into.get(target, 0) + 1
+        ready = [name for name in out if not into.get(name)]
+        for name in ready:  # grows while it is read
+            for target in out.get(name, ()):
+                into[target] -= 1
+                if not into[target]:
+                    ready.append(target)
+        stuck = {name for name, count in into.items() if count}
+        kept = {node: label for node, label in found.items() if label not in stuck}
+        if len(kept) == len(found):
+            return found
+        found = kept
 
 
 def kernel_groups(drawing: Drawing, stored: Mapping[str, str]) -> dict[str, str]:
