@@ -19,7 +19,7 @@ from symgraph.rewrite.engine import Table, rewrite
 from symgraph.rewrite.journal import Application, Counts, Journal
 from symgraph.rewrite.linalg import LINALG
 from symgraph.rewrite.polish import POLISH
-from symgraph.rewrite.ranges import RANGES
+from symgraph.rewrite.ranges import RANGES, RANGES_OF_FEW
 from symgraph.rewrite.softmax import SOFTMAX
 from symgraph.rewrite.stabilize import STABILIZE
 
@@ -37,7 +37,6 @@ class Pass:
         return replace(self, rules=tuple(r for r in self.rules if r.exact))
 
 
-RANGED = frozenset(["rules", "default", "high"])
 SIMPLIFY: Table = (*CANONICALIZE, *ALGEBRA)
 PIPELINE: tuple[Pass, ...] = (
     Pass("canonicalize", CANONICALIZE),
@@ -45,7 +44,12 @@ PIPELINE: tuple[Pass, ...] = (
     # all again, since sums and products taken apart may show what the others are for
     Pass("linalg", (*SIMPLIFY, *SOFTMAX, *STABILIZE, *LINALG)),
 )
-IN_RANGE = Pass("ranges", RANGES)
+# a scaled product costs as much as a function: "default" has it only where little is computed
+IN_RANGE = {
+    "rules": (Pass("ranges", RANGES),),
+    "default": (Pass("ranges", RANGES_OF_FEW),),
+    "high": (Pass("ranges", RANGES),),
+}
 LAST = Pass("polish", POLISH)
 BEFORE_GRADIENT: tuple[Pass, ...] = PIPELINE[:2]
 
@@ -113,5 +117,4 @@ def finish(
     """
     if accuracy == "as-written":
         return tuple(outputs)
-    passes = (IN_RANGE, LAST) if accuracy in RANGED else (LAST,)
-    return run(outputs, passes, (), trace, journals=journals)
+    return run(outputs, (*IN_RANGE[accuracy], LAST), (), trace, journals=journals)

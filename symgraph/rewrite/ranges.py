@@ -8,13 +8,16 @@ its factors excludes that: ``2 * x / 3``, ``cos(x) * y * log(z)``, ``x * x * x``
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
+from symgraph.ir.dim import product
 from symgraph.ir.node import Node
 from symgraph.ops.scaled import MOST_POWERS, THEN
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import call, number
 from symgraph.rewrite.facts import Fact, fact
+from symgraph.rewrite.guard_cost import FEW
 from symgraph.rewrite.rule import Rule, rule
 
 RANGE = {4: 126.0, 8: 1022.0}  # largest size of a binary exponent
@@ -122,4 +125,19 @@ def product_in_range(node: Node) -> Node | None:
     )
 
 
+def of_few(row: Rule) -> Rule:
+    """The row for arrays whose length is known and small: elsewhere its code costs too much.
+
+    Numbers are left out: in the body of a loop they are computed many times.
+    """
+
+    def only(node: Node) -> Node | None:
+        shape = node.tensor.shape
+        size = product(shape)
+        return row.apply(node) if shape and isinstance(size, int) and size <= FEW else None
+
+    return replace(row, rhs=only)
+
+
 RANGES: tuple[Rule, ...] = (product_in_range,)
+RANGES_OF_FEW: tuple[Rule, ...] = tuple(of_few(r) for r in RANGES)
