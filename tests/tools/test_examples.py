@@ -32,7 +32,8 @@ step = sg.function([x], loss, updates={w: w - 0.1 * sg.grad(loss, w)})
 softplus = sg.log(1 + sg.exp(sg.vector("v")))
 f = step
 """
-NOT_HERE = {"demo"}  # trains for seconds; test_cli.py runs it
+# one trains for seconds, one measures for minutes: test_cli.py and test_bench.py run them
+NOT_HERE = {"demo", "bench"}
 
 
 def examples() -> list[str]:

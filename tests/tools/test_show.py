@@ -114,7 +114,8 @@ def test_kernels_are_boxes_or_frames(program):
     assert all(node.lines[0].startswith("k") for node in kernels)
     assert "matmul" in heads(boxes)
     framed = drawn(program, "--frames", "kernel")
-    assert {cluster.label for cluster in framed.clusters} == {k.lines[0] for k in kernels}
+    # a kernel that other nodes stand in the middle of is a frame, and no box
+    assert {cluster.label for cluster in framed.clusters} >= {k.lines[0] for k in kernels}
     assert len(framed.nodes) > len(boxes.nodes)
     lay_out(framed)
     found = run("show", program, "-f", "svg", "--collapse", "fusion", "--stage", "built")

@@ -114,7 +114,7 @@ def _formula(row: Op) -> str:
 def rules() -> list[RuleEntry]:
     """All rules in the order in which passes hold them, each once."""
     found: dict[Rule, RuleEntry] = {}
-    for step in (*PIPELINE, IN_RANGE, LAST):
+    for step in (*PIPELINE, *IN_RANGE["rules"], LAST):
         for row in step.rules:
             found.setdefault(row, _rule(row, step))
     return list(found.values())
