@@ -87,8 +87,9 @@ def exprel(s: Any, x: Value) -> Value:
     tiny, large = s.abs(x) < s.number(2.0**-60, 2.0**-30), x > 50.0
     below = s.select(tiny | (s.abs(x) == INF) | large, 1.0, x)
     high, low = expm1_quarter(s, _expm1_range(s, below))
+    high, low = 4.0 * high, 4.0 * low  # before the quotient, which may be subnormal
     q = high / below
-    y = 4.0 * (q + (s.fma(-q, below, high) + low) / below)
+    y = q + (s.fma(-q, below, high) + low) / below
     over = s.select(large & (x < 720.0), x, 1.0)
     y = s.select(large, s.select(x < 720.0, _exp_over(s, over, 1.0), INF), y)
     return s.select(tiny, 1.0 + 0.5 * x, s.select(x == -INF, 0.0, y))

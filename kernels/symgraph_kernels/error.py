@@ -110,8 +110,8 @@ def log_ndtr(s: Any, x: Value) -> Value:
     """log(P(X < x)), float64: -x^2 / 2 apart from the logarithm of the rest, log1p on the right."""
     a = s.abs(x)
     middle, right = a < 1.06, x > 0.0
-    huge = a > 1e8
-    held = s.select(middle, 1.06, s.select(huge, 1e8, a))
+    huge = a > 1e10  # the logarithm is less than half an ulp there
+    held = s.select(middle, 1.06, s.select(huge, 1e10, a))
     factor = _normal_tail(s, held, ERFCX)
     square, rest = product(s, held, held)
     power, n = exp_pair(s, bounded(s, -0.5 * square), s.select(a < 40.0, -0.5 * rest, 0.0))

@@ -19,6 +19,15 @@ def _long(turns):
     return sg.function([x], sg.sum(last), updates={s: s + 1}), s
 
 
+@pytest.fixture
+def interruptible():
+    """SIGINT raises KeyboardInterrupt: a job in the background inherits that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_is_answered_before_the_end_and_changes_nothing():
     f, s = _long(300)
     a = np.full((256, 256), 0.01)

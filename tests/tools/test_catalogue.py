@@ -151,7 +151,7 @@ def test_new_files_pass_their_own_tests(kind, name, tmp_path):
     done = subprocess.run(
         command,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": roots},
+        env={**os.environ, "PYTHONPATH": roots, "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         check=False,
