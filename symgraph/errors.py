@@ -91,10 +91,6 @@ class RewriteWarning(UserWarning):
     """Rewriting that stopped before it was done: rules that go in a circle, or too many steps."""
 
 
-class FallbackWarning(UserWarning):
-    """Something slower than usual is used, by name."""
-
-
 def message(
     what: str,
     facts: Mapping[str, object] | None = None,

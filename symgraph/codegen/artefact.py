@@ -132,6 +132,7 @@ class Loaded:
     """Code in memory until ``close``; calls are re-entrant and release the GIL."""
 
     def __init__(self, artefact: Artefact) -> None:
+        self.artefact = artefact
         self._needs = artefact.needs
         counters = self._counters = artefact.counters
         self._functions = tuple(map(externals.address, artefact.needs))
@@ -169,6 +170,10 @@ class Loaded:
             raise SymgraphError("this code was closed")
         functions = tuple(externals.address(name, threads) for name in self._needs)
         return self._library.address[ENTRY], functions
+
+    def to_bytes(self) -> bytes | None:
+        """The artefact: object code with its digest."""
+        return self.artefact.to_bytes()
 
     def close(self) -> None:
         """Gives the memory back; the code must not be running."""

@@ -36,7 +36,7 @@ from symgraph.loop.ir import (
     While,
     Word,
 )
-from symgraph.loop.traverse import statements
+from symgraph.loop.traverse import is_free_order, statements
 
 _FREE = {"add": "fadd", "mul": "fmul"}
 
@@ -179,14 +179,8 @@ class Statements:
     # ------------------------------------------------------------ accumulation
 
     def _free_order(self, value: Expr) -> bool:
-        """May this accumulation be regrouped? Only a float sum or product in a vector loop."""
-        return (
-            bool(self.kinds)
-            and self.kinds[-1] == "vector"
-            and isinstance(value, Word)
-            and value.name in _FREE
-            and value.dtype.kind == "f"
-        )
+        """May this accumulation be regrouped?"""
+        return bool(self.kinds) and is_free_order(self.kinds[-1], value)
 
     def _assigned(self, name: str, value: Expr) -> Operand:
         if isinstance(value, Word) and self._free_order(value):

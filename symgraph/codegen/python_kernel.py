@@ -36,7 +36,7 @@ from symgraph.loop.ir import (
     Word,
 )
 from symgraph.loop.text import show_function
-from symgraph.loop.traverse import statements
+from symgraph.loop.traverse import is_free_order, statements
 from symgraph.loop.words import DTYPES, WORDS
 
 _OWN = "at buffers copy_memory facts function inf item nan product_of range run sizes sum_of"
@@ -187,14 +187,8 @@ class KernelWriter:
         self.kinds.pop()
 
     def _free_order(self, value: Expr) -> bool:
-        """May this accumulation be regrouped? Only a float sum or product in a vector loop."""
-        return (
-            bool(self.kinds)
-            and self.kinds[-1] == "vector"
-            and isinstance(value, Word)
-            and value.name in _FREE_ORDER
-            and value.dtype.kind == "f"
-        )
+        """May this accumulation be regrouped?"""
+        return bool(self.kinds) and is_free_order(self.kinds[-1], value)
 
     def _assigned(self, name: str, value: Expr) -> str:
         if isinstance(value, Word) and self._free_order(value):

@@ -134,3 +134,13 @@ def steps_of(steps: tuple[Step, ...]) -> Iterator[Step]:
 def is_const(x: Expr, value: int) -> bool:
     """Is x the integer constant ``value``?"""
     return isinstance(x, Const) and x.dtype.kind in "iu" and int(x.value.real) == value
+
+
+def is_free_order(kind: str, x: Expr) -> bool:
+    """May ``s = x`` be regrouped in a loop of this kind? Float sums and products in "vector"."""
+    return (
+        kind == "vector"
+        and isinstance(x, Word)
+        and x.name in ("add", "mul")
+        and x.dtype.kind == "f"
+    )

@@ -53,6 +53,11 @@ def _cost(node: Node) -> float:
     return COSTS.get(name, 1.0)
 
 
+def is_few(size: DimLike) -> bool:
+    """Is so little computed that its cost does not matter?"""
+    return isinstance(size, int) and size <= FEW
+
+
 class Budget:
     """What has been paid for in one graph, and what memory it moves."""
 
@@ -72,7 +77,7 @@ class Budget:
         traffic = sum(n.tensor.dtype.itemsize for n in moved) * PER_BYTE[width]
         plain = operations(region)
         guarded = plain + operations(new) + AGAIN * plain + CALL
-        few = isinstance(size, int) and size <= FEW and not self.inside
+        few = is_few(size) and not self.inside
         if not few and guarded > ALLOWED * max(plain, traffic):
             return False
         self.paid.update(new)

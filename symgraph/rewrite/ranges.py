@@ -17,7 +17,7 @@ from symgraph.ops.scaled import MOST_POWERS, THEN
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import call, number
 from symgraph.rewrite.facts import Fact, fact
-from symgraph.rewrite.guard_cost import FEW
+from symgraph.rewrite.guard_cost import is_few
 from symgraph.rewrite.rule import Rule, rule
 
 RANGE = {4: 126.0, 8: 1022.0}  # largest size of a binary exponent
@@ -133,8 +133,7 @@ def of_few(row: Rule) -> Rule:
 
     def only(node: Node) -> Node | None:
         shape = node.tensor.shape
-        size = product(shape)
-        return row.apply(node) if shape and isinstance(size, int) and size <= FEW else None
+        return row.apply(node) if shape and is_few(product(shape)) else None
 
     return replace(row, rhs=only)
 

@@ -28,6 +28,7 @@ from symgraph.loop.ir import (
     Step,
     View,
 )
+from symgraph.loop.traverse import steps_of
 from symgraph.trace.steps import step_cost
 
 NAMING = (View, Bind)  # steps that name memory and sizes, and compute nothing
@@ -123,21 +124,8 @@ def _alone(program: Program, k: int, generator: str) -> Compiled:
     return backend(generator).compile(alone)
 
 
-def _inner(step: Step) -> list[Step]:
-    """A step and all steps inside it."""
-    found, stack = [], [step]
-    while stack:
-        one = stack.pop()
-        found.append(one)
-        if isinstance(one, Repeat | Loop):
-            stack.extend(one.steps)
-        elif isinstance(one, Branch):
-            stack.extend((*one.then, *one.orelse))
-    return found
-
-
 def _used(step: Step, program: Program) -> tuple[Kernel, ...]:
-    names = {s.kernel for s in _inner(step) if isinstance(s, Call)}
+    names = {s.kernel for s in steps_of((step,)) if isinstance(s, Call)}
     return tuple(k for k in program.kernels if k.name in names)
 
 
@@ -152,7 +140,7 @@ def _name(step: Step) -> str:
 def _lines(step: Step, program: Program, made: Mapping[str, tuple[Line, ...]]) -> tuple[Line, ...]:
     pairs = dict.fromkeys(pair for k in _used(step, program) for pair in k.lines)
     found = dict.fromkeys(Line(file, number) for file, number in pairs)
-    for one in _inner(step):
+    for one in steps_of((step,)):
         if isinstance(one, Library):
             found |= dict.fromkeys(line for name in one.buffers[-1:] for line in made.get(name, ()))
     return tuple(found)
