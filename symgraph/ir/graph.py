@@ -83,16 +83,6 @@ def _children(node: Node, stop: Callable[[Node], bool] | None) -> Iterator[Node]
     return iter(()) if stop is not None and stop(node) else iter(node.inputs)
 
 
-def users_of(nodes: Iterable[Node]) -> dict[Node, list[Node]]:
-    """For every node below, the nodes that read it."""
-    users: dict[Node, list[Node]] = {}
-    for node in toposort(nodes):
-        users.setdefault(node, [])
-        for child in node.inputs:
-            users[child].append(node)
-    return users
-
-
 def leaves(outputs: Iterable[Node], op: str) -> list[Node]:
     """The nodes of one leaf op ("input", "shared", "constant", "param"), in order of making."""
     return sorted((n for n in toposort(outputs) if n.op.name == op), key=lambda n: n.number)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 import numpy as np
 
 from symgraph.display import mimebundle
-from symgraph.errors import ArgumentError, MemberError, ShapeError, SymbolicError, message, nearest
+from symgraph.errors import ArgumentError, MemberError, SymbolicError, message, nearest
 from symgraph.ir.dim import Dim, product
 from symgraph.ir.dtype import DType
 from symgraph.ir.node import Node, add_name
@@ -356,11 +356,3 @@ def node_of(variable: object) -> Node:
             f"{variable!r} is not a symbolic variable", hint="make one with sg.tensor or sg.asarray"
         )
     )
-
-
-def check_rank(variable: Variable, rank: int, what: str) -> None:
-    """ShapeError unless the variable has so many axes."""
-    if variable.ndim != rank:
-        raise ShapeError(
-            _about(variable, f"{what} needs {rank} axes, got {variable.ndim}", "reshape it")
-        )

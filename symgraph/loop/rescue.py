@@ -15,7 +15,7 @@ import numpy as np
 from symgraph.errors import VerifyError
 from symgraph.loop.ir import Cast, Const, Expr, Function, Let, Load, Var, Word
 from symgraph.loop.traverse import children, postorder
-from symgraph.loop.words import convert, evaluate, result_dtype
+from symgraph.loop.words import convert, result_dtype
 
 DType = np.dtype[np.generic]
 MOST_INSTRUCTIONS = 400
@@ -171,12 +171,3 @@ def _truncates(node: Cast) -> bool:
 def _bits(value: Any) -> tuple[int, int, int]:
     high, low = (int(np.asarray(part, np.float64).view(np.int64)) for part in value[:2])
     return high, low, int(value[2])
-
-
-def word_value(
-    name: str, args: tuple[Any, ...], dtype: DType, functions: dict[str, Function]
-) -> Any:
-    """A word of the vocabulary or of a kernel's functions on NumPy scalars."""
-    if name in functions:
-        return run(functions[name], args)
-    return evaluate(name, args, dtype)

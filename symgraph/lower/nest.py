@@ -20,7 +20,6 @@ from symgraph.loop.ir import (
     If,
     Let,
     Load,
-    Local,
     Stmt,
     Store,
     Update,
@@ -259,14 +258,3 @@ def _drop_unused(statements: Iterable[Stmt], used: set[str]) -> list[Stmt]:
             s = replace(s, body=body)
         out.append(s)
     return out
-
-
-def locals_of(statements: Iterable[Stmt]) -> set[str]:
-    """Names introduced inside: locals and loop indices."""
-    found: set[str] = set()
-    for s in flat(statements):
-        if isinstance(s, Let | Local):
-            found.add(s.name)
-        elif isinstance(s, For):
-            found.add(s.var)
-    return found

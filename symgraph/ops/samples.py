@@ -87,11 +87,6 @@ def booleans() -> Samples:
     return Samples("bool", 0, 1)
 
 
-def complexes(size: float, also: Sequence[complex] = ()) -> Samples:
-    """Complex numbers whose parts are at most ``size``."""
-    return Samples("complex", -size, size, tuple(also))
-
-
 ANY = reals(-10, 10, also=SPECIALS)
 """The line near zero, and every special value."""
 POSITIVE = reals(0, 20, also=(0.0, -0.0, 1.0, 1e-300, 1e300, INF, NAN, -1.0))

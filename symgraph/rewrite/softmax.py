@@ -23,7 +23,6 @@ BLANCHARD = (
     "Blanchard, Higham & Higham 2021, Accurately computing the log-sum-exp and softmax functions"
 )
 OVERFLOWS = "exp overflows above 709, and all underflow below -745"
-MIXES = ("softmax", "log_softmax", "logsumexp")
 
 
 def keep(node: Node, axes: tuple[int, ...]) -> Node:

@@ -188,9 +188,3 @@ def _of_process() -> dict[str, int]:
 
 def _support() -> dict[str, int]:
     return _of_process() | _shared()
-
-
-def committing(value: bool) -> None:
-    """Tell entries that several states are being published, and are not to be read meanwhile."""
-    if _shared.cache_info().currsize:
-        ctypes.c_int32.from_address(_shared()["sg_committing"]).value = value

@@ -27,12 +27,6 @@ _READY = C_CONTIGUOUS | ALIGNED
 _ELSEWHERE = "inttoptr (i64 1 to ptr)"  # what ``body`` gives for a call that is not for it
 
 
-def block_size(signature: Signature) -> int:
-    """Bytes of a function's block: run, arenas, functions, constants, states, spare arrays."""
-    states = 2 * len(signature.states)
-    return FUNCTIONS + 8 * (signature.functions + signature.constants + states)
-
-
 def constants_offset(signature: Signature) -> int:
     """Where in the block the addresses of constants begin."""
     return FUNCTIONS + 8 * signature.functions

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from symgraph import saving
-from symgraph.ir.graph import leaves, substitute_nodes, toposort, users_of
+from symgraph.ir.graph import leaves, substitute_nodes, toposort
 from symgraph.ir.node import Node, make_node
 from symgraph.ir.op import find_op
 from symgraph.ir.text import graph_text, parse_text
@@ -45,7 +45,6 @@ def deep() -> Node:
 
 WALKS: dict[str, Callable[[Node], Any]] = {
     "toposort": lambda n: toposort([n]),
-    "users": lambda n: users_of([n]),
     "leaves": lambda n: leaves([n], "input"),
     "repr": repr,
     "print": graph_text,

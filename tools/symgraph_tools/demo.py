@@ -31,7 +31,6 @@ from .datasets import Digits, Examples, load_digits
 from .plain_numpy import Array, Step, network_step, softmax_step
 from .training import History, train
 
-EPOCHS = 30
 BRIGHTER = 10_000.0  # logits of thousands, at which a naive cross-entropy is nan
 
 

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from symgraph.ir.node import Node
 from symgraph.trace.format import REWRITE
@@ -234,7 +234,6 @@ WRITERS: Mapping[str, Writer] = {
 RASTERS = ("png", "pdf")
 OTHERS = ("html", "txt")
 FORMATS = ("svg", "html", "png", "pdf", "dot", "mmd", "json", "graphml", "txt")
-Format = Literal["svg", "html", "png", "pdf", "dot", "mmd", "json", "graphml", "txt"]
 
 
 def written(subject: Target, form: str, wanted: Wanted) -> str | bytes:

@@ -39,4 +39,4 @@ def profile_svg(profile: Profile, *, theme: str = "light") -> str:
         groups.append(Group("node", "kernel", row.name, f"{row.name}\n{where}", items))
     width = left + LONGEST + 130
     height = 2 * MARGIN + ROW * len(rows)
-    return scene_svg(Scene(width, height, look.background, "", (TEXT_SIZE,), tuple(groups)))
+    return scene_svg(Scene(width, height, look.background, "", tuple(groups)))

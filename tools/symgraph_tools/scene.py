@@ -75,7 +75,6 @@ class Scene:
     height: float
     background: str
     title: str
-    font_sizes: tuple[float, ...]
     groups: tuple[Group, ...]
 
 
@@ -104,8 +103,7 @@ def build_scene(layout: Layout, *, theme: str = "light", legend: bool = False) -
         groups.append(Group("title", "", "", "", (text,)))
         width = max(width, text_width(title, TITLE_SIZE) + 2 * MARGIN)
         height += TITLE_HEIGHT
-    sizes = (HEAD_SIZE, TEXT_SIZE, TITLE_SIZE)
-    return Scene(width, height, look.background, layout.drawing.title, sizes, tuple(groups))
+    return Scene(width, height, look.background, layout.drawing.title, tuple(groups))
 
 
 def top_of(scene: Scene) -> float:

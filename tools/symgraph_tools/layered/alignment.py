@@ -14,8 +14,6 @@ from itertools import pairwise
 from .grid import Grid, Role
 from .spacing import distance
 
-NODE_LIKE = (Role.NODE, Role.LABEL, Role.TAG)
-
 
 def align(grid: Grid) -> list[float]:
     """The middle of each place along its layer; neighbours keep their distance."""
