@@ -76,7 +76,7 @@ def rewrite(
     outputs = tuple(outputs)
     stand_ins = {n: _stand_in(n) for n in keep if n.op.kind != "leaf"}
     inner = substitute_nodes(outputs, stand_ins) if stand_ins else outputs
-    journal = Journal(table, inner)
+    journal = Journal(table, inner, start_ns=start)
     run = _Run(_index(tuple(rules)), journal, counts or Counts())
     before = share(run.shared)
     # a collection walks all nodes alive: 0.16 ms a node instead of 0.11 at 20,000 nodes
@@ -275,6 +275,7 @@ class _Run:
                 before,
                 after,
                 before.lines,
+                perf_counter_ns(),
             )
         )
 

@@ -22,6 +22,7 @@ class Application:
     before: Node
     after: Node
     lines: tuple[Line, ...]
+    at_ns: int = 0  # on the clock of ``Journal.start_ns``
 
     def __str__(self) -> str:
         where = f" at {self.lines[0]}" if self.lines else ""
@@ -40,6 +41,7 @@ class Journal:
     outputs: tuple[Node, ...]
     entries: list[Application | tuple[Any, Any]] = field(default_factory=list)
     final: tuple[Node, ...] = ()
+    start_ns: int = 0
     elapsed_ns: int = 0
     stage: str = ""  # of the compiler, or of the gradient, that ran it
 

@@ -16,7 +16,7 @@ types and attributes are spelled as in ``symgraph/ir/literal.py``. The JSON is o
                  "names": ["y"], "lines": [[0, 12]]}],
      "rules":  [{"name": "log of softmax", "why": "...", "source": "...", "changes": ""}],
      "steps":  [{"kind": "rewrite", "stage": "stable", "table": "stabilize", "rule": 0,
-                 "before": 7, "after": 12, "line": [0, 12],
+                 "before": 7, "after": 12, "line": [0, 12], "ns": 40000,
                  "added": [12, 13], "removed": [7, 6],
                  "inputs": [[8, [12, 2]]],        node 8 reads 12 and 2 from now on
                  "graphs": [[0, [1], [9]]]}],     graph 0 has parameters 1 and outputs 9 now
@@ -120,7 +120,10 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class StepRow:
-    """One step: what, by which rule, at which line; ``before`` and ``after`` are rows, or -1."""
+    """One step: what, by which rule, at which line; ``before`` and ``after`` are rows, or -1.
+
+    ``elapsed_ns``: from the step before to this one, 0 where that is not known.
+    """
 
     kind: str
     stage: str
@@ -130,6 +133,7 @@ class StepRow:
     after: int
     line: Line | None
     delta: Delta
+    elapsed_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

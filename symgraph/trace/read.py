@@ -179,7 +179,8 @@ class _Reading:
         line = self._line(row["line"]) if row.get("line") is not None else None
         stage, table = _text(row, "stage"), _text(row, "table")
         delta = self._delta(row)
-        return StepRow(kind, stage, table, self.rules[rule], before, after, line, delta)
+        text, elapsed = self.rules[rule], _whole(row.get("ns", 0))
+        return StepRow(kind, stage, table, text, before, after, line, delta, elapsed)
 
     def _delta(self, row: Json) -> Delta:
         count = len(self.rows)

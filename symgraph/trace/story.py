@@ -70,8 +70,10 @@ class Story:
             for journal in record.journals:
                 if journal.stage == name:
                     self._run(journal, name)
-            self._settle(name, record.inputs, outputs)
-            self._stage(name, record.times.get(name, 0))
+            elapsed = record.times.get(name, 0)
+            tables = sum(j.elapsed_ns for j in record.journals if j.stage == name)
+            self._settle(name, record.inputs, outputs, max(0, elapsed - tables))
+            self._stage(name, elapsed)
 
     def _start(
         self,
@@ -87,7 +89,7 @@ class Story:
         self.weave.set_graph(0, params, outputs)
 
     def _run(self, journal: Journal, stage: str) -> None:
-        weave, applied = self.weave, 0
+        weave, applied, last = self.weave, 0, journal.start_ns
         weave.begin_run()
         for entry in journal.entries:
             if not isinstance(entry, Application):
@@ -97,16 +99,20 @@ class Story:
             applied += 1
             text = RuleText(entry.rule, entry.why, entry.source, entry.changes)
             line = entry.lines[0] if entry.lines else None
+            elapsed = max(0, entry.at_ns - last) if last and entry.at_ns else 0
+            last = entry.at_ns
             if weave.find(entry.before) is None:  # made by a stage that does not say from what
-                row = StepRow(STAGE, stage, journal.table, text, -1, -1, line, Delta())
+                row = StepRow(STAGE, stage, journal.table, text, -1, -1, line, Delta(), elapsed)
                 self._add(row, None)
                 continue
             key, by = weave.replace(entry.before, entry.after)
-            row = StepRow(REWRITE, stage, journal.table, text, key, by, line, Delta())
+            row = StepRow(REWRITE, stage, journal.table, text, key, by, line, Delta(), elapsed)
             self._add(row, (entry.before, entry.after))
         self.passes.append(PassRow(stage, journal.table, applied, journal.elapsed_ns))
 
-    def _settle(self, stage: str, params: Iterable[Node], outputs: Sequence[Node]) -> None:
+    def _settle(
+        self, stage: str, params: Iterable[Node], outputs: Sequence[Node], elapsed_ns: int
+    ) -> None:
         """The graph becomes what a stage made; a step where that is another one."""
         self._close()
         self.weave.begin_run()
@@ -115,7 +121,8 @@ class Story:
         delta = self.weave.take()
         if not delta.is_empty:
             text = STAGE_TEXTS.get(stage, RuleText(stage))
-            self._add(StepRow(STAGE, stage, "", text, -1, -1, None, delta), None)
+            row = StepRow(STAGE, stage, "", text, -1, -1, None, delta, elapsed_ns)
+            self._add(row, None)
 
     def _add(self, step: StepRow, ends: Ends | None) -> None:
         self.steps.append(step)

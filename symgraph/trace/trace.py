@@ -122,8 +122,11 @@ class State:
         """The inputs of a number."""
         return self.inputs.get(key, self.rows[key].inputs)
 
-    def order(self, tops: Sequence[int] | None = None) -> list[int]:
-        """All numbers below some, or in the graph, inputs and graphs inside first."""
+    def order(self, tops: Sequence[int] | None = None, *, bodies: bool = True) -> list[int]:
+        """All numbers below some, or in the graph, inputs and graphs inside first.
+
+        ``bodies``: with the graphs inside.
+        """
         if tops is None:
             tops = (*self.ends[0].params, *self.ends[0].outputs)
         found: list[int] = []
@@ -139,7 +142,8 @@ class State:
                         found.append(key)
                     continue
                 state[key] = False
-                below = [i for i in self._below(key) if not state.get(i, False)]
+                reads = self._below(key) if bodies else self.reads(key)
+                below = [i for i in reads if not state.get(i, False)]
                 if any(i in state for i in below):
                     raise ParseError(f"node {key} reads itself")
                 stack += below

@@ -135,6 +135,8 @@ def _step(row: StepRow, numbers: _Numbers) -> Json:
         found |= {"before": row.before, "after": row.after}
     if row.line is not None:
         found["line"] = numbers.line(row.line)
+    if row.elapsed_ns:
+        found["ns"] = row.elapsed_ns
     return found | _delta(row.delta)
 
 

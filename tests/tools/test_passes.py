@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,10 @@ from symgraph.ir.graph import Graph
 from symgraph.rewrite.pipeline import PIPELINE
 from symgraph.rewrite.rule import rule
 from symgraph_tools.cli import main
+from symgraph_tools.given import Given
+from symgraph_tools.graph_cost import Cost, GraphCost
 from symgraph_tools.matching import match
+from symgraph_tools.stepping import shown_steps, with_costs
 from symgraph_tools.verifying import first_bad, same_values, verify_steps
 from tests.trace.workloads import WORKLOADS, build
 
@@ -33,6 +37,13 @@ g = sg.function([x], sg.log(1 - sg.sigmoid(x)) - x, mode=sg.Mode(backend="interp
 def no_log(graph):
     from symgraph.ir.graph import toposort
     return any(node.op.name == "log" for node in toposort(graph.outputs))
+"""
+COSTS = """
+import symgraph as sg
+
+x = sg.tensor("x", shape=("n", 3))
+w = sg.tensor("w", shape=(3, 5))
+f = sg.function([x, w], sg.log(sg.exp(x @ w)).sum(), mode=sg.Mode(backend="interp"))
 """
 CHECK = """
 import sys
@@ -193,3 +204,42 @@ def test_matching_finds_what_stayed():
     found = match(first, second)
     assert (found.same, found.changed, found.removed, found.added) == (4, 1, 1, 1)
     assert match(first, first).is_equal
+
+
+def test_passes_say_what_a_step_saves_in_operations_bytes_and_time(tmp_path, monkeypatch):
+    (tmp_path / "cost.py").write_text(COSTS, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    found = json.loads(run("passes", "cost.py", "--dim", "n=10", "--all", "--json").stdout)
+    start, *steps = found["steps"]
+    # matmul 10x3 @ 3x5: 2*10*5*3; exp: 20 each; log: 20 each; of 50 results each; sum of 50
+    assert start["flops"] == 300 + 50 * 20 + 50 * 20 + 50
+    assert start["bytes"] == 8 * (50 + 50 + 50 + 1)
+    gone = next(s for s in steps if s["rule"] == "log(exp(x)) -> x")
+    assert gone["flops"] == -(50 * 20 + 50 * 20)
+    assert gone["bytes"] == -8 * 100
+    assert gone["ms"] > 0
+    text = run("passes", "cost.py", "--dim", "n=10", "--all").stdout
+    assert "before fusion: 2.35k and " in text
+    assert re.search(r"-2 +-2k +-800 +\d+\.\d\d  log\(exp\(x\)\) -> x", text)
+    one = run("passes", "cost.py", "--dim", "n=10", "--at", gone["step"]).stdout
+    assert "operations: -2k; bytes of results before fusion: -800" in one
+
+
+def test_the_body_of_a_scan_costs_its_turns():
+    xs = sg.vector("xs")
+    last, _ = sg.scan(lambda s, v: (s * v + 1.0, None), sg.constant(0.0), xs=xs)
+    trace = sg.function([xs], last, mode=INTERPRETED).trace
+    costs = GraphCost.of(trace, Given(shapes={"xs": (7,)}))
+    assert costs.total(trace.state(trace.find_stage("built").step)) == Cost(7 * 2, 7 * 16)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_costs_of_workloads_are_those_of_their_steps(name):
+    inputs, outputs, _ = build(name)
+    trace = sg.function(inputs, outputs, mode=INTERPRETED).trace
+    costs = GraphCost.of(trace, Given())
+    rows = list(with_costs(trace, shown_steps(trace, lambda row: True), costs))
+    first = max(k for k, row in enumerate(rows) if row.row.kind == "start")
+    total = sum((row.cost for row in rows[first:]), Cost())
+    assert total == costs.total(trace.state(rows[-1].number))
+    assert costs.total(trace.state(trace.find_stage("built").step)).flops > 0

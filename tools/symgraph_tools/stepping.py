@@ -1,25 +1,37 @@
-"""The rewrites of a trace as rows for people: noise hidden, repetitions counted."""
+"""The rewrites of a trace as rows for people: noise hidden, repetitions counted.
+
+Each row says what it changed: nodes, operations and bytes of the graph (``graph_cost.py``), and the
+time from the row before, which is that of looking for what to rewrite, hidden steps included.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from symgraph.trace.format import REWRITE, START, StepRow
 from symgraph.trace.trace import Step, Trace
 from symgraph.trace.wording import short_line, step_formulas
 
+from .graph_cost import Cost, GraphCost
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Consecutive steps of one rule at one line: the last one's number, how many, nodes left."""
+    """Consecutive steps of one rule at one line: the last one's number, how many, nodes left.
+
+    ``change`` is of nodes, ``cost`` of operations and bytes, since the row before; ``elapsed_ns``
+    the time since then.
+    """
 
     number: int
     count: int
     nodes: int
     change: int
     row: StepRow
+    elapsed_ns: int = 0
+    cost: Cost = field(default_factory=Cost)
 
 
 @cache
@@ -33,12 +45,13 @@ def noise() -> frozenset[str]:
 
 def shown_steps(trace: Trace, wanted: Callable[[StepRow], bool]) -> Iterator[Shown]:
     """The steps that are wanted, and those that are no rewrites, with node counts."""
-    nodes, hidden = 0, 0
+    nodes, hidden, elapsed = 0, 0, 0
     pending: Shown | None = None
     for number, row in enumerate(trace.steps):
         change = len(row.delta.added) - len(row.delta.removed)
         nodes += change
         hidden += change
+        elapsed += row.elapsed_ns
         if row.kind == REWRITE and not wanted(row):
             continue
         is_same = (
@@ -49,19 +62,30 @@ def shown_steps(trace: Trace, wanted: Callable[[StepRow], bool]) -> Iterator[Sho
         )
         if pending is not None and is_same:
             made = pending.count + 1, nodes, pending.change + hidden
-            pending = Shown(number, *made, pending.row)
+            pending = Shown(number, *made, pending.row, pending.elapsed_ns + elapsed)
         else:
             if pending is not None:
                 yield pending
-            pending = Shown(number, 1, nodes, hidden, row)
-        hidden = 0
+            pending = Shown(number, 1, nodes, hidden, row, elapsed)
+        hidden, elapsed = 0, 0
     if pending is not None:
         yield pending
 
 
+def with_costs(trace: Trace, rows: Iterable[Shown], costs: GraphCost) -> Iterator[Shown]:
+    """The rows with what each changed in operations and bytes; a start counts from nothing."""
+    last = Cost()
+    for row in rows:
+        total = costs.total(trace.state(row.number))
+        last = Cost() if row.row.kind == START else last
+        yield replace(row, cost=total - last)
+        last = total
+
+
 def step_lines(trace: Trace, rows: Sequence[Shown], paint: Callable[[str, str], str]) -> list[str]:
     """The table that ``symgraph passes`` prints."""
-    found = [paint(f"{'step':>5} {'times':>5} {'nodes':>6} {'':>5}  rule", "head")]
+    titles = f"{'nodes':>6} {'':>5} {'flops':>8} {'bytes':>8} {'ms':>6}"
+    found = [paint(f"{'step':>5} {'times':>5} {titles}  rule", "head")]
     stage = ""
     for row in rows:
         heading = f"{row.row.stage}/{row.row.table}" if row.row.table else row.row.stage
@@ -70,10 +94,26 @@ def step_lines(trace: Trace, rows: Sequence[Shown], paint: Callable[[str, str], 
             found.append(paint(_heading(trace, row.row), "dim"))
         times = f"{row.count:>5}" if row.count > 1 else " " * 5
         change = f"{row.change:+d}" if row.change and row.row.kind != START else ""
+        change = f"{change:>5}"
         where = f"  {short_line(row.row.line)}" if row.row.line is not None else ""
+        sign = "" if row.row.kind == START else "+"
+        change += f" {count_text(row.cost.flops, sign):>8} {count_text(row.cost.nbytes, sign):>8}"
+        change += f" {row.elapsed_ns / 1e6:>6.2f}" if row.elapsed_ns else " " * 7
         name = paint(row.row.rule.name, "name" if row.row.kind == REWRITE else "head")
-        found.append(f"{row.number:>5} {times} {row.nodes:>6} {change:>5}  {name}{where}")
+        found.append(f"{row.number:>5} {times} {row.nodes:>6} {change}  {name}{where}")
     return found
+
+
+def count_text(number: int, sign: str = "") -> str:
+    """``+1.2k``, ``-3.4M``: a number in five letters and its sign; nothing for no change."""
+    if not number:
+        return "" if sign else "0"
+    size, letter = float(number), ""
+    for letter in ("", "k", "M", "G", "T"):
+        if abs(size) < 1000 or letter == "T":
+            break
+        size /= 1000
+    return f"{size:{sign}.3g}{letter}" if letter else f"{number:{sign}d}"
 
 
 def _heading(trace: Trace, row: StepRow) -> str:
@@ -124,4 +164,7 @@ def step_json(trace: Trace, row: Shown) -> dict[str, object]:
         "after": one.after if one.kind == REWRITE else None,
         "nodes": row.nodes,
         "change": row.change,
+        "flops": row.cost.flops,
+        "bytes": row.cost.nbytes,
+        "ms": row.elapsed_ns / 1e6,
     }

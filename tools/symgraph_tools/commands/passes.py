@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from symgraph.trace.format import StepRow
     from symgraph.trace.trace import Trace
 
+    from ..given import Given
     from ..target import Target
 
 
@@ -59,7 +60,12 @@ def passes(
     html: Path | None,
     json: bool,
 ) -> None:
-    """List the rewrites, and look at, check or time them one by one."""
+    """List the rewrites, and look at, check or time them one by one.
+
+    Of each step the list has nodes, and what changed in nodes, in operations and bytes of the graph
+    (every result stored, before loops are fused; 64 elements an axis, --dim says other lengths),
+    and the time since the row before.
+    """
     from ..rewriting_again import trace_without
 
     trace = trace_without(subject, without) if without else subject.trace()
@@ -70,7 +76,7 @@ def passes(
         html.write_text(page_html(trace), encoding="utf-8")
         return
     if at is not None:
-        _at(console, trace, at, json)
+        _at(console, trace, subject.given, at, json)
     elif between is not None:
         from .diff import print_difference
 
@@ -84,7 +90,8 @@ def passes(
     elif bench:
         _bench(console, subject, trace, everything, json)
     else:
-        _list(console, trace, _wanted(trace, everything, grep, why), why, json)
+        rules = _wanted(trace, everything, grep, why)
+        _list(console, trace, subject.given, rules, why, json)
 
 
 def _wanted(trace: Trace, everything: bool, grep: str | None, why: str | None) -> set[str]:
@@ -112,10 +119,15 @@ def _searched(row: StepRow) -> str:
     return f"{row.rule.name} {row.rule.why} {row.rule.source} {row.table} {line}".lower()
 
 
-def _list(console: Console, trace: Trace, wanted: set[str], why: str | None, json: bool) -> None:
-    from ..stepping import detail, shown_steps, step_json, step_lines
+def _list(
+    console: Console, trace: Trace, given: Given, wanted: set[str], why: str | None, json: bool
+) -> None:
+    from ..graph_cost import GraphCost
+    from ..stepping import count_text, detail, shown_steps, step_json, step_lines, with_costs
 
+    costs = GraphCost.of(trace, given)
     rows = list(shown_steps(trace, lambda row: row.rule.name in wanted))
+    rows = list(with_costs(trace, rows, costs))
     hidden = len(trace) - sum(r.count for r in rows if r.row.kind == "rewrite")
     if json:
         found = {
@@ -132,13 +144,14 @@ def _list(console: Console, trace: Trace, wanted: set[str], why: str | None, jso
                 for text in detail(trace.step(row.number)):
                     console.echo(text)
         return
-    built, last = (len(trace.state(k).order()) for k in _ends(trace))
-    console.echo(
-        console.paint(
-            f"{trace.name}: {len(trace)} rewrites, {built} nodes as built, {last} in the end",
-            "head",
-        )
-    )
+    first, last = _ends(trace)
+    built, left = (len(trace.state(k).order()) for k in (first, last))
+    head = f"{trace.name}: {len(trace)} rewrites, {built} nodes as built, {left} in the end"
+    console.echo(console.paint(head, "head"))
+    ends = [costs.total(trace.state(k)) for k in (first, last)]
+    flops = " and ".join(count_text(end.flops) for end in ends)
+    nbytes = " and ".join(count_text(end.nbytes) for end in ends)
+    console.echo(f"before fusion: {flops} operations, {nbytes} bytes of results")
     for text in step_lines(trace, rows, console.paint):
         console.echo(text)
     if hidden:
@@ -149,23 +162,31 @@ def _ends(trace: Trace) -> tuple[int, int]:
     return trace.find_stage("built").step, len(trace.steps) - 1
 
 
-def _at(console: Console, trace: Trace, number: int, json: bool) -> None:
+def _at(console: Console, trace: Trace, given: Given, number: int, json: bool) -> None:
     from symgraph.printing import render
 
-    from ..stepping import Shown, detail, step_json
+    from ..graph_cost import GraphCost
+    from ..stepping import Shown, count_text, detail, step_json
 
     number = number if number >= 0 else len(trace.steps) + number
     step = trace.step(number)
     order = trace.state(number).order()
     graph = trace.at(number)
+    costs = GraphCost.of(trace, given)
+    cost = costs.total(trace.state(number))
+    if step.row.kind != "start":
+        cost -= costs.total(trace.state(number - 1))
     if json:
         delta = step.row.delta
-        row = Shown(number, 1, len(order), len(delta.added) - len(delta.removed), step.row)
+        change = len(delta.added) - len(delta.removed)
+        row = Shown(number, 1, len(order), change, step.row, step.row.elapsed_ns, cost)
         changed = {"added": list(delta.added), "removed": list(delta.removed)}
         console.json("step", {**step_json(trace, row), **changed, "graph": render(graph, "ssa")})
         return
     for text in detail(step):
         console.echo(text)
+    flops, nbytes = (count_text(n, "+") or "no more or less" for n in (cost.flops, cost.nbytes))
+    console.echo(f"  operations: {flops}; bytes of results before fusion: {nbytes}")
     console.echo()
     console.echo(render(graph, "math").rstrip("\n"))
 
