@@ -187,11 +187,14 @@ def rebuild(node: Node, inputs: tuple[Node, ...], attrs: Attrs | None = None) ->
 
 
 def constant_node(value: np.ndarray[Any, Any]) -> Node:
-    """The node of a constant; the array is copied once and made read-only."""
+    """The node of a constant; the array is copied once and made read-only.
+
+    It has no line: whoever writes ``1.0`` first in a process is not to blame for all others.
+    """
     if value.flags.writeable or not value.flags.c_contiguous:
         value = np.array(value, order="C", copy=True)
         value.flags.writeable = False
-    return make_node(find_op("constant"), (), {"value": value})
+    return make_node(find_op("constant"), (), {"value": value}, lines=())
 
 
 def interned(node: Node) -> bool:

@@ -74,8 +74,9 @@ def call_of(
 
 
 def _lines(stages: Iterable[Stage]) -> tuple[tuple[str, int], ...]:
-    """The user's lines of all that stages compute, each once."""
+    """The user's lines of all that stages compute, each once; what they read is none of that."""
     nodes = [n for s in stages for n in (s.node, *(let.node for let in s.lets)) if n is not None]
+    nodes = [n for n in nodes if n.op.kind != "leaf"] or nodes
     return tuple(dict.fromkeys((line.file, line.number) for n in nodes for line in n.lines))
 
 

@@ -13,6 +13,7 @@ from symgraph.ir.node import Node
 from symgraph.ir.resolve import Requirement
 from symgraph.lower.memory import Plan
 from symgraph.lower.program import Lowered
+from symgraph.trace.blame import blamed
 from symgraph.trace.parts import Source, parts_of
 from symgraph.trace.record import Record, chapters_of
 from symgraph.trace.story import tell
@@ -55,7 +56,7 @@ def make_trace(subject: Subject) -> Trace:
         subject.name,
         tuple(n.name or f"input {k}" for k, n in enumerate(subject.graph.params)),
         tuple(subject.output_names),
-        story.weave.rows,
+        blamed(story.weave.rows, story.steps),
         story.steps,
         story.stages,
         story.passes,

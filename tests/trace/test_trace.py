@@ -175,3 +175,32 @@ def test_a_later_version_is_refused_by_its_number(tmp_path):
     path.write_text('{"format": "symgraph.trace/2", "written_by": "symgraph 9.0", "steps": []}')
     with pytest.raises(sg.ParseError, match=r"symgraph\.trace/2.*written by symgraph 9\.0"):
         read_trace(path)
+
+
+def test_a_constant_is_blamed_on_its_readers_not_on_who_wrote_it_first():
+    other = sg.vector("other") - 12.25  # the first to write it
+    x = sg.vector("x")
+    y = sg.exp(x) * 12.25
+    trace = sg.function([x], y, mode=INTERPRETED).trace
+    constant = next(row for row in trace.rows if row.op == "constant")
+    product = next(row for row in trace.rows if row.op == "multiply")
+    assert constant.lines == product.lines
+    assert other.node.inputs[1].lines == ()
+
+
+def test_what_is_made_of_constants_keeps_the_lines_of_its_program():
+    first = sg.sum(sg.full((3,), 7.5))
+    x = sg.vector("x")
+    y = x + sg.sum(sg.full((3,), 7.5))
+    trace = sg.function([x], y, mode=INTERPRETED).trace
+    total = next(row for row in trace.rows if row.op == "sum")
+    assert {line.number for line in total.lines} == {y.node.lines[0].number}
+    assert len(first.node.lines) == 2
+
+
+def test_kernels_are_blamed_for_what_they_compute_not_for_what_they_read():
+    x = sg.vector("x")
+    y = sg.exp(x)
+    f = sg.function([x], y)
+    f(np.ones(3))
+    assert [line.number for line in f.kernels[0].lines] == [y.node.lines[0].number]
