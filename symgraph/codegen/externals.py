@@ -19,8 +19,8 @@ PROVIDERS: dict[str, str] = {
     "cblas": "symgraph.codegen.blas",
     "product": "symgraph.runtime.products",
 }
-# functions that code calls by their names -> module with ``address(name) -> int``
-LINKED: dict[str, str] = {"symgraph_rescue": "symgraph.runtime.rescue"}
+# variables that code reads by their names -> module with ``address(name) -> int``
+LINKED: dict[str, str] = {"symgraph_rescue_cell": "symgraph.runtime.rescue"}
 _POOL = "symgraph.runtime.pool"  # address(threads) -> int
 
 
@@ -40,6 +40,6 @@ def address(symbol: str, threads: int = 0) -> int:
 
 
 def linked(symbol: str) -> int:
-    """The address of a function that code calls by its name."""
+    """The address of a variable that code reads by its name."""
     found: int = import_module(LINKED[symbol]).address(symbol)
     return found

@@ -1,9 +1,10 @@
 """Functions of kernels as LLVM text: one compare on the fast path, a call where a lane is in doubt.
 
 ``definition`` gives the text of ``sg.<name>(fast, doubt, arguments...)`` for a module, the same for
-every route that ends in LLVM. The slow path stores the arguments and calls ``symgraph_rescue``, the
-interpreter of ``symgraph_kernels.wide_llvm``, on numbers that say what to compute; so a function
-costs a few dozen instructions to compile, however long it is. Forms for 2 to 16 lanes are named by
+every route that ends in LLVM. The slow path stores the arguments and calls what ``CELL``
+points to, the interpreter of ``symgraph_kernels.wide_llvm``, on numbers that say what to compute;
+so a function costs a few dozen instructions to compile, however long it is, and the interpreter
+nothing until a lane is in doubt (see ``runtime.rescue``). Forms for 2 to 16 lanes are named by
 ``vector-function-abi-variant``: a loop that calls a function still vectorizes, and a vector pays
 one compare and branch unless one of its lanes is in doubt.
 
@@ -20,10 +21,11 @@ from symgraph.loop.ir import Function
 from symgraph.loop.rescue import encode
 
 ENTRY = "symgraph_rescue"
+CELL = "symgraph_rescue_cell"  # a variable that holds the address of the interpreter
 LANES = {8: (2, 4, 8), 4: (4, 8, 16)}  # by bytes of the result
 _TYPES = {"float32": "float", "float64": "double"}
 PURE = "noinline memory(none) nounwind willreturn"
-DECLARATION = f"declare void @{ENTRY}(ptr, ptr, ptr, i64, i64)"
+DECLARATION = f"@{CELL} = external global ptr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Definition:
     def parts(self) -> list[tuple[str, str]]:
         """(name, text) of all that a module needs."""
         forms = [(f"{self.name}.form{k}", text) for k, text in enumerate(self.forms)]
-        declared = [(ENTRY, DECLARATION), (f"{CODE}{self.name}", self.code)]
+        declared = [(CELL, DECLARATION), (f"{CODE}{self.name}", self.code)]
         return [*declared, *forms, (self.name, self.text)]
 
 
@@ -82,7 +84,7 @@ def _scalar(function: Function, result: str, params: tuple[str, ...], attributes
         f"  ret {result} %a0",
         "slow:",
         *_filled(params, 1),
-        _call(function, 1, "1"),
+        *_call(function, 1, "1"),
         *_given(result, "double"),
         f"  ret {result} %given",
         "}",
@@ -112,7 +114,7 @@ def _vector(function: Function, result: str, params: tuple[str, ...], lanes: int
         "slow:",
         f"  %mask = zext i{lanes} %bits to i64",
         *_filled(params, lanes),
-        _call(function, lanes, "%mask"),
+        *_call(function, lanes, "%mask"),
         *_given(vector, wide),
         f"  ret {vector} %given",
         "}",
@@ -120,9 +122,12 @@ def _vector(function: Function, result: str, params: tuple[str, ...], lanes: int
     return "\n".join(lines)
 
 
-def _call(function: Function, lanes: int, mask: str) -> str:
+def _call(function: Function, lanes: int, mask: str) -> list[str]:
     code = f"@{CODE}{function.name}"
-    return f"  call void @{ENTRY}(ptr {code}, ptr %args, ptr %out, i64 {lanes}, i64 {mask})"
+    return [
+        f"  %interpreter = load ptr, ptr @{CELL}",
+        f"  call void %interpreter(ptr {code}, ptr %args, ptr %out, i64 {lanes}, i64 {mask})",
+    ]
 
 
 def _room(count: int, lanes: int) -> list[str]:

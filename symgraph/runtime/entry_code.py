@@ -22,7 +22,6 @@ from symgraph.runtime.layout import Layout
 from symgraph.runtime.signature import ARGUMENT, CONSTANT, STATE, Signature, Tensor
 
 RUN, FUNCTIONS = 0, 16  # offsets in a function's block; entry_support has that of the arenas
-RELEASE = 1 << 14  # work from which the GIL is released: 38 ns, against 10 us
 _READY = C_CONTIGUOUS | ALIGNED
 _ELSEWHERE = "inttoptr (i64 1 to ptr)"  # what ``body`` gives for a call that is not for it
 
@@ -386,13 +385,13 @@ class _Body:
     def _without_gil(self, call: str) -> str:
         """The call, with the GIL released if there is much to do."""
         if isinstance(self.work, int):
-            if self.work < RELEASE:
+            if self.work < self.sig.release:
                 return self.value(call)
             state = self.value("call ptr @PyEval_SaveThread()")
             status = self.value(call)
             self.line(f"call void @PyEval_RestoreThread(ptr {state})")
             return status
-        much = self.value(f"icmp sge i64 {self.work}, {RELEASE}")
+        much = self.value(f"icmp sge i64 {self.work}, {self.sig.release}")
         self.line("br label %gate")
         self.line("gate:")
         self.line(f"br i1 {much}, label %leave, label %run")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from symgraph.codegen.externals import PARALLEL
 from symgraph.errors import UnsupportedError
 from symgraph.ir.dim import Atom, Dim, DimLike, evaluate, product, substitute
 from symgraph.ir.node import Node
@@ -21,9 +22,11 @@ from symgraph.runtime.shared import Cell
 from symgraph.runtime.signature import ARGUMENT, CONSTANT, STATE, Signature, Tensor
 
 if TYPE_CHECKING:
+    from symgraph.codegen.artefact import Artefact
     from symgraph.runtime.executable import Executable
 
 Array = np.ndarray[Any, Any]
+RELEASE = 1 << 14  # work from which the GIL is released: 38 ns, against 10 us
 
 
 class Interface(Protocol):
@@ -78,7 +81,7 @@ def recipe(
         return None
     states = states_of(p)
     inputs, constants = _sources(leaves, p.inputs, states)
-    signature = _signature(p, executable, states, inputs, dims, sizes, len(artefact.needs))
+    signature = _signature(p, executable, states, inputs, dims, sizes, artefact)
     if signature is None or not signature.is_complete():
         return None
     try:
@@ -140,7 +143,7 @@ def _signature(
     inputs: tuple[tuple[str, int], ...],
     dims: Mapping[Atom, DimLike],
     sizes: Mapping[Atom, int],
-    functions: int,
+    artefact: Artefact,
 ) -> Signature | None:
     from symgraph.runtime.work import work  # the loop IR, which a warm start does not need
 
@@ -163,10 +166,11 @@ def _signature(
         plan.sizes,
         plan.slots,
         _checks(p.required, dims),
-        functions,
+        len(artefact.needs),
         p.nesting,
         work(lowered.program, names),
         sum(evaluate(product(t.dims), sizes) for t in everything),
+        0 if artefact.counters and PARALLEL in artefact.needs else RELEASE,
     )
 
 

@@ -1,29 +1,54 @@
 """The interpreter of slow and accurate code in this process: compiled once for a processor.
 
-``address("symgraph_rescue")`` is that of the function in ``symgraph_kernels.wide_llvm``.
+Programs call it through a variable, ``address("symgraph_rescue_cell")``, which at first points to
+Python: the first lane that is in doubt has the interpreter of ``symgraph_kernels.wide_llvm`` read
+from the cache or compiled, which takes half a second, and puts its address into the variable. Most
+programs never need it. Code that is called with the GIL held may come here from this very thread
+alone, or from workers of the pool: those would wait for the GIL while their caller waits for them,
+so entries of programs that have both give it back (see ``native``).
 """
 
 from __future__ import annotations
 
+import ctypes
 import threading
 
 from symgraph.codegen.artefact import target_key
 from symgraph.codegen.objects import Library
-from symgraph.codegen.rescue import ENTRY, interpreter
+from symgraph.codegen.rescue import CELL, ENTRY, interpreter
 from symgraph.config import config
-from symgraph.errors import ParseError
+from symgraph.errors import ParseError, UnsupportedError
 from symgraph.runtime import cache
 
+_Interpreter = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
+)
 _lock = threading.Lock()
-_loaded: dict[str, Library] = {}  # as long as the process: programs call into it
+_loaded: list[Library] = []  # as long as the process: programs call into it
 
 
 def address(symbol: str) -> int:
-    """The address of the interpreter."""
+    """The address of the variable that points to the interpreter."""
+    if symbol != CELL:
+        raise UnsupportedError(f"there is no variable {symbol!r}")
+    return ctypes.addressof(_cell)
+
+
+def load() -> int:
+    """The address of the interpreter, which programs call from now on."""
     with _lock:
-        if symbol not in _loaded:
-            _loaded[symbol] = _library()
-        return _loaded[symbol].address[ENTRY]
+        if not _loaded:
+            _loaded.append(_library())
+            _cell.value = _loaded[0].address[ENTRY]
+        return _loaded[0].address[ENTRY]
+
+
+@_Interpreter
+def _first(code: int, args: int, out: int, lanes: int, mask: int) -> None:
+    _Interpreter(load())(code, args, out, lanes, mask)
+
+
+_cell = ctypes.cast(_first, ctypes.c_void_p)
 
 
 def _library() -> Library:

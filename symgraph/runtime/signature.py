@@ -32,7 +32,7 @@ class Signature:
     ``slots`` are the sizes in bytes of pieces of the arena, ``places`` the piece of each temporary.
     ``checks`` are comparisons ("eq" or "sge") of dims. ``structure`` is "one", "none", "list",
     "tuple" or "nested". ``work`` is that of a call whose arguments, states and results have
-    ``elements`` elements in all.
+    ``elements`` elements in all; from a work of ``release`` the GIL is given back meanwhile.
     """
 
     arguments: tuple[Tensor, ...]
@@ -48,6 +48,7 @@ class Signature:
     structure: str
     work: int
     elements: int
+    release: int
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
