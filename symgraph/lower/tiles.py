@@ -120,8 +120,9 @@ class _Tiles:
         return found
 
     def _temporary(self, shape: tuple[DimLike, ...], dtype: DType) -> Storage:
-        node = next(s.node for m in self.run.members for s in m.item.stages)
-        return self.lowering.temporary(node, shape, dtype)
+        """Memory of the run, said to be of the first value that it computes."""
+        first = min(self.run.members[0].item.writes)
+        return self.lowering.temporary(self.lowering.sources[first], shape, dtype)
 
     # ------------------------------------------------------------ products
 

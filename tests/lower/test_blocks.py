@@ -81,8 +81,22 @@ def output_inside(n):
     return [h, h @ w.T, sg.sum(h, axis=0), sg.max(h)], [x, w]
 
 
+def products_alone(n):
+    x, w = sg.tensor("x", shape=(n, 4)), sg.tensor("w", shape=(4, 6))
+    return [x.T @ (x @ w)], [x, w]
+
+
 GRAPHS = {
-    f.__name__: f for f in (logistic, mixture, kernel_sums, attention, two_layers, output_inside)
+    f.__name__: f
+    for f in (
+        logistic,
+        mixture,
+        kernel_sums,
+        attention,
+        two_layers,
+        output_inside,
+        products_alone,
+    )
 }
 
 

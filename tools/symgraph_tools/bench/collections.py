@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from . import elementwise, indexing, models, products, reductions, sequences, small
+from . import (
+    elementwise,
+    indexing,
+    models,
+    products,
+    recurrences,
+    reductions,
+    sequences,
+    small,
+    statistics,
+)
 from .workload import Workload
 
-_PARTS = (elementwise, reductions, indexing, products, sequences, models, small)
+_PARTS = (
+    elementwise,
+    reductions,
+    indexing,
+    products,
+    sequences,
+    recurrences,
+    models,
+    statistics,
+    small,
+)
 
 COLLECTIONS: dict[str, tuple[Workload, ...]] = {
     "all": tuple(row for part in _PARTS for row in part.ROWS),
