@@ -16,7 +16,7 @@ from __future__ import annotations
 import gc
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from time import perf_counter_ns
@@ -232,18 +232,9 @@ class _Run:
         """What the first rule that fits makes of a node."""
         if not rules or self.exhausted:
             return None
-        families = _families(node)
-        floating = _is_floating(node)
         before = made_for(node.lines)
         try:
-            for row in rules:
-                if row.real and not floating:
-                    continue
-                needs = row.needs
-                if needs and (
-                    needs.isdisjoint(families) if row.matcher is None else not needs <= families
-                ):
-                    continue
+            for row in open_rules(node, rules):
                 self.counts.tried += 1
                 made = row.apply(node)
                 if made is not None and made is not node:
@@ -315,6 +306,18 @@ class _Run:
         assert isinstance(entry, Application)
         self.journal.entries[-1] = replace(entry, before=node, after=found, lines=node.lines)
         return found
+
+
+def open_rules(node: Node, rules: Iterable[Rule]) -> Iterator[Rule]:
+    """The rules that early rejection leaves for a node: by dtype, and by the families below."""
+    families, floating = _families(node), _is_floating(node)
+    for row in rules:
+        if row.real and not floating:
+            continue
+        needs = row.needs
+        if needs and (needs.isdisjoint(families) if row.matcher is None else not needs <= families):
+            continue
+        yield row
 
 
 def _moved_input(node: Node) -> int | None:

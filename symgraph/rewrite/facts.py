@@ -11,8 +11,10 @@ Predicates on nodes and conditions on holes are in ``conditions.py``.
 from __future__ import annotations
 
 import math
+import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,33 +58,68 @@ class Fact:
 
 
 UNKNOWN = Fact()
-_known: weakref.WeakKeyDictionary[Node, Fact] = weakref.WeakKeyDictionary()
+Known = weakref.WeakKeyDictionary[Node, Fact]
+_known: Known = weakref.WeakKeyDictionary()
 _seen = [0]  # the generation of assumptions that they rest on
+
+
+class _Supposed(threading.local):
+    """Facts as they would be, while a thread asks what if; and what it asked of."""
+
+    known: Known | None = None
+    asked: list[Node]
+
+
+_supposed = _Supposed()
 
 
 def fact(node: Node) -> Fact:
     """What is known of a node."""
-    if _seen[0] != generation():
-        _known.clear()  # an assumption was added: what was concluded without it may be too little
-        _seen[0] = generation()
-    found = _known.get(node)
-    if found is not None:
-        return found
+    known = _supposed.known
+    if known is not None:
+        _supposed.asked.append(node)
+    else:
+        known = _known
+        if _seen[0] != generation():
+            known.clear()  # concluded without the newest assumption, which may say more
+            _seen[0] = generation()
+    found = known.get(node)
+    return found if found is not None else _concluded(node, known)
+
+
+def _concluded(node: Node, known: Known) -> Fact:
+    """What follows for a node, and all below, from the ops and from what was stated."""
     stack = [node]
     while stack:
         top = stack[-1]
-        if top in _known:
+        if top in known:
             stack.pop()
             continue
-        missing = [i for i in top.inputs if i not in _known]
+        missing = [i for i in top.inputs if i not in known]
         if missing:
             stack += missing
             continue
-        _known[top] = (
-            _meet(_from_op(top), assumptions(top)) if isinstance(top.type, TensorType) else UNKNOWN
+        known[top] = (
+            _meet(_from_op(top, known), assumptions(top))
+            if isinstance(top.type, TensorType)
+            else UNKNOWN
         )
         stack.pop()
-    return _known[node]
+    return known[node]
+
+
+@contextmanager
+def supposing(rows: Mapping[Node, Assumption]) -> Iterator[list[Node]]:
+    """Facts in this thread as they would be if these held too; gives the nodes asked of meanwhile.
+
+    Nothing that is concluded inside outlives it.
+    """
+    supposed = {node: _meet(fact(node), (row,)) for node, row in rows.items()}
+    _supposed.known, _supposed.asked = weakref.WeakKeyDictionary(supposed), []
+    try:
+        yield _supposed.asked
+    finally:
+        _supposed.known, _supposed.asked = None, []
 
 
 def copy_fact(source: Node, target: Node) -> None:
@@ -90,14 +127,14 @@ def copy_fact(source: Node, target: Node) -> None:
     _known[target] = fact(source)
 
 
-def _from_op(node: Node) -> Fact:
+def _from_op(node: Node, known: Known) -> Fact:
     kind = node.tensor.dtype.kind
     if kind == "c":
         return UNKNOWN
     if kind == "b":
         return Fact(0, 1, whole=True, finite=True)
     row = FACTS.get(node.op.name)
-    found = row(node, [_known[i] for i in node.inputs]) if row is not None else UNKNOWN
+    found = row(node, [known[i] for i in node.inputs]) if row is not None else UNKNOWN
     if kind in "iu":
         info = np.iinfo(str(node.tensor.dtype))
         inside = found.lo >= info.min and found.hi <= info.max
@@ -321,6 +358,13 @@ def _odd(node: Node, inputs: list[Fact]) -> Fact:
     return Fact(0 if x.lo >= 0 else -INF, 0 if x.hi <= 0 else INF, x.positive, x.negative)
 
 
+def _sign(node: Node, inputs: list[Fact]) -> Fact:
+    (x,) = inputs
+    lo = 1 if x.positive else 0 if x.lo >= 0 else -1
+    hi = -1 if x.negative else 0 if x.hi <= 0 else 1
+    return Fact(lo, hi, whole=True, apart=x.nonzero)
+
+
 def _hypot(node: Node, inputs: list[Fact]) -> Fact:
     low = max(max(f.lo, -f.hi, 0.0) for f in inputs)
     return Fact(low, INF, low == 0 and any(f.nonzero for f in inputs))
@@ -403,9 +447,7 @@ FACTS: Mapping[str, Row] = {
     "asin": _odd,
     "atanh": _odd,
     "cbrt": _odd,
-    "sign": lambda node, inputs: Fact(
-        max(-1, _odd(node, inputs).lo), min(1, _odd(node, inputs).hi), whole=True
-    ),
+    "sign": _sign,
     "cosh": _cosh,
     "sin": _bounded(-1, 1),
     "cos": _bounded(-1, 1),

@@ -24,6 +24,7 @@ from symgraph.trace.trace import Step, Trace
 from symgraph.trace.wording import one_formula, short_line, step_formulas
 
 MOST_STEPS = 8  # told in a story
+MOST_MISSED = 3
 LONGEST = 120  # characters of a formula
 TIDYING = frozenset(rule.name for rule in (*CANONICALIZE, *ALGEBRA))
 
@@ -106,6 +107,8 @@ def _story(trace: Trace) -> Iterator[str]:
         yield f"{rest} more rewrites repair or save something: symgraph passes lists them."
     if not told:
         yield "Nothing in it had to be repaired."
+    for row in trace.parts.missed[:MOST_MISSED]:
+        yield f"{row.why}."
     example = telling_example(trace)
     if example:
         yield example
@@ -180,6 +183,7 @@ def _line(trace: Trace, file: str, number: int) -> Iterator[str]:
     for step in steps:
         if step.rule not in TIDYING and step.row.kind == REWRITE:
             yield f"  step {step.number}: {_told(step)}"
+    yield from (f"  {row.why}" for row in trace.parts.missed if row.node in set(mine))
     for kernel in kernels:
         yield f"  runs in {kernel.name}"
     yield from (f"  {text}" for text in _apart(trace, last & _from_lines(trace, is_it)))
@@ -243,7 +247,8 @@ def _node(trace: Trace, key: int) -> Iterator[str]:
         yield f"  computed in {', '.join(kernels)}"
     yield from (f"  {text}" for text in _memory(trace, key))
     yield from (f"  {text}" for text in _apart(trace, {key}))
-    yield from (f"  {text}" for text in _not_stabilized(trace, key))
+    missed = [row.why for row in trace.parts.missed if row.node == key]
+    yield from (f"  {text}" for text in missed or _not_stabilized(trace, key))
 
 
 def _step_name(step: StepRow) -> str:
@@ -310,7 +315,9 @@ def _rule(trace: Trace, name: str) -> Iterator[str]:
         where = f"begins at {', '.join(ops)}" if ops else "may begin anywhere"
         met = f"of which there is {', '.join(sorted(present))}" if present else "none of it here"
         yield f"  was not applied to {trace.name}: it {where}, {met}"
-        if present:
+        missed = [row.why for row in trace.parts.missed if row.rule == name]
+        yield from (f"  {why}" for why in missed)
+        if present and not missed:
             yield "  what those read has not the form that it looks for, or its condition fails"
         return
     yield f"{name}: {text.why} [{text.source}]"

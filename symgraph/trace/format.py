@@ -33,7 +33,8 @@ types and attributes are spelled as in ``symgraph/ir/literal.py``. The JSON is o
                   "slot": 0, "first": 0, "last": 2}],            lifetime in steps of the program
      "slots":  ["8*n"],                           bytes of each, as dims
      "checks": ["n = m at train.py:3"],           what every call compares
-     "apart":  [[9, 7, "..."]]}                   why node 9 is not in the loop of node 7
+     "apart":  [[9, 7, "..."]],                   why node 9 is not in the loop of node 7
+     "missed": [[9, "norm", "..."]]}              a rule that a fact nobody stated kept from node 9
 
 Graph 0 is the function; others are the bodies of loops and branches, which attributes name as
 ``@1``. ``kind`` of a step: ``start`` (a graph from nothing: the function as built, or before that
@@ -195,6 +196,15 @@ class ApartRow:
 
 
 @dataclass(frozen=True, slots=True)
+class MissRow:
+    """A rule that would repair a row (-1: one of no number) if a fact were stated, told whole."""
+
+    node: int
+    rule: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """What the program is made of, from the last graph on."""
 
@@ -207,3 +217,4 @@ class Parts:
     slots: tuple[DimLike, ...] = ()
     checks: tuple[str, ...] = ()
     apart: tuple[ApartRow, ...] = ()
+    missed: tuple[MissRow, ...] = ()

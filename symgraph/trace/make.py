@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from symgraph.config import config
@@ -14,6 +14,7 @@ from symgraph.ir.resolve import Requirement
 from symgraph.lower.memory import Plan
 from symgraph.lower.program import Lowered
 from symgraph.trace.blame import blamed
+from symgraph.trace.missed import missed_of
 from symgraph.trace.parts import Source, parts_of
 from symgraph.trace.record import Record, chapters_of
 from symgraph.trace.story import tell
@@ -52,6 +53,7 @@ def make_trace(subject: Subject) -> Trace:
         subject.backend,
         record.from_cache,
     )
+    missed = missed_of(record.stages.get("stable", ()), story.weave.number)
     return Trace(
         subject.name,
         tuple(n.name or f"input {k}" for k, n in enumerate(subject.graph.params)),
@@ -61,7 +63,7 @@ def make_trace(subject: Subject) -> Trace:
         story.stages,
         story.passes,
         _times(record.times),
-        parts,
+        replace(parts, missed=missed),
         story.ends,
         subject.machine_code,
     )

@@ -34,6 +34,7 @@ from symgraph.trace.format import (
     Delta,
     Ends,
     KernelRow,
+    MissRow,
     Parts,
     PassRow,
     Row,
@@ -224,7 +225,14 @@ class _Reading:
             tuple(self._dim(text) for text in _list(found, "slots", str)),
             tuple(_list(found, "checks", str)),
             tuple(self._apart(row) for row in _list(found, "apart", list)),
+            tuple(self._miss(row) for row in _list(found, "missed", list)),
         )
+
+    def _miss(self, row: Json) -> MissRow:
+        match row:
+            case [int(node), str(rule), str(why)] if -1 <= node < len(self.rows):
+                return MissRow(node, rule, why)
+        _bad(row, "rule that was missed")
 
     def _apart(self, row: Json) -> ApartRow:
         count = len(self.rows)

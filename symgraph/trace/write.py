@@ -162,6 +162,7 @@ def _parts(parts: Parts, writer: Writer, numbers: _Numbers) -> dict[str, Json]:
         "slots": [writer.dim(d) for d in parts.slots],
         "checks": list(parts.checks),
         "apart": [[row.node, row.other, row.why] for row in parts.apart],
+        "missed": [[row.node, row.rule, row.why] for row in parts.missed],
     }
 
 

@@ -114,3 +114,20 @@ def test_unknown_names_are_refused_with_a_guess(naive):
         naive.explain("nowhere.py:3")
     with pytest.raises(sg.ArgumentError, match="there is no node %99"):
         naive.explain("%99")
+
+
+def test_a_fact_that_would_let_a_rule_repair_is_told():
+    x, y = sg.vector("x"), sg.vector("y")
+    f = sg.function([x, y], sg.sqrt(x * x + y), mode=INTERPRETED)
+    told = (
+        "√(x * x + y) stays as it is, since y may be negative; sg.assume(y >= 0) lets "
+        '"norm" make it hypot(x, √y): squares overflow and underflow long before their root'
+    )
+    assert f"{told}." in f.explain().lines
+    assert f"  {told}" in f.explain("sqrt").lines
+    assert f"  {told}" in f.explain("norm").lines
+    number = f.graph.outputs[0].lines[0].number
+    assert f"  {told}" in f.explain(f"test_explain.py:{number}").lines
+    y = sg.vector("y", domain="nonnegative")
+    f = sg.function([x, y], sg.sqrt(x * x + y), mode=INTERPRETED)
+    assert "stays as it is" not in str(f.explain())
