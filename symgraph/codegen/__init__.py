@@ -5,8 +5,10 @@
 (``llvm_statement`` and ``llvm_expression`` what is in a kernel, ``llvm_parallel`` its loops for
 several threads, ``llvm_text`` the builder, ``llvm_library`` calls of libraries).
 ``llvm_words`` says what each word is in LLVM, for every route (``llvm_complex`` the long ones,
-``functions`` the elementary functions). ``artefact`` makes object code, which loads with llvmlite
-alone (``target``: for which processor).
+``functions`` the elementary functions). ``objects`` makes object code with LLVM (``target``: for
+which processor) and has it linked (``link``) to an ``image``; ``artefact`` is that of a program,
+and ``loader`` puts it into memory without LLVM (``llvm_loader``: where ``link`` knows no such
+objects; ``processor``: what processor this is).
 
 ``python_kernel`` and ``python_program`` write readable Python (``spelling`` its expressions,
 ``source`` the writer). ``plain`` runs that text in plain Python; ``numba_build`` compiles it as

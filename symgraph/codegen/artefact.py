@@ -1,10 +1,9 @@
-"""Object code of a program: made once, loaded in any later process with llvmlite alone.
+"""Object code of a program: made once (``objects.optimize``), loaded in any later process.
 
-``optimize`` turns linked LLVM assembly into an ``Artefact``; ``load`` puts it into memory that
-can be run. The entry is ``int32 run(int64* buffers, int64* sizes, int64* facts)``: addresses of
-inputs, outputs and temporaries, and after them, added by ``Loaded.call``, those of the library
-functions the artefact needs. Only LLJIT is used: MCJIT links a missing symbol as null, LLJIT
-raises. Objects hold no address, so they are good for every process on this kind of CPU.
+``load`` puts an ``Artefact`` into memory that can be run; LLVM is not imported for it. The entry is
+``int32 run(int64* buffers, int64* sizes, int64* facts)``: addresses of inputs, outputs and
+temporaries, and after them, added by ``Loaded.call``, those of the library functions the artefact
+needs. Objects hold no address, so they are good for every process on this kind of CPU.
 """
 
 from __future__ import annotations
@@ -16,14 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any  # llvmlite has no annotations
-
-import llvmlite.binding as llvm
+from typing import Any  # functions of ctypes
 
 from symgraph.codegen import externals
 from symgraph.codegen.externals import CODE
-from symgraph.codegen.objects import Library, internalize, run_passes
-from symgraph.codegen.target import OPTIMIZE_LEVEL, machine
+from symgraph.codegen.loader import Library, library
+from symgraph.codegen.processor import processor_key
 from symgraph.errors import ParseError, SymgraphError
 from symgraph.loop import MAX_FACTS
 
@@ -41,7 +38,7 @@ class Artefact:
     ``counters``: variables that count the lanes computed slowly, one for each function of kernels.
     """
 
-    object_bytes: bytes
+    image: bytes
     entry: str
     needs: tuple[str, ...]
     counters: tuple[str, ...] = ()
@@ -50,7 +47,7 @@ class Artefact:
         """Magic line, SHA-256 of the rest, one line of JSON, object code."""
         fields = {"entry": self.entry, "needs": self.needs, "counters": self.counters}
         head = json.dumps(fields).encode() + b"\n"
-        rest = head + self.object_bytes
+        rest = head + self.image
         return MAGIC + hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
 
     @staticmethod
@@ -66,47 +63,9 @@ class Artefact:
         return Artefact(code, fields["entry"], tuple(fields["needs"]), tuple(fields["counters"]))
 
 
-def optimize(assembly: str, needs: tuple[str, ...] = (), quick: bool = False) -> Artefact:
-    """Object code from LLVM assembly that defines ``run``; everything else becomes internal.
-
-    ``quick`` takes a third of the time and does without vectors.
-    """
-    module = llvm.parse_assembly(assembly, llvm.create_context())
-    module.verify()
-    counters = tuple(g.name for g in module.global_variables if g.name.startswith(CODE))
-    internalize(module, (ENTRY, *counters))
-    target = machine(0 if quick else OPTIMIZE_LEVEL)
-    run_passes(module, target, 1 if quick else OPTIMIZE_LEVEL)
-    _check_symbols(module)
-    code = target.emit_object(module)
-    module.close()
-    return Artefact(code, ENTRY, needs, counters)
-
-
-def optimized_assembly(assembly: str, level: int = OPTIMIZE_LEVEL) -> tuple[str, str]:
-    """(LLVM, machine assembly) after optimization: for reading."""
-    module = llvm.parse_assembly(assembly, llvm.create_context())
-    internalize(module, (ENTRY,))
-    target = machine()
-    run_passes(module, target, level)
-    found = str(module), target.emit_assembly(module)
-    module.close()
-    return found
-
-
 def load(artefact: Artefact) -> Loaded:
     """The artefact as code that can be called."""
     return Loaded(artefact)
-
-
-def processor_key() -> str:
-    """What object code depends on besides its source: processor and LLVM.
-
-    The processor's features are in it because a virtual machine may mask some.
-    """
-    facts = [llvm.get_process_triple(), llvm.get_host_cpu_name()]
-    facts += [llvm.get_host_cpu_features().flatten(), str(llvm.llvm_version_info)]
-    return "|".join([*facts, str(OPTIMIZE_LEVEL)])
 
 
 def target_key() -> str:
@@ -138,7 +97,7 @@ class Loaded:
         self._functions = tuple(map(externals.address, artefact.needs))
         linked = {name: externals.linked(name) for name in externals.LINKED} if counters else {}
         exports = [artefact.entry, *counters]
-        self._library: Library | None = Library([artefact.object_bytes], exports, linked)
+        self._library: Library | None = library(artefact.image, exports, linked)
         self._entry: Any = _Entry(self._library.address[artefact.entry])
 
     def call(self, pointers: Sequence[int], sizes: Sequence[int]) -> tuple[int, tuple[int, ...]]:
@@ -180,19 +139,3 @@ class Loaded:
         if self._library is not None:
             self._entry, library, self._library = None, self._library, None
             library.close()
-
-
-# ---------------------------------------------------------------- LLVM
-
-
-def _check_symbols(module: Any) -> None:
-    """Raises where the code needs a function that a fresh process would not have."""
-    process = ctypes.CDLL(None)
-    for function in module.functions:
-        name = function.name
-        if not function.is_declaration or name.startswith("llvm."):
-            continue
-        if name in externals.LINKED:
-            continue
-        if name.startswith(("numba", "NRT", "_ZN", "Py")) or not hasattr(process, name):
-            raise SymgraphError(f"compiled code needs {name}, which only numba's process has")

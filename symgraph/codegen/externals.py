@@ -11,6 +11,8 @@ from importlib import import_module
 from symgraph.errors import UnsupportedError
 
 CODE = "sg.code."  # globals with the programs of slow functions; they begin with a count of lanes
+RESCUE = "symgraph_rescue"  # the interpreter of these programs
+CELL = "symgraph_rescue_cell"  # a variable that holds its address
 PARALLEL = "symgraph_parallel"
 """Runs the chunks of a loop on several threads; see ``symgraph.runtime.pool``."""
 
@@ -20,7 +22,7 @@ PROVIDERS: dict[str, str] = {
     "product": "symgraph.runtime.products",
 }
 # variables that code reads by their names -> module with ``address(name) -> int``
-LINKED: dict[str, str] = {"symgraph_rescue_cell": "symgraph.runtime.rescue"}
+LINKED: dict[str, str] = {CELL: "symgraph.runtime.rescue"}
 _POOL = "symgraph.runtime.pool"  # address(threads) -> int
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from symgraph.codegen import artefact
+from symgraph.codegen import artefact, objects
 from symgraph.codegen.llvm_kernel import PREFIX
 from symgraph.codegen.llvm_program import program_text
 from symgraph.codegen.python_kernel import kernel_source
@@ -22,7 +22,7 @@ def kernel_assembly(program: Program, kernel: str) -> tuple[str, str]:
     """
     text = program_text(program)
     name = rf'"?(?:{PREFIX}|part\.|body\.){re.escape(text.names[kernel])}(?:\.\d+)?"?'
-    llvm, machine = artefact.optimized_assembly(text.assembly)
+    llvm, machine = objects.optimized_assembly(text.assembly)
     how = re.DOTALL | re.MULTILINE
     bodies = re.findall(rf"^define [^\n]*@{name}\(.*?^}}", llvm, how)
     codes = re.findall(rf"^{name}:.*?^\.Lfunc_end", machine, how)
@@ -31,7 +31,7 @@ def kernel_assembly(program: Program, kernel: str) -> tuple[str, str]:
 
 def assembly(program: Program) -> tuple[str, str]:
     """(LLVM assembly, machine assembly) of a program, optimized: for reading."""
-    return artefact.optimized_assembly(program_text(program).assembly)
+    return objects.optimized_assembly(program_text(program).assembly)
 
 
 class _Llvm:
@@ -42,7 +42,7 @@ class _Llvm:
 
     def compile(self, program: Program, quick: bool = False) -> artefact.Loaded:
         text = program_text(program)
-        return artefact.load(artefact.optimize(text.assembly, text.needs, quick))
+        return artefact.load(objects.optimize(text.assembly, text.needs, quick))
 
     def restore(self, program: Program, data: bytes) -> artefact.Loaded:
         return artefact.load(artefact.Artefact.from_bytes(data))

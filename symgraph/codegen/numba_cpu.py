@@ -1,11 +1,11 @@
 """The numba backend for the CPU: readable source, one compile unit for each program, object code.
 
-``compile`` imports numba; ``restore`` loads object code with llvmlite alone.
+``compile`` imports numba; ``restore`` loads object code without it.
 """
 
 from __future__ import annotations
 
-from symgraph.codegen import artefact
+from symgraph.codegen import artefact, objects
 from symgraph.codegen.python_kernel import kernel_source
 from symgraph.codegen.python_program import program_source
 from symgraph.loop.ir import Kernel, Program
@@ -15,7 +15,7 @@ def assembly(program: Program) -> tuple[str, str]:
     """(LLVM assembly, machine assembly) of a program, optimized: for reading."""
     from symgraph.codegen import numba_build  # numba takes 0.3 s to import
 
-    return artefact.optimized_assembly(numba_build.build(program_source(program)))
+    return objects.optimized_assembly(numba_build.build(program_source(program)))
 
 
 class _Numba:
@@ -30,7 +30,7 @@ class _Numba:
         from symgraph.codegen import numba_build
 
         source = program_source(program)
-        return artefact.load(artefact.optimize(numba_build.build(source), source.needs, quick))
+        return artefact.load(objects.optimize(numba_build.build(source), source.needs, quick))
 
     def restore(self, program: Program, data: bytes) -> artefact.Loaded:
         return artefact.load(artefact.Artefact.from_bytes(data))

@@ -1,21 +1,52 @@
-"""LLVM text to object code, and object code into memory: what everything below Python goes through.
+"""LLVM text to images: what all compiling goes through.
 
-``compile_text`` makes an object image; ``Library`` links images into this process until ``close``.
-Only LLJIT is used: MCJIT links a missing symbol as null, LLJIT raises. An image holds no address,
-so it is good for every process on this kind of CPU; what it leaves undefined is libc's, libm's,
-libpython's, or among the ``symbols`` given to ``Library``.
+``optimize`` makes the ``Artefact`` of a program, ``compile_text`` and ``compile_straight`` images
+of anything else; ``loader`` puts them into memory. An image holds no address, so it is good for
+every process on this kind of CPU; what it leaves undefined is libc's, libm's, libpython's, or given
+to the loader by name.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Mapping, Sequence
+import ctypes
+from collections.abc import Sequence
 from typing import Any  # llvmlite has no annotations
 
 import llvmlite.binding as llvm
 
+from symgraph.codegen import externals
+from symgraph.codegen.artefact import ENTRY, Artefact
+from symgraph.codegen.externals import CODE
+from symgraph.codegen.link import is_known, link
+from symgraph.codegen.processor import OPTIMIZE_LEVEL
 from symgraph.codegen.target import machine
-from symgraph.errors import ParseError
+from symgraph.errors import SymgraphError
+
+
+def optimize(assembly: str, needs: tuple[str, ...] = (), quick: bool = False) -> Artefact:
+    """The artefact of LLVM assembly that defines ``run``; everything else becomes internal.
+
+    ``quick`` takes a third of the time and does without vectors.
+    """
+    module = llvm.parse_assembly(assembly, llvm.create_context())
+    module.verify()
+    counters = tuple(g.name for g in module.global_variables if g.name.startswith(CODE))
+    internalize(module, (ENTRY, *counters))
+    target = machine(0 if quick else OPTIMIZE_LEVEL)
+    run_passes(module, target, 1 if quick else OPTIMIZE_LEVEL)
+    _check_symbols(module)
+    return Artefact(_image(module, target), ENTRY, needs, counters)
+
+
+def optimized_assembly(assembly: str, level: int = OPTIMIZE_LEVEL) -> tuple[str, str]:
+    """(LLVM, machine assembly) after optimization: for reading."""
+    module = llvm.parse_assembly(assembly, llvm.create_context())
+    internalize(module, (ENTRY,))
+    target = machine()
+    run_passes(module, target, level)
+    found = str(module), target.emit_assembly(module)
+    module.close()
+    return found
 
 
 def compile_text(text: str, exports: Sequence[str], level: int = 1) -> bytes:
@@ -25,9 +56,7 @@ def compile_text(text: str, exports: Sequence[str], level: int = 1) -> bytes:
     internalize(module, exports)
     target = machine(level)
     run_passes(module, target, level)
-    image: bytes = target.emit_object(module)
-    module.close()
-    return image
+    return _image(module, target)
 
 
 def compile_straight(text: str) -> bytes:
@@ -36,9 +65,7 @@ def compile_straight(text: str) -> bytes:
     Linkage is as written. A tenth of the time of ``compile_text`` at the level of programs.
     """
     module = _straightened(text)
-    image: bytes = machine().emit_object(module)
-    module.close()
-    return image
+    return _image(module, machine())
 
 
 def straight_assembly(text: str) -> str:
@@ -92,38 +119,21 @@ def _free(manager: Any) -> None:
     manager.detach()
 
 
-class Library:
-    """Object images linked together in memory until ``close``; ``address`` has what they export."""
+def _image(module: Any, target: Any) -> bytes:
+    """The image of a module, which is closed; LLVM's own object where ``link`` knows no such."""
+    data: bytes = target.emit_object(module)
+    module.close()
+    return link(data).to_bytes() if is_known(data) else data
 
-    def __init__(
-        self,
-        images: Sequence[bytes],
-        exports: Sequence[str],
-        symbols: Mapping[str, int] | None = None,
-    ) -> None:
-        self._engine: Any = llvm.create_lljit_compiler(machine())
-        builder = llvm.JITLibraryBuilder().add_current_process()
-        for image in images:
-            builder.add_object_img(image)
-        for name, address in (symbols or {}).items():
-            builder.import_symbol(name, address)
-        for name in exports:
-            builder.export_symbol(name)
-        try:
-            self._library: Any = builder.link(self._engine, "library")
-        except RuntimeError as error:
-            self._engine.close()
-            self._engine = None
-            raise ParseError(f"this object cannot be loaded: {error}") from error
-        self.address: dict[str, int] = {name: self._library[name] for name in exports}
 
-    def close(self) -> None:
-        """Gives the memory back; nothing in it may be running."""
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            self._library.close()
-            engine.close()
-
-    def __del__(self) -> None:
-        with contextlib.suppress(Exception):  # at the end of the process LLVM may be gone already
-            self.close()
+def _check_symbols(module: Any) -> None:
+    """Raises where the code needs a function that a fresh process would not have."""
+    process = ctypes.CDLL(None)
+    for function in module.functions:
+        name = function.name
+        if not function.is_declaration or name.startswith("llvm."):
+            continue
+        if name in externals.LINKED:
+            continue
+        if name.startswith(("numba", "NRT", "_ZN", "Py")) or not hasattr(process, name):
+            raise SymgraphError(f"compiled code needs {name}, which only numba's process has")

@@ -16,12 +16,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from symgraph.codegen.externals import CODE
+from symgraph.codegen.externals import CELL, CODE, RESCUE
 from symgraph.loop.ir import Function
 from symgraph.loop.rescue import encode
 
-ENTRY = "symgraph_rescue"
-CELL = "symgraph_rescue_cell"  # a variable that holds the address of the interpreter
 LANES = {8: (2, 4, 8), 4: (4, 8, 16)}  # by bytes of the result
 _TYPES = {"float32": "float", "float64": "double"}
 PURE = "noinline memory(none) nounwind willreturn"
@@ -169,4 +167,4 @@ def interpreter() -> bytes:
     from symgraph.codegen.objects import compile_text
     from symgraph_kernels.wide_llvm import wide_module  # llvmlite's builders: 0.1 s
 
-    return compile_text(wide_module(), [ENTRY])
+    return compile_text(wide_module(), [RESCUE])

@@ -8,7 +8,8 @@ from typing import Any  # llvmlite has no annotations
 
 import llvmlite.binding as llvm
 
-OPTIMIZE_LEVEL = 3
+from symgraph.codegen.processor import OPTIMIZE_LEVEL
+
 _lock = threading.Lock()
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from symgraph.codegen.artefact import processor_key
-from symgraph.codegen.objects import Library, compile_text
+from symgraph.codegen.loader import library
+from symgraph.codegen.processor import processor_key
 from symgraph.config import config
 from symgraph.runtime import cache as disk
 from symgraph.runtime import entry_support, layout
@@ -76,7 +76,7 @@ class Native:
     ) -> None:
         """``run``: the address of the program's code, which ``keep`` keeps."""
         self._keep = (keep, tuple(constants), tuple(cells))
-        self._library = Library([image], EXPORTS, _support())
+        self._library = library(image, EXPORTS, _support())
         self._counts = counts
         words = [run, 0, *functions, *(c.ctypes.data for c in constants), *map(id, cells)]
         words += [0] * counts.states
@@ -126,7 +126,8 @@ def _free(address: int) -> None:
 
 def image(signature: Signature, at: Layout, block: int, cell: tuple[int, int]) -> bytes:
     """The object image of a signature's entry."""
-    from symgraph.runtime import entry_code  # not needed where the image comes from disk
+    from symgraph.codegen.objects import compile_text  # neither is needed for one from disk
+    from symgraph.runtime import entry_code
 
     text = entry_code.text(signature, at, block, cell, PATIENCE)
     arrays = len(signature.arguments) + len(signature.results)
@@ -157,12 +158,14 @@ def _shared() -> dict[str, int]:
     name = "entry-" + disk.key(text, processor_key())
     found = disk.read(name) if config.cache else None
     if found is None:
+        from symgraph.codegen.objects import compile_text  # imports LLVM
+
         found = compile_text(text, entry_support.EXPORTS, _SUPPORT_LEVEL)
         if config.cache:
             disk.write(name, found)
-    library = Library([found], entry_support.EXPORTS, _of_process())
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(library))  # as long as the process
-    address = library.address
+    loaded = library(found, entry_support.EXPORTS, _of_process())
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(loaded))  # as long as the process
+    address = loaded.address
     for symbol, way in (
         ("sg_python_call", _call),
         ("sg_python_fail", _fail),

@@ -158,7 +158,7 @@ class Function:
         p, (_, offset) = self._p, _class_and_offset()
         if p.observe is not None or p.lengths or offset < 0 or p.backend in ("interp", "cuda"):
             return None
-        from symgraph.runtime import native, warm  # imports LLVM
+        from symgraph.runtime import native, warm  # not needed before the first call
 
         name = warm.name(p.outline.name(ready.special), offset)
         found = warm.read(name, p.outline.constants) if name and not config.trace else None

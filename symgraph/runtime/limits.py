@@ -30,7 +30,7 @@ def _assigned(count: Value) -> None:
 
 
 def _inside(count: Value) -> AbstractContextManager[None]:
-    from symgraph.runtime import pool  # imports llvmlite: 40 ms
+    from symgraph.runtime import pool
 
     assert isinstance(count, int)
     return pool.limit_here(count)

@@ -23,8 +23,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from symgraph.codegen.artefact import processor_key
-from symgraph.codegen.objects import Library, compile_text
+from symgraph.codegen.loader import Library, library
+from symgraph.codegen.processor import processor_key
 from symgraph.config import config
 from symgraph.runtime import cache, pool_code
 from symgraph.runtime.pool_code import (
@@ -224,10 +224,12 @@ def _library(width: int, spin: int) -> Library:
     name = "pool-" + cache.key(text, processor_key())
     image = cache.read(name) if config.cache else None
     if image is None:
+        from symgraph.codegen.objects import compile_text  # imports LLVM
+
         image = compile_text(text, exports, LEVEL)
         if config.cache:
             cache.write(name, image)
-    return Library([image], exports)
+    return library(image, exports)
 
 
 def _immortal(thing: object) -> None:

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import threading
 
-from symgraph.codegen.artefact import target_key
-from symgraph.codegen.objects import Library
-from symgraph.codegen.product_build import ENTRY, compiled
-from symgraph.config import config
-from symgraph.errors import ParseError, UnsupportedError
-from symgraph.runtime import cache
+from symgraph.codegen.loader import Library
+from symgraph.errors import UnsupportedError
+from symgraph.runtime import kept
 
 DTYPES = ("float32", "float64")
 _lock = threading.Lock()
@@ -21,25 +18,16 @@ _loaded: dict[str, Library] = {}  # as long as the process: programs hold addres
 
 def address(symbol: str) -> int:
     """The address of the product of a dtype; UnsupportedError where there is none."""
-    _, _, dtype = symbol.partition(".")
+    name, _, dtype = symbol.partition(".")
     if dtype not in DTYPES:
         raise UnsupportedError(f"there is no library function {symbol!r}")
     with _lock:
         if dtype not in _loaded:
-            _loaded[dtype] = _library(dtype)
-        return _loaded[dtype].address[ENTRY]
+            _loaded[dtype] = kept.library(symbol, lambda: _compiled(dtype), name)
+        return _loaded[dtype].address[name]
 
 
-def _library(dtype: str) -> Library:
-    if not config.cache:
-        return Library([compiled(dtype)], [ENTRY])
-    name = "product-" + cache.key(dtype, target_key())
-    image = cache.read(name)
-    if image is not None:
-        try:
-            return Library([image], [ENTRY])
-        except ParseError as error:
-            cache.reject(name, str(error))
-    image = compiled(dtype)
-    cache.write(name, image)
-    return Library([image], [ENTRY])
+def _compiled(dtype: str) -> bytes:
+    from symgraph.codegen.product_build import compiled  # imports LLVM
+
+    return compiled(dtype)

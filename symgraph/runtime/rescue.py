@@ -13,12 +13,10 @@ from __future__ import annotations
 import ctypes
 import threading
 
-from symgraph.codegen.artefact import target_key
-from symgraph.codegen.objects import Library
-from symgraph.codegen.rescue import CELL, ENTRY, interpreter
-from symgraph.config import config
-from symgraph.errors import ParseError, UnsupportedError
-from symgraph.runtime import cache
+from symgraph.codegen.externals import CELL, RESCUE
+from symgraph.codegen.loader import Library
+from symgraph.errors import UnsupportedError
+from symgraph.runtime import kept
 
 _Interpreter = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
@@ -38,9 +36,9 @@ def load() -> int:
     """The address of the interpreter, which programs call from now on."""
     with _lock:
         if not _loaded:
-            _loaded.append(_library())
-            _cell.value = _loaded[0].address[ENTRY]
-        return _loaded[0].address[ENTRY]
+            _loaded.append(kept.library("rescue", _compiled, RESCUE))
+            _cell.value = _loaded[0].address[RESCUE]
+        return _loaded[0].address[RESCUE]
 
 
 @_Interpreter
@@ -51,16 +49,7 @@ def _first(code: int, args: int, out: int, lanes: int, mask: int) -> None:
 _cell = ctypes.cast(_first, ctypes.c_void_p)
 
 
-def _library() -> Library:
-    if not config.cache:
-        return Library([interpreter()], [ENTRY])
-    name = "rescue-" + cache.key(target_key())
-    image = cache.read(name)
-    if image is not None:
-        try:
-            return Library([image], [ENTRY])
-        except ParseError as error:
-            cache.reject(name, str(error))
-    image = interpreter()
-    cache.write(name, image)
-    return Library([image], [ENTRY])
+def _compiled() -> bytes:
+    from symgraph.codegen.rescue import interpreter  # imports LLVM
+
+    return interpreter()

@@ -7,16 +7,14 @@ rewriting made (others are the user's, and are named by their place in the graph
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from symgraph.codegen import artefact
+from symgraph.codegen.processor import processor_key
 from symgraph.config import config
 from symgraph.errors import ParseError
 from symgraph.ir.node import Node
@@ -24,6 +22,7 @@ from symgraph.runtime import cache as disk
 from symgraph.runtime import layout
 from symgraph.runtime.entry import Interface
 from symgraph.runtime.native import Recipe, cell_places
+from symgraph.runtime.sources import sources_key
 
 Found = tuple[Recipe, artefact.Loaded]
 Array = np.ndarray[Any, Any]
@@ -35,25 +34,9 @@ def name(graph: str | None, offset: int) -> str | None:
     if graph is None or at is None or not config.cache:
         return None
     places = f"{at.key()} {offset} {cell_places()}"
-    return "graph-" + disk.key(graph, places, artefact.processor_key(), _sources())
-
-
-@cache
-def _sources() -> str:
-    """Names, sizes and times of all source files: what Python itself trusts for its .pyc files."""
-    found = []
-    for package in ("symgraph", "symgraph_kernels"):
-        spec = find_spec(package)  # finds without importing
-        pending = [*(spec.submodule_search_locations or ())] if spec else []
-        while pending:
-            with os.scandir(pending.pop()) as entries:
-                for item in entries:
-                    if item.is_dir():
-                        pending.append(item.path)
-                    elif item.name.endswith(".py"):
-                        status = item.stat()
-                        found.append(f"{item.path} {status.st_size} {status.st_mtime_ns}")
-    return disk.key(*sorted(found))
+    return "graph-" + disk.key(
+        graph, places, processor_key(), sources_key("symgraph", "symgraph_kernels")
+    )
 
 
 def write(name: str, made: Recipe, code: Any, known: Sequence[Node]) -> None:

@@ -1,4 +1,4 @@
-"""Run as a script in a fresh process: loads an artefact and calls it, without numba."""
+"""Run as a script in a fresh process: loads an artefact and calls it, without a compiler."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def main(path: str, root: str) -> None:
     x, y, s = np.log([[1.0, 2.0, 5.0]]), np.zeros((1, 3)), np.zeros(1)
     code, _ = loaded.call([a.ctypes.data for a in (x, y, s)], [1, 3])
     loaded.close()
-    heavy = sorted(m for m in ("numba", "scipy") if m in sys.modules)
+    heavy = sorted(m for m in ("numba", "scipy", "llvmlite") if m in sys.modules)
     print(code, [round(float(v), 12) for v in y[0]], heavy)
 
 

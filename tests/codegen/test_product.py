@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from symgraph.codegen import externals
-from symgraph.codegen.objects import Library, compile_straight, straight_assembly
+from symgraph.codegen.loader import library
+from symgraph.codegen.objects import compile_straight, straight_assembly
 from symgraph.codegen.product_build import ENTRY, assembly, shape_for
 from symgraph.codegen.product_kernel import ROW_BLOCKS, Shape
 
@@ -184,14 +185,14 @@ def test_the_same_bits_on_any_number_of_threads(run, dtype: str) -> None:
 def test_other_vector_lengths_give_right_results(dtype: str, features: dict[str, bool]) -> None:
     """Code for narrower vectors runs here too; LLVM splits or joins what the processor lacks."""
     shape = shape_for(dtype, features, "x86_64-unknown")
-    library = Library([compile_straight(assembly(shape))], [ENTRY])
-    run = caller(library.address[ENTRY], dtype)
+    loaded = library(compile_straight(assembly(shape)), [ENTRY])
+    run = caller(loaded.address[ENTRY], dtype)
     rng = np.random.default_rng(12)
     for m, n, k in [(37, 53, 71), (20, 10, 150), (2, 3, 700), (1, 50, 33), (100, 10, 300)]:
         for flags in itertools.product((False, True), repeat=2):
             a, b = stored(rng, dtype, flags[0], m, k), stored(rng, dtype, flags[1], k, n)
             check(run, a, b, np.zeros((m, n), dtype), flags=flags)
-    library.close()
+    loaded.close()
 
 
 def test_arm_gets_short_vectors_and_many_registers() -> None:

@@ -5,7 +5,8 @@ from functools import cache
 
 import numpy as np
 
-from symgraph.codegen.objects import Library, compile_text
+from symgraph.codegen.loader import library
+from symgraph.codegen.objects import compile_text
 
 _TEXT = """
 define void @add(ptr %block, i64 %k) {
@@ -72,9 +73,9 @@ define void @who(ptr %out, i64 %k) {
 def jobs() -> dict[str, int]:
     """Addresses of the jobs."""
     names = ("add", "nested", "count", "who")
-    library = Library([compile_text(_TEXT, names)], names)
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(library))  # workers may still look at its code
-    return library.address
+    loaded = library(compile_text(_TEXT, names), names)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(loaded))  # workers may still look at its code
+    return loaded.address
 
 
 def post(address: int, job: str, context: int, chunks: int) -> None:

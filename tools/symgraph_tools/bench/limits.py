@@ -16,7 +16,8 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from symgraph.codegen import externals
-from symgraph.codegen.objects import Library, compile_straight
+from symgraph.codegen.loader import library
+from symgraph.codegen.objects import compile_straight
 from symgraph.codegen.product_build import shape_for
 from symgraph.codegen.product_code import INT, POINTER, Function, Value
 from symgraph.codegen.product_kernel import Shape, declarations, fma, splat, zero
@@ -148,11 +149,11 @@ def _keep(f: Function, shape: Shape, sums: list[Value], place: Value) -> None:
 def _compiled(function: Function, shape: Shape) -> Callable[[int], None]:
     """The function on all pieces, by the pool of threads."""
     text = "\n\n".join([declarations(shape), function.text(), _ATTRIBUTES])
-    library = Library([compile_straight(text)], ["body"])
+    loaded = library(compile_straight(text), ["body"])
     kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
     parallel = kind(externals.address(externals.PARALLEL))
 
     def run(job: int) -> None:
-        parallel(library.address["body"], job, PIECES)
+        parallel(loaded.address["body"], job, PIECES)
 
     return run
