@@ -41,12 +41,12 @@ def load() -> int:
         return _loaded[0].address[RESCUE]
 
 
-@_Interpreter
 def _first(code: int, args: int, out: int, lanes: int, mask: int) -> None:
     _Interpreter(load())(code, args, out, lanes, mask)
 
 
-_cell = ctypes.cast(_first, ctypes.c_void_p)
+_callback = _Interpreter(_first)
+_cell = ctypes.cast(_callback, ctypes.c_void_p)
 
 
 def _compiled() -> bytes:

@@ -13,7 +13,14 @@ from symgraph.autodiff.deferred import Deferred
 from symgraph.ir.digest import Digest, NotPortable
 from symgraph.ops import BUILT_IN
 
-HEAVY = ("numba", "scipy", "llvmlite", "symgraph.rewrite.engine", "symgraph.lower.program", "symgraph.compile")
+HEAVY = (
+    "numba",
+    "scipy",
+    "llvmlite",
+    "symgraph.rewrite.engine",
+    "symgraph.lower.program",
+    "symgraph.compile",
+)
 
 PROGRAMS = {
     "values": """
