@@ -14,6 +14,7 @@ from symgraph.lower.blocks import Blocking, Run, runs_of
 from symgraph.lower.chunks import chunked
 from symgraph.lower.cluster import Barrier, Clusters, Entry, Nest, Text
 from symgraph.lower.kernels import call_of
+from symgraph.lower.long_sums import in_blocks
 from symgraph.lower.members import Item
 from symgraph.lower.memory import names_in
 from symgraph.lower.nest import Body, body_of, buffers_read, buffers_written, flat, sweep
@@ -74,6 +75,8 @@ def _written(found: Item | Run, lowering: Lowering) -> Sequence[Step]:
         return found.steps
     stages = found.stages
     statements = chunked(list(found.statements), _Partials(lowering, stages[-1].node))
+    if lowering.schedule.sum_blocks:
+        statements = in_blocks(statements, lowering.b)
     return [call_of(lowering, statements, stages, lowering.storages, lowering.actual)]
 
 

@@ -6,17 +6,15 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from symgraph.ir.dim import DimLike, sub
-from symgraph.ir.dtype import FLOAT64, INT64, DType, as_dtype
+from symgraph.ir.dtype import INT64
 from symgraph.ir.node import Node
 from symgraph.loop.ir import Assign, Expr, Fail, For, If, Let, Stmt, Store, Update
+from symgraph.lower.folds import accumulator, assign_all, fold_of
 from symgraph.lower.shift import Bounds
 from symgraph.lower.stage import Accessor, Index, Scalars, Stage, Storage, loop_index
 from symgraph.lower.words import WordBuilder
-from symgraph.ops.kinds import Fold
 
 Lookup = Callable[[Node], Storage | None]
-_WIDE = {as_dtype("float32"): FLOAT64, as_dtype("complex64"): as_dtype("complex128")}
-_SUMS = frozenset(("sum", "prod", "cumulative_sum", "cumulative_prod"))
 _IN_PLACE = frozenset(("sum", "prod", "max", "min", "any", "all"))
 
 
@@ -162,8 +160,8 @@ class StageBuilder:
         number = self.namer.next()
         scalars = self.scalars(number, node)
         value = scalars.value(source, index)
-        fold = _fold_of(node)
-        dtype = _accumulator(node)
+        fold = fold_of(node)
+        dtype = accumulator(node)
         start = fold.start(b, dtype)
         names = [f"acc{number}_{k}" for k in range(len(start))]
         state = tuple(b.var(n, s.dtype) for n, s in zip(names, start, strict=True))
@@ -180,7 +178,7 @@ class StageBuilder:
             number=number,
         )
         stage.before = [Let(n, s) for n, s in zip(names, start, strict=True)]
-        stage.inside = _assign_all(names, stepped, number)
+        stage.inside = assign_all(names, stepped, number)
         stage.value = b.cast(fold.finish(b, state), target.dtype)
         stage.after = [Store(target.name, out_index, stage.value)]
         return stage
@@ -216,7 +214,7 @@ class StageBuilder:
         number = self.namer.next()
         scalars = self.scalars(number, node)
         value = scalars.value(source, self._index_by_order(shape, real))
-        fold, dtype = _fold_of(node), _accumulator(node)
+        fold, dtype = fold_of(node), accumulator(node)
         own = dtype == target.dtype
         box = target if own else Storage(f"acc{number}", dtype, target.shape)
         out_index = self._kept_index(node, shape, real)
@@ -259,7 +257,7 @@ class StageBuilder:
         scalars = self.scalars(number, node)
         index = self._index_by_order(shape, order)
         value = scalars.value(source, index)
-        fold, dtype = _fold_of(node), _accumulator(node)
+        fold, dtype = fold_of(node), accumulator(node)
         (start,) = fold.start(b, dtype)
         name = f"acc{number}_0"
         state = b.var(name, dtype)
@@ -374,28 +372,6 @@ class StageBuilder:
             else:
                 at.append(next(rest))
         return tuple(at)
-
-
-def _fold_of(node: Node) -> Fold:
-    assert isinstance(node.op.fold, Fold)
-    return node.op.fold
-
-
-def _accumulator(node: Node) -> DType:
-    """Sums and products of float32 are accumulated in float64: error must not grow with length."""
-    own = node.inputs[0].tensor.dtype if node.op.name not in _SUMS else node.tensor.dtype
-    return _WIDE.get(own, own) if node.op.name in _SUMS else own
-
-
-def _assign_all(names: list[str], values: tuple[Expr, ...], number: int) -> list[Stmt]:
-    """Accumulators set together: all new values are computed before the first is assigned."""
-    if len(names) == 1:
-        return [Assign(names[0], values[0])]
-    fresh = [f"next{number}_{k}" for k in range(len(names))]
-    lets: list[Stmt] = [Let(n, v) for n, v in zip(fresh, values, strict=True)]
-    from symgraph.loop.ir import Var
-
-    return lets + [Assign(n, Var(f, v.dtype)) for n, f, v in zip(names, fresh, values, strict=True)]
 
 
 BUILDERS: dict[str, Callable[[StageBuilder, Node, Storage], list[Stage]]] = {

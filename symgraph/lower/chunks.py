@@ -3,10 +3,10 @@
     for i < n: s += f(i)
     --> parallel c < C: { p = 0; for i in chunk c: p += f(i); partial[c] = p };  s += partial[c] ...
 
-The number of chunks depends on sizes alone and partial sums are added in order, so the bits are the
-same for any number of threads. Sums are scalars (``Assign``) or, over leading axes, buffers that a
-loop before has filled with the start (``Store``). A loop that does anything else across its turns
-stays as it is.
+The number of chunks depends on sizes alone and partial sums are added in order, and exactly
+(``long_sums``), so the bits are the same for any number of threads. Sums are scalars (``Assign``)
+or, over leading axes, buffers that a loop before has filled with the start (``Store``). A loop that
+does anything else across its turns stays as it is.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from symgraph.ir.dim import DimLike
-from symgraph.ir.dtype import INT64, DType
+from symgraph.ir.dtype import FLOAT64, INT64, DType
 from symgraph.loop.ir import Assign, Const, Expr, For, Let, Stmt, Store, Var
+from symgraph.lower.long_sums import added, settled
 from symgraph.lower.schedule import Schedule, guess_extent, work_of
 from symgraph.lower.stage import Storage
 from symgraph.lower.sums import Sums, joining, redirected, renamed_locals, sums_of
@@ -96,6 +97,7 @@ class _Chunking:
         body: list[Stmt] = list(loop.body)
         after: list[Stmt] = []
         joined: list[Stmt] = []
+        ends: list[Stmt] = []
         for name, fill in sums.fills.items():
             whole = self.place.storage(name)
             box = self.place.partial((count, *whole.shape), whole.dtype).name
@@ -115,8 +117,13 @@ class _Chunking:
             box = self.place.partial((count,), dtype).name
             inner.append(Store(box, (chunk,), Var(own[name], dtype)))
             part = b.load(box, (chunk,), dtype)
-            after.append(Assign(name, b.word(word, (Var(name, dtype), part), dtype)))
+            if word == "add" and dtype == FLOAT64:
+                joined.append(Let(f"lost_{name}", b.const(0.0, FLOAT64)))
+                after += added(name, f"lost_{name}", part, b)
+                ends += settled(name, f"lost_{name}", b)
+            else:
+                after.append(Assign(name, b.word(word, (Var(name, dtype), part), dtype)))
         if after:
             joined.append(For(f"c_{loop.var}", b.const(count), tuple(after), "serial"))
         parallel = For(f"c_{loop.var}", b.const(count), tuple(inner), "parallel")
-        return [*self.before, parallel, *joined]
+        return [*self.before, parallel, *joined, *ends]

@@ -67,7 +67,7 @@ def _kind(nest: Nest, stages: dict[int, Stage]) -> str:
     if any(s.sequential is not None and nest.depth >= s.sequential for s in members):
         return "serial"
     folds = [s for s in members if s.kept <= nest.depth]
-    if any(len(s.before) > 1 for s in folds):
+    if any(len(s.before) > 1 and any(isinstance(x, Let) for x in s.inside) for s in folds):
         return "serial"  # several accumulators that depend on each other, as in argmax
     innermost = not any(isinstance(e, Nest) for e in nest.block)
     return "vector" if folds or innermost else "parallel"

@@ -31,11 +31,12 @@ class Schedule:
     most_tiles: int = 8  # chunks of blocks: each has scratch of its own
     inline_work: int = 4096  # of a turn of a loop that is one kernel: a microsecond, or 100 calls
     least_gain: int = 1 << 20  # bytes that blocks keep from memory: more than caches hold anyway
+    sum_blocks: bool = True  # long sums in blocks that are added exactly
 
 
 CPU = Schedule()
 DEVICE = Schedule(
-    row_bytes=0, most_chunks=1, tile_bytes=0, inline_work=0
+    row_bytes=0, most_chunks=1, tile_bytes=0, inline_work=0, sum_blocks=False
 )  # splits and tiles by itself
 
 

@@ -1,0 +1,114 @@
+"""Sums of many terms: error that does not grow with their number, in all orders and widths."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import symgraph as sg
+from symgraph.loop.ir import For
+from symgraph.loop.traverse import statements
+from symgraph.lower.long_sums import BLOCK
+from tests.lower.lowered import assert_right, calls
+
+rng = np.random.default_rng(11)
+LENGTHS = (0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 5 * BLOCK + 3, 300_000)
+REDUCTIONS = {
+    "sum": (lambda x: sg.sum(x), math.fsum),
+    "mean": (lambda x: sg.mean(x), lambda x: math.fsum(x) / len(x) if len(x) else math.nan),
+    "dot": (lambda x: sg.sum(x * x), lambda x: math.fsum(x * x)),
+    "norm": (lambda x: sg.norm(x), lambda x: math.sqrt(math.fsum(x * x))),
+}
+
+
+def ulps(found: float, wanted: float, dtype: str = "float64") -> float:
+    if math.isnan(wanted):
+        return 0.0 if math.isnan(found) else math.inf
+    return abs(float(found) - wanted) / float(np.spacing(np.dtype(dtype).type(abs(wanted))))
+
+
+@pytest.mark.parametrize("backend", ["llvm", "numba"])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_positive_terms_lose_two_ulp_whatever_their_number(name, backend):
+    reduce, truth = REDUCTIONS[name]
+    x = sg.vector("x")
+    f = sg.function([x], reduce(x), mode=sg.Mode(backend=backend))
+    with np.errstate(all="ignore"):
+        for length in LENGTHS:
+            given = rng.uniform(0.1, 1.0, length)
+            assert ulps(f(given), truth(given)) <= 2, length
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("length", [10**6, 10**7, 10**8])
+def test_float32_sums_are_right_to_one_ulp(length):
+    x = sg.vector("x", dtype="float32")
+    f = sg.function([x], [sg.sum(x), sg.mean(x), sg.norm(x), sg.sum(x * x)])
+    given = rng.uniform(0.1, 1.0, length).astype("float32")
+    total = float(np.sum(given, dtype="longdouble"))
+    squares = float(np.sum(given.astype("float64") ** 2, dtype="longdouble"))
+    found = f(given)
+    truths = (total, total / length, math.sqrt(squares), squares)
+    assert max(ulps(a, b, "float32") for a, b in zip(found, truths, strict=True)) <= 1
+
+
+@pytest.mark.slow
+def test_float64_sums_of_ten_million_terms_are_right_to_two_ulp():
+    x = sg.vector("x")
+    given = rng.uniform(0.1, 1.0, 10**7)
+    truths = [float(np.sum(v, dtype="longdouble")) for v in (given, given * given)]
+    found = sg.function([x], [sg.sum(x), sg.sum(x * x)])(given)
+    assert max(ulps(a, b) for a, b in zip(found, truths, strict=True)) <= 2
+
+
+def test_rows_are_summed_in_blocks_too():
+    x = sg.matrix("x")
+    given = rng.uniform(0.1, 1.0, (3, 7 * BLOCK + 5))
+    found = sg.function([x], sg.sum(x, axis=1))(given)
+    assert max(ulps(a, math.fsum(row)) for a, row in zip(found, given, strict=True)) <= 2
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_infinite_and_undefined_terms_give_what_they_give_in_any_sum(value):
+    x = sg.vector("x")
+    f = sg.function([x], sg.sum(x))
+    given = rng.uniform(0.1, 1.0, 4 * BLOCK)
+    given[2 * BLOCK] = value
+    assert np.array_equal(f(given), value, equal_nan=True)
+
+
+def test_a_sum_that_overflows_is_infinite():
+    x = sg.vector("x")
+    given = np.full(4 * BLOCK, 1e308)
+    assert sg.function([x], sg.sum(x))(given) == math.inf
+
+
+def test_short_loops_and_sums_of_float32_have_no_blocks():
+    x = sg.tensor("x", shape=(BLOCK,))
+    y = sg.tensor("y", shape=(4 * BLOCK,), dtype="float32")
+    given = {x: rng.normal(size=BLOCK), y: rng.normal(size=4 * BLOCK).astype("float32")}
+    lowered = assert_right([sg.sum(x), sg.sum(y)], given)
+    found = [
+        s.var for k in lowered.program.kernels for s in statements(k.body) if isinstance(s, For)
+    ]
+    assert found
+    assert not any(var.startswith("b_") for var in found)
+
+
+def test_a_norm_is_one_vector_loop():
+    x = sg.tensor("x", shape=(64,))
+    lowered = assert_right([sg.norm(x)], {x: rng.normal(size=64)})
+    assert len(calls(lowered)) == 1
+    (loop,) = [s for k in lowered.program.kernels for s in statements(k.body) if isinstance(s, For)]
+    assert loop.kind == "vector"
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_norms_of_any_scale_keep_their_digits(scale):
+    x = sg.vector("x")
+    given = rng.normal(size=3 * BLOCK)
+    wanted = math.sqrt(math.fsum(given * given))
+    found = float(sg.function([x], sg.norm(x))(given * scale)) / scale
+    assert abs(found - wanted) <= 4 * np.spacing(wanted)
