@@ -188,7 +188,7 @@ def machine_code(lowered: Lowered, mode: Mode, record: Record) -> Compiled:
     if not config.cache or generator.name == "interp":
         return generator.compile(program, quick)
     how = f"{generator.name} {'quick' if quick else 'fast'}"
-    name = cache.key(identity(program), how, generator.target(), _version())
+    name = cache.key(identity(program), how, generator.target())
     data = cache.read(name)
     if data is not None:
         try:
@@ -215,12 +215,3 @@ def identity(program: Program) -> str:
     plain |= {name: f"n{k}" for k, name in enumerate(program.sizes)}
     text = show(replace(program, kernels=kernels))
     return re.sub(r"\b[^\W\d]\w*", lambda word: plain.get(word[0], word[0]), text)
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # 20 ms
-
-    try:
-        return version("symgraph")
-    except PackageNotFoundError:  # used from a source tree
-        return "source"

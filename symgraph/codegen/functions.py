@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from typing import Any  # numba's builders and types have no annotations
 
-from llvmlite import ir
-
 from symgraph.errors import UnsupportedError
-from symgraph_kernels.llvm import emit_function
 from symgraph_kernels.table import ROWS
 
 # word -> its name in the C library
@@ -46,6 +43,10 @@ def emit(builder: Any, word: str, kind: Any, *args: Any) -> Any:
 
     Raises: UnsupportedError for a word that neither the kernels nor the C library have.
     """
+    from llvmlite import ir  # LLVM as text needs none of its classes
+
+    from symgraph_kernels.llvm import emit_function
+
     if word in ROWS:
         target = "cuda" if "nvptx" in str(builder.module.triple) else "cpu"
         return builder.call(emit_function(builder.module, word, kind, target), args)

@@ -10,7 +10,6 @@ import re
 from symgraph.codegen import artefact, objects
 from symgraph.codegen.llvm_kernel import PREFIX
 from symgraph.codegen.llvm_program import program_text
-from symgraph.codegen.python_kernel import kernel_source
 from symgraph.loop.ir import Kernel, Program
 
 
@@ -48,6 +47,8 @@ class _Llvm:
         return artefact.load(artefact.Artefact.from_bytes(data))
 
     def source(self, kernel: Kernel) -> str:
+        from symgraph.codegen.python_kernel import kernel_source  # only for who reads it
+
         return kernel_source(kernel)
 
 

@@ -12,10 +12,9 @@ from symgraph.codegen.llvm_parallel import Spreader
 from symgraph.codegen.llvm_rescue import is_short, short_definition
 from symgraph.codegen.llvm_statement import Statements, strides
 from symgraph.codegen.llvm_text import INDEX, POINTER, Module, Value
-from symgraph.codegen.python_kernel import can_fail
 from symgraph.codegen.rescue import Definition, definition
 from symgraph.loop.ir import Buffer, Fail, For, Function, Kernel, While, Word
-from symgraph.loop.traverse import expressions, postorder, statements
+from symgraph.loop.traverse import can_fail, expressions, postorder, statements
 from symgraph_kernels.table import ROWS
 
 # A kernel with more elementary functions than this calls them instead of inlining them. LLVM's time

@@ -17,7 +17,6 @@ import numpy as np
 from symgraph.codegen.functions import c_name
 from symgraph.codegen.llvm_words import Emitter
 from symgraph.loop.words import WORDS
-from symgraph_kernels.llvm import function_parts
 from symgraph_kernels.table import ROWS
 
 DType = np.dtype[np.generic]
@@ -289,6 +288,8 @@ class Module:
             return name
         name = f"sg.{word}.{_SUFFIX[kind]}"
         if name not in self._parts:
+            from symgraph_kernels.llvm import function_parts  # llvmlite's builders: 10 ms
+
             self._parts.update(function_parts(word, dtype))
         return f'@"{name}"'
 

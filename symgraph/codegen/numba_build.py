@@ -29,9 +29,10 @@ from symgraph.codegen.numba_api import (
     untyped_passes,
 )
 from symgraph.codegen.numba_memory import numba_type
-from symgraph.codegen.python_kernel import Source, can_fail
+from symgraph.codegen.python_kernel import Source
 from symgraph.codegen.python_program import ProgramSource
 from symgraph.loop.ir import Kernel
+from symgraph.loop.traverse import can_fail
 
 ENTRY = "run"
 _POINTER = types.CPointer(types.int64)

@@ -36,7 +36,7 @@ from symgraph.loop.ir import (
     Word,
 )
 from symgraph.loop.text import show_function
-from symgraph.loop.traverse import is_free_order, statements
+from symgraph.loop.traverse import can_fail, is_free_order
 from symgraph.loop.words import DTYPES, WORDS
 
 _OWN = "at buffers copy_memory facts function inf item nan product_of range run sizes sum_of"
@@ -52,11 +52,6 @@ class Source:
     name: str
     text: str
     used: frozenset[str]
-
-
-def can_fail(kernel: Kernel) -> bool:
-    """Has the kernel a Fail statement? Then it takes ``facts`` and returns a code."""
-    return any(isinstance(s, Fail) for s in statements(kernel.body))
 
 
 def kernel_source(kernel: Kernel) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from symgraph.codegen.library import LIBRARY
 from symgraph.codegen.library_calls import LibraryCall
-from symgraph.codegen.python_kernel import RESERVED, Source, can_fail, kernel_function
+from symgraph.codegen.python_kernel import RESERVED, Source, kernel_function
 from symgraph.codegen.source import Names, Writer
 from symgraph.codegen.spelling import Speller, cast_name
 from symgraph.loop.build import add, const, i64, mul, sub
@@ -33,7 +33,7 @@ from symgraph.loop.ir import (
     Step,
     View,
 )
-from symgraph.loop.traverse import substitute
+from symgraph.loop.traverse import can_fail, substitute
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,3 +91,10 @@ def complex_of(dtype: DType) -> DType:
     if dtype.kind == "c":
         return dtype
     return COMPLEXES[0] if dtype == FLOAT32 else COMPLEXES[1]
+
+
+def is_masked(value: object) -> bool:
+    """Is it a masked array? ``numpy.ma`` is imported for subclasses of arrays alone (10 ms)."""
+    if type(value) is np.ndarray or not isinstance(value, np.ndarray):
+        return False
+    return isinstance(value, np.ma.MaskedArray)

@@ -13,6 +13,7 @@ from symgraph.loop.ir import (
     Fail,
     For,
     If,
+    Kernel,
     Let,
     Load,
     Loop,
@@ -115,6 +116,11 @@ def statements(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
         yield s
         for block in reversed(blocks(s)):
             stack.extend(reversed(block))
+
+
+def can_fail(kernel: Kernel) -> bool:
+    """Has the kernel a Fail statement? Then it takes ``facts`` and returns a code."""
+    return any(isinstance(s, Fail) for s in statements(kernel.body))
 
 
 def steps_of(steps: tuple[Step, ...]) -> Iterator[Step]:

@@ -21,6 +21,7 @@ from symgraph.ir.dtype import (
     Scalar,
     as_dtype,
     is_inexact,
+    is_masked,
     promote,
     promote_weak,
     to_float,
@@ -78,7 +79,7 @@ def _holds_symbols(value: Sequence[Any]) -> bool:
 
 
 def _to_numpy(value: Any, dtype: Any) -> np.ndarray[Any, Any]:
-    if isinstance(value, np.ma.MaskedArray):
+    if is_masked(value):
         raise DTypeError(
             at_line(
                 "a masked array would lose its mask", hint="pass .filled(value), or data and mask"

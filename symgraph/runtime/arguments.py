@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from symgraph.errors import ArgumentError, DTypeError, ShapeError, nearest
+from symgraph.ir.dtype import is_masked
 from symgraph.ir.origin import at_line
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
@@ -84,7 +85,7 @@ def _converted(value: Any, wanted: TensorType, parameter: Parameter, position: i
 
 def _as_numpy(value: Any, parameter: Parameter, position: int) -> Array:
     wanted = parameter.variable.type
-    if isinstance(value, np.ma.MaskedArray):
+    if is_masked(value):
         raise DTypeError(
             at_line(
                 f"argument {_label(parameter, position)} is a masked array: its mask would be lost",

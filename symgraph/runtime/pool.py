@@ -42,7 +42,7 @@ from symgraph.runtime.pool_code import (
 
 NAME, SERIAL = "symgraph_parallel", "symgraph_serial"
 UNLIMITED = 1 << 62
-LEVEL = 1  # of optimization: the code waits and claims, it does not compute
+LEVEL = 0  # of optimization: the code waits and claims, it does not compute
 
 
 def address(threads: int = 0) -> int:
