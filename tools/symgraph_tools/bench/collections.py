@@ -10,6 +10,7 @@ from . import (
     recurrences,
     reductions,
     sequences,
+    shapes,
     small,
     statistics,
 )
@@ -19,6 +20,7 @@ _PARTS = (
     elementwise,
     reductions,
     indexing,
+    shapes,
     products,
     sequences,
     recurrences,
