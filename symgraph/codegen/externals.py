@@ -20,6 +20,7 @@ PARALLEL = "symgraph_parallel"
 PROVIDERS: dict[str, str] = {
     "cblas": "symgraph.codegen.blas",
     "product": "symgraph.runtime.products",
+    "sort": "symgraph.codegen.numpy_sort",
 }
 # variables that code reads by their names -> module with ``address(name) -> int``
 LINKED: dict[str, str] = {CELL: "symgraph.runtime.rescue"}

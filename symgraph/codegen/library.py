@@ -10,7 +10,9 @@ bool have no library, nor has sorting). All operands are C-contiguous. Symbols n
     gemm_batched  (a, b, c; batch, m, n, k)   the same for each of ``batch`` leading indices
     gemv          (a, x, y; m, n)             y = alpha * op(a) @ x + beta * y, a is (m, n)
     dot           (x, y, out; n)              out = sum(x * y), no conjugate
+    sort          (x, out; rows, n)           each row in order, NaN last, zeros in any order
     argsort       (x, out; rows, n)           int64 indices that sort each row, stable, NaN last
+    argsort_wide  (x, out, more; rows, n)     the same for numbers of 8 bytes; ``more`` as ``out``
 
 Attributes: alpha (1), beta (0), trans_a, trans_b (False): op transposes, the stored operand then
 is (k, m) or (n, k); batched also shared_a, shared_b (False): one operand for all of the batch.
@@ -27,6 +29,7 @@ import numpy as np
 
 from symgraph.codegen import library_calls as calls
 from symgraph.codegen import library_loops as loops
+from symgraph.codegen import library_sorting as sorting
 from symgraph.codegen.library_calls import LETTERS, PRODUCTS, Function, LibraryCall, Spell
 from symgraph.loop.ir import Kernel
 
@@ -111,9 +114,15 @@ def _dot(arrays: Sequence[Array], sizes: Sequence[int], attrs: Attrs) -> None:
     arrays[2].reshape(-1)[0] = x @ y
 
 
-def _argsort(arrays: Sequence[Array], sizes: Sequence[int], attrs: Attrs) -> None:
+def _sort(arrays: Sequence[Array], sizes: Sequence[int], attrs: Attrs) -> None:
     rows, n = sizes
     x, out = (array.reshape(-1)[: rows * n].reshape(rows, n) for array in arrays)
+    out[...] = np.sort(x, axis=-1, kind="stable")
+
+
+def _argsort(arrays: Sequence[Array], sizes: Sequence[int], attrs: Attrs) -> None:
+    rows, n = sizes
+    x, out = (array.reshape(-1)[: rows * n].reshape(rows, n) for array in arrays[:2])
     out[...] = np.argsort(x, axis=-1, kind="stable")
 
 
@@ -138,7 +147,9 @@ _ROWS = (
         "gemv", 3, 2, (*_SCALE, "trans_a"), _gemv, loops.gemv_loops, "gemv", calls.write_gemv
     ),
     LibraryRow("dot", 3, 1, (), _dot, loops.dot_loops, "dot", calls.write_dot, "f"),
-    LibraryRow("argsort", 2, 2, (), _argsort, loops.argsort_loops),
+    LibraryRow("sort", 2, 2, (), _sort, sorting.sort_loops),
+    LibraryRow("argsort", 2, 2, (), _argsort, sorting.argsort_loops),
+    LibraryRow("argsort_wide", 3, 2, (), _argsort, sorting.wide_argsort_loops),
 )
 
 LIBRARY: dict[str, LibraryRow] = {row.name: row for row in _ROWS}

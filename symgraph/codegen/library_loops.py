@@ -1,4 +1,4 @@
-"""Library calls as loop kernels: products of integers and bool, which no BLAS has, and sorting."""
+"""Library calls as loop kernels: products of integers and bool, which no BLAS has."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any  # attributes are numbers of any kind
 
 import numpy as np
 
-from symgraph.loop.build import add, buffer, const, floordiv, i64, load, lt, mul, sub, word
-from symgraph.loop.ir import Assign, Buffer, Expr, For, If, Kernel, Let, Stmt, Store, Var, While
+from symgraph.loop.build import add, buffer, const, i64, load, mul
+from symgraph.loop.ir import Assign, Buffer, Expr, For, Kernel, Let, Stmt, Store, Var
 
 DType = np.dtype[np.generic]
 Attrs = Mapping[str, Any]
@@ -102,91 +102,3 @@ def dot_loops(dtype: DType, attrs: Attrs) -> Kernel:
         Store("out", (), total),
     )
     return Kernel(f"dot_{dtype}", (x, y, out), ("n",), frozenset(("out",)), body)
-
-
-def argsort_loops(dtype: DType, attrs: Attrs) -> Kernel:
-    """Heap sort of the indices of each row; equal elements are ordered by index, NaN comes last.
-
-    The order is total, so the result is that of a stable sort without memory for merging.
-    """
-    x, out = buffer("x", dtype, "rows", "n"), buffer("out", "int64", "rows", "n")
-    row, n, j = i64("row"), i64("n"), i64("j")
-    end, root = i64("end"), i64("root")
-    body: tuple[Stmt, ...] = (
-        For("j", n, (Store("out", (row, j), j),), "vector"),
-        Let("start", floordiv(n, const(2))),
-        Let("end", n),
-        While(
-            lt(const(1), end),
-            (
-                If(
-                    lt(const(0), i64("start")),
-                    (Assign("start", sub(i64("start"), const(1))),),
-                    (Assign("end", sub(end, const(1))), *_swap(out, row, const(0), end, "top")),
-                ),
-                Let("root", i64("start")),
-                Let("sinking", lt(_left(root), end)),
-                While(Var("sinking", np.dtype(bool)), _sink(x, out, row)),
-            ),
-        ),
-    )
-    outer = (For("row", i64("rows"), body, "parallel"),)
-    return Kernel(f"argsort_{dtype}", (x, out), ("rows", "n"), frozenset(("out",)), outer)
-
-
-def _left(root: Expr) -> Expr:
-    return add(mul(const(2), root), const(1))
-
-
-def _swap(out: Buffer, row: Expr, i: Expr, j: Expr, name: str) -> tuple[Stmt, ...]:
-    return (
-        Let(name, load(out, row, i)),
-        Store("out", (row, i), load(out, row, j)),
-        Store("out", (row, j), i64(name)),
-    )
-
-
-def _sink(x: Buffer, out: Buffer, row: Expr) -> tuple[Stmt, ...]:
-    """One step down the heap out[0:end]: the root changes places with its larger child."""
-    root, child, end = i64("root"), i64("child"), i64("end")
-    after = add(child, const(1))
-    sinking = Var("larger", np.dtype(bool))
-    return (
-        Let("child", _left(root)),
-        If(
-            lt(after, end),
-            (
-                Let("a", load(out, row, child)),
-                Let("b", load(out, row, after)),
-                If(_before(x, row, i64("a"), i64("b")), (Assign("child", after),)),
-            ),
-        ),
-        Let("parent", load(out, row, root)),
-        Let("below", load(out, row, child)),
-        Let("larger", _before(x, row, i64("parent"), i64("below"))),
-        If(
-            sinking,
-            (
-                Store("out", (row, root), i64("below")),
-                Store("out", (row, child), i64("parent")),
-                Assign("root", child),
-            ),
-        ),
-        Assign("sinking", word("and", sinking, lt(_left(root), end))),
-    )
-
-
-def _before(x: Buffer, row: Expr, i: Expr, j: Expr) -> Expr:
-    """Does element i come before element j? By value, then NaN, then index."""
-    a, b = load(x, row, i), load(x, row, j)
-    if x.dtype.kind == "b":
-        smaller: Expr = word("and", word("not", a), b)
-        larger: Expr = word("and", a, word("not", b))
-    else:
-        smaller, larger = lt(a, b), lt(b, a)
-    if x.dtype.kind == "f":
-        lost, other = word("isnan", a), word("isnan", b)
-        smaller = word("or", smaller, word("and", word("not", lost), other))
-        larger = word("or", larger, word("and", lost, word("not", other)))
-    tied = word("not", word("or", smaller, larger))
-    return word("or", smaller, word("and", tied, lt(i, j)))

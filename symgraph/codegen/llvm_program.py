@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from symgraph.codegen.externals import PARALLEL
 from symgraph.codegen.library import LIBRARY
 from symgraph.codegen.llvm_expression import ONE, Expressions, Memory, memory_type
 from symgraph.codegen.llvm_library import CALLS, CallText
 from symgraph.codegen.llvm_share import Shared, shared_functions
+from symgraph.codegen.llvm_sort import SortText, sorts
 from symgraph.codegen.llvm_statement import reals, strides, write_facts
 from symgraph.codegen.llvm_text import INDEX, POINTER, Builder, Module, Value, constant
 from symgraph.loop.build import sub
@@ -212,6 +214,11 @@ class _ProgramWriter:
     def _library(self, step: Library) -> None:
         row = LIBRARY[step.name]
         dtype, attrs = self.specs[step.buffers[0]].dtype, dict(step.attrs)
+        if sorts(step, dtype):
+            call = partial(self._call, sizes=step.sizes)
+            text = SortText(self.b, self._address, self._external, call, self.entry)
+            text.write(step, dtype, *self._values(step.sizes))
+            return
         kernel = row.kernel(dtype, attrs)
         if kernel is not None:
             self._call(kernel, step.buffers, step.sizes)

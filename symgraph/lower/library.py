@@ -15,6 +15,8 @@ from symgraph.loop.ir import Library
 from symgraph.lower.demand import swaps_last_axes, transposed_base
 from symgraph.lower.stage import Storage
 
+WIDE = 8  # bytes of a number whose halves are sorted one after the other
+
 if TYPE_CHECKING:
     from symgraph.lower.program import Segment
 
@@ -50,16 +52,30 @@ def matmul(segment: Segment, node: Node, target: Storage) -> None:
 
 def argsort(segment: Segment, node: Node, target: Storage) -> None:
     """Indices that sort the last axis, ties in order."""
+    tensor = node.inputs[0].tensor
+    if tensor.dtype.itemsize < WIDE:
+        _rows(segment, "argsort", node, (target,))
+        return
+    more = segment.lowering.temporary(node, tensor.shape, target.dtype)
+    _rows(segment, "argsort_wide", node, (target, more))
+
+
+def sort(segment: Segment, node: Node, target: Storage) -> None:
+    """The last axis in order."""
+    _rows(segment, "sort", node, (target,))
+
+
+def _rows(segment: Segment, name: str, node: Node, written: tuple[Storage, ...]) -> None:
+    """A routine that goes through the rows of its operand."""
     (source,) = node.inputs
-    x = segment.stored(source)
-    b = segment.b
-    *rest, n = source.tensor.shape
-    name = segment.clusters.base(x.name)
-    call = Library("argsort", (name, target.name), (b.size(product(tuple(rest))), b.size(n)))
-    segment.step(call, (name,), (target.name,))
+    b, *rest = segment.b, *source.tensor.shape
+    x, made = segment.clusters.base(segment.stored(source).name), tuple(s.name for s in written)
+    sizes = (b.size(product(tuple(rest[:-1]))), b.size(rest[-1]))
+    segment.step(Library(name, (x, *made), sizes), (x,), made)
 
 
 LIBRARY: dict[str, Callable[[Segment, Node, Storage], None]] = {
     "matmul": matmul,
     "argsort": argsort,
+    "sort": sort,
 }

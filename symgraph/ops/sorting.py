@@ -1,4 +1,4 @@
-"""``sort`` and ``argsort`` along an axis: stable, NaN last, as NumPy's ``kind="stable"``."""
+"""``sort`` and ``argsort`` along an axis: NaN last, equal elements in order where that shows."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ def _sort_grad(g: Variable, y: Variable, x: Variable, axis: int) -> list[Variabl
 
 
 def _sort_expand(x: Variable, axis: int) -> Variable:
-    return take_along_axis(x, make("argsort", [x], axis=axis), axis=axis)
+    """Routines sort the last axis."""
+    last = moveaxis(x, axis, -1)
+    return moveaxis(make("sort", [last], axis=x.ndim - 1), -1, axis)
 
 
 def _argsort_expand(x: Variable, axis: int) -> Variable:
@@ -84,7 +86,8 @@ sort = register(
         """The elements along an axis in ascending order; NaN last.
 
         ``axis=None``: of all elements, flattened.    ``descending``: the other way.
-        Dtypes: real numbers and bool; complex raises DTypeError.    Always stable.
+        Dtypes: real numbers and bool; complex raises DTypeError.
+        Zeros of either sign are equal, and stand in any order.
         """,
         infer=_infer_sort,
         front=_sort_front,

@@ -135,16 +135,48 @@ def test_dot(name: str, dtype: str, n: int) -> None:
 @pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("dtype", [d for d in words.DTYPES if d.kind != "c"], ids=str)
 def test_argsort_is_stable_with_nan_last(name: str, dtype: np.dtype) -> None:
-    rng = np.random.default_rng(4)
     specs = [buffer("x", dtype, "rows", "n"), buffer("out", "int64", "rows", "n")]
     program = library_program("argsort", specs, ("rows", "n"), {})
+    for x in _unsorted(dtype):
+        _, (found,) = execute(name, program, (x,), x.shape)
+        np.testing.assert_array_equal(found, np.argsort(x, axis=-1, kind="stable"))
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("dtype", ["uint64", "float64"])
+def test_argsort_of_wide_numbers_sorts_by_halves(name: str, dtype: str) -> None:
+    shapes = [buffer(b, t, "rows", "n") for b, t in (("x", dtype), ("out", "int64"))]
+    more = buffer("more", "int64", "rows", "n")
+    sizes = (i64("rows"), i64("n"))
+    call = Library("argsort_wide", ("x", "out", "more"), sizes)
+    program = Program((shapes[0],), (shapes[1], more), (), ("rows", "n"), (call,), ())
+    rng = np.random.default_rng(6)
+    near = (rng.integers(0, 50, (4, 300)) << 20) + rng.integers(0, 9, (4, 300))  # in low halves
+    for x in (*_unsorted(np.dtype(dtype)), near.astype(dtype), near[::-1].astype(dtype)):
+        _, (found, _) = execute(name, program, (np.ascontiguousarray(x),), x.shape)
+        np.testing.assert_array_equal(found, np.argsort(x, axis=-1, kind="stable"))
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("kind", ["float32", "int64", "bool"])
+def test_sort_puts_nan_last(name: str, kind: str) -> None:
+    dtype = np.dtype(kind)
+    specs = [buffer("x", dtype, "rows", "n"), buffer("out", dtype, "rows", "n")]
+    program = library_program("sort", specs, ("rows", "n"), {})
+    for x in _unsorted(dtype):
+        _, (found,) = execute(name, program, (x,), x.shape)
+        np.testing.assert_array_equal(found, np.sort(x, axis=-1))
+
+
+def _unsorted(dtype: np.dtype) -> list[np.ndarray]:
+    rng, made = np.random.default_rng(4), []
     for rows, n in ((5, 33), (3, 1), (2, 2), (2, 0), (0, 4)):
         x = numbers(rng, str(dtype), rows, n)
         if dtype.kind == "f":
             x[rng.random(x.shape) < 0.2] = np.nan
             x[rng.random(x.shape) < 0.2] *= -0.0
-        _, (found,) = execute(name, program, (x,), (rows, n))
-        np.testing.assert_array_equal(found, np.argsort(x, axis=-1, kind="stable"))
+        made.append(x)
+    return made
 
 
 def test_beta_zero_does_not_read_the_result() -> None:
