@@ -7,40 +7,65 @@ what is made of constants alone keeps only such lines as its readers have too, i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
+from symgraph.ir.graph import Graph, subgraphs, toposort
+from symgraph.ir.node import Node
 from symgraph.ir.origin import Line
 from symgraph.trace.format import Row, StepRow
 
 FROM_OUTSIDE = ("input", "shared", "param")
+Lines = tuple[Line, ...]
+K = TypeVar("K", bound=Hashable)
 
 
 def blamed(rows: Sequence[Row], steps: Sequence[StepRow]) -> list[Row]:
     """Rows with the lines of the program whose trace this is."""
-    closed = _closed(rows)
-    readers: dict[int, dict[int, None]] = {}
-    reads = [(k, i) for k, row in enumerate(rows) for i in row.inputs]
-    reads += [(k, i) for step in steps for k, new in step.delta.inputs.items() for i in new]
-    for reader, key in reads:
-        if closed[key]:
-            readers.setdefault(key, {})[reader] = None
-    found = list(rows)
-    for key in reversed(range(len(rows))):  # readers first: rows read rows before them
-        if closed[key] and key in readers:
-            theirs = dict.fromkeys(line for r in sorted(readers[key]) for line in found[r].lines)
-            found[key] = replace(rows[key], lines=_own(rows[key].lines, tuple(theirs)))
-    return found
+    reads: dict[int, tuple[int, ...]] = {k: row.inputs for k, row in enumerate(rows)}
+    for step in steps:
+        for key, inputs in step.delta.inputs.items():
+            reads[key] = (*reads[key], *inputs)
+    closed: list[bool] = []
+    for row in rows:  # which read rows before them
+        inner = all(closed[i] for i in row.inputs) and not row.bodies
+        closed.append(inner and row.op not in FROM_OUTSIDE)
+    found = _settled(range(len(rows)), reads, closed.__getitem__, lambda k: rows[k].lines)
+    return [replace(row, lines=found[k]) if closed[k] else row for k, row in enumerate(rows)]
 
 
-def _own(lines: tuple[Line, ...], theirs: tuple[Line, ...]) -> tuple[Line, ...]:
-    return tuple(line for line in lines if line in theirs) or theirs or lines
+def lines_of(graph: Graph) -> dict[Node, Lines]:
+    """The lines of all nodes of a graph, and of those inside it, as a part of this program."""
+    order: dict[Node, None] = {}
+    pending = [graph]
+    for inner in pending:  # grows while it is read
+        nodes = toposort((*inner.params, *inner.outputs))
+        order |= dict.fromkeys(nodes)
+        pending += [body for node in nodes for body in subgraphs(node)]
+    known = sorted(order, key=lambda node: node.number)
+    closed: dict[Node, bool] = {}
+    for node in known:
+        inner_ones = all(closed[i] for i in node.inputs) and not any(subgraphs(node))
+        closed[node] = inner_ones and node.op.name not in FROM_OUTSIDE
+    reads = {node: node.inputs for node in known}
+    return _settled(known, reads, closed.__getitem__, lambda node: node.lines)
 
 
-def _closed(rows: Sequence[Row]) -> list[bool]:
-    """Whether each row is made of constants alone, and of lengths."""
-    found: list[bool] = []
-    for row in rows:
-        inner = all(found[i] for i in row.inputs) and not row.bodies
-        found.append(inner and row.op not in FROM_OUTSIDE)
+def _settled(
+    order: Iterable[K],
+    reads: Mapping[K, Sequence[K]],
+    is_closed: Callable[[K], bool],
+    own: Callable[[K], Lines],
+) -> dict[K, Lines]:
+    """Lines by key; ``order`` has what is read before what reads it."""
+    found: dict[K, Lines] = {}
+    theirs: dict[K, dict[Line, None]] = {}
+    for key in reversed(list(order)):
+        lines = own(key)
+        if is_closed(key) and key in theirs:
+            lines = tuple(x for x in lines if x in theirs[key]) or tuple(theirs[key]) or lines
+        found[key] = lines
+        for read in reads[key]:
+            theirs.setdefault(read, {}).update(dict.fromkeys(lines))
     return found

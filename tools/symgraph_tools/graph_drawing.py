@@ -6,7 +6,7 @@ nodes (bodies of loops) are drawn in a frame of their own, with arrows to the no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from symgraph.ir.graph import Graph, subgraphs, toposort
 from symgraph.ir.literal import Writer
@@ -15,6 +15,7 @@ from symgraph.ir.text import attribute_texts
 from symgraph.ir.type import TensorType
 from symgraph.ir.views import INFIX, leaf_text
 from symgraph.printing.notes import nbytes
+from symgraph.trace.blame import Lines, lines_of
 
 from .drawing import Cluster, Drawing, DrawnEdge, DrawnNode, Kind
 
@@ -46,7 +47,7 @@ def graph_drawing(
     ``depth``: how many levels of graphs inside nodes are drawn; None draws all. ``edge_types``:
     dtype and shape on edges, not in boxes. ``note``: further details of a node.
     """
-    found = _Parts(edge_types, note)
+    found = _Parts(edge_types, note, lines_of(graph))
     pending: list[tuple[Graph, str | None, str | None]] = [(graph, None, None)]
     levels: dict[str | None, int] = {None: 0}
     for inner, cluster, owner in pending:  # grows while it is read
@@ -66,8 +67,8 @@ def graph_drawing(
 class _Parts:
     """Nodes, edges and frames as they are found."""
 
-    def __init__(self, edge_types: bool, note: Note) -> None:
-        self.edge_types, self.note = edge_types, note
+    def __init__(self, edge_types: bool, note: Note, lines: Mapping[Node, Lines]) -> None:
+        self.edge_types, self.note, self.of_program = edge_types, note, lines
         self.nodes: list[DrawnNode] = []
         self.edges: list[DrawnEdge] = []
         self.clusters: list[Cluster] = []
@@ -120,7 +121,7 @@ class _Parts:
             lines.append(_type(node))
         if kind == "op" and node.name is not None:
             lines.insert(0, f"{node.name} =")
-        details = (*attributes, *_facts(node), *self.note(node))
+        details = (*attributes, *_facts(node), *self._from(node), *self.note(node))
         self.nodes.append(
             DrawnNode(own, tuple(lines), kind, cluster, lines[0], details, node.op.name)
         )
@@ -129,6 +130,10 @@ class _Parts:
         for port, source in enumerate(drawn):
             slot = None if commutes else port
             self.edges.append(DrawnEdge(self.box(source, cluster), own, slot, self._on(source)))
+
+    def _from(self, node: Node) -> list[tuple[str, str]]:
+        """The lines of the program that made it."""
+        return [("line", str(line)) for line in self.of_program[node]]
 
     def _head(self, node: Node, kind: Kind) -> str:
         """A leaf's name or value; an op's name, as a call if numbers are written inside."""
@@ -150,14 +155,14 @@ def _is_written_inside(node: Node) -> bool:
 
 
 def _facts(node: Node) -> list[tuple[str, str]]:
-    """Dtype, bytes where they are known, and lines, for views that ask."""
+    """Dtype, and bytes where they are known, for views that ask."""
     facts = []
     if isinstance(node.type, TensorType):
         facts.append(("dtype", str(node.type.dtype)))
     size = nbytes(node.type)
     if isinstance(size, int):
         facts.append(("bytes", str(size)))
-    return facts + [("line", str(line)) for line in node.lines]
+    return facts
 
 
 def _type(node: Node) -> str:
