@@ -7,25 +7,35 @@ from __future__ import annotations
 
 import re
 
-from symgraph.codegen import artefact, objects
+from symgraph.codegen import artefact, llvm_debug, objects
 from symgraph.codegen.llvm_kernel import PREFIX
 from symgraph.codegen.llvm_program import program_text
 from symgraph.loop.ir import Kernel, Program
 
 
-def kernel_assembly(program: Program, kernel: str) -> tuple[str, str]:
-    """(LLVM, machine assembly) of one kernel as it stands in the optimized program.
+def kernel_assembly(program: Program, cpu: str = "") -> dict[str, tuple[str, str]]:
+    """(LLVM, machine assembly) of each kernel as it stands in the optimized program, by its name.
 
-    With the functions that run its loops on several threads; the whole program's where LLVM has
-    made the kernel a part of something else.
+    With the functions that run its loops on several threads, and comments that say which statement
+    instructions come from (``llvm_debug.py``). Where LLVM has made the kernel a part of something
+    else, it is the whole program's. ``cpu``: another kind of processor, by LLVM's name.
     """
-    text = program_text(program)
-    name = rf'"?(?:{PREFIX}|part\.|body\.){re.escape(text.names[kernel])}(?:\.\d+)?"?'
-    llvm, machine = objects.optimized_assembly(text.assembly)
+    text = program_text(program, marked=True)
+    llvm, machine = objects.optimized_assembly(llvm_debug.located(text.assembly), cpu=cpu)
+    places, found = llvm_debug.places_of(llvm), {}
     how = re.DOTALL | re.MULTILINE
-    bodies = re.findall(rf"^define [^\n]*@{name}\(.*?^}}", llvm, how)
-    codes = re.findall(rf"^{name}:.*?^\.Lfunc_end", machine, how)
-    return "\n\n".join(bodies) or llvm, "\n\n".join(codes) or machine
+    for kernel in program.kernels:
+        if kernel.name not in text.names:
+            continue
+        statements = llvm_debug.statement_texts(kernel)
+        name = rf'"?(?:{PREFIX}|part\.|body\.){re.escape(text.names[kernel.name])}(?:\.\d+)?"?'
+        bodies = re.findall(rf"^define [^\n]*@{name}\(.*?^}}", llvm, how)
+        codes = re.findall(rf"^{name}:.*?^\.Lfunc_end", machine, how)
+        found[kernel.name] = (
+            llvm_debug.told_llvm("\n\n".join(bodies) or llvm, places, statements),
+            llvm_debug.told_machine("\n\n".join(codes) or machine, statements),
+        )
+    return found
 
 
 def assembly(program: Program) -> tuple[str, str]:

@@ -56,15 +56,17 @@ class ProgramText:
     names: Mapping[str, str]
 
 
-def program_text(program: Program) -> ProgramText:
-    """The module of a program with the entry ``run``."""
-    return _ProgramWriter(program).write()
+def program_text(program: Program, marked: bool = False) -> ProgramText:
+    """The module of a program with the entry ``run``; ``marked``: see ``llvm_debug.py``."""
+    return _ProgramWriter(program, marked=marked).write()
 
 
 class _ProgramWriter:
-    def __init__(self, program: Program, outer: _ProgramWriter | None = None) -> None:
+    def __init__(
+        self, program: Program, outer: _ProgramWriter | None = None, marked: bool = False
+    ) -> None:
         self.program = program
-        self.module: Module = outer.module if outer else Module()
+        self.module: Module = outer.module if outer else Module(marked)
         self.b = Builder(self.module)
         self.e = Expressions(self.b)
         self.entry: list[str] = []

@@ -16,7 +16,16 @@ from symgraph.codegen.llvm_expression import (
     memory_type,
     slot,
 )
-from symgraph.codegen.llvm_text import INDEX, POINTER, Builder, Module, Operand, Value, constant
+from symgraph.codegen.llvm_text import (
+    INDEX,
+    MARK,
+    POINTER,
+    Builder,
+    Module,
+    Operand,
+    Value,
+    constant,
+)
 from symgraph.codegen.llvm_vector import loop_note
 from symgraph.codegen.llvm_words import FREE_ORDER
 from symgraph.loop.ir import (
@@ -63,14 +72,23 @@ class Statements:
         self.entry: list[str] = []  # instructions that reserve places on the stack
         self.changed = {s.name for s in statements(kernel.body) if isinstance(s, Assign)}
         self.kinds: list[str] = []  # of the loops around the statement being written
+        # numbers of statements, where the module is marked for reading (llvm_debug.py)
+        inner = statements(kernel.body) if module.marked else ()
+        self.numbers = {id(s): k for k, s in enumerate(inner)}
         self.spread: Callable[[Statements, For], bool] = lambda writer, loop: False
 
     def block(self, body: tuple[Stmt, ...]) -> None:
         """Writes statements; what they introduce is forgotten."""
         values = self.e.values.copy()
         for s in body:
+            self._mark(s)
             self._statement(s)
         self.e.values = values
+
+    def _mark(self, s: Stmt) -> None:
+        """Says that what follows is of a statement."""
+        if self.numbers:
+            self.b.lines.append(f"{MARK}{self.numbers[id(s)]}")
 
     def _statement(self, s: Stmt) -> None:
         e = self.e
@@ -124,6 +142,7 @@ class Statements:
     def loop(self, s: For, first: Value, extent: Value) -> None:
         """A loop from ``first`` to below ``extent``."""
         b = self.b
+        self._mark(s)
         self.kinds.append(s.kind)
         turn, done = b.append_basic_block("turn"), b.append_basic_block("done")
         before = b.block
@@ -135,6 +154,7 @@ class Statements:
         values = self.e.values
         self.e.values = {**values, s.var: index.value}
         self.block(s.body)
+        self._mark(s)
         following = b.add(index.value, ONE, ("nuw", "nsw"))
         index.add_incoming(following, b.block)
         note = loop_note(s, self.module, not b.calls_note) if s.kind != "serial" else ""

@@ -263,10 +263,14 @@ class Builder:
         return self.call(full, kind, args)
 
 
-class Module:
-    """The text of a module: functions, and what they refer to."""
+MARK = "  ; at "  # before the instructions of a statement, with its number: llvm_debug.py
 
-    def __init__(self) -> None:
+
+class Module:
+    """The text of a module: functions, and what they refer to. ``marked``: with ``MARK``s."""
+
+    def __init__(self, marked: bool = False) -> None:
+        self.marked = marked
         self.functions: list[str] = []
         self._declared: dict[str, str] = {}
         self._parts: dict[str, str] = {}  # of the elementary functions in use

@@ -38,11 +38,13 @@ def optimize(assembly: str, needs: tuple[str, ...] = (), quick: bool = False) ->
     return Artefact(_image(module, target), ENTRY, needs, counters)
 
 
-def optimized_assembly(assembly: str, level: int = OPTIMIZE_LEVEL) -> tuple[str, str]:
-    """(LLVM, machine assembly) after optimization: for reading."""
+def optimized_assembly(
+    assembly: str, level: int = OPTIMIZE_LEVEL, cpu: str = ""
+) -> tuple[str, str]:
+    """(LLVM, machine assembly) after optimization: for reading, also for another processor."""
     module = llvm.parse_assembly(assembly, llvm.create_context())
     internalize(module, (ENTRY,))
-    target = machine()
+    target = machine(cpu=cpu)
     run_passes(module, target, level)
     found = str(module), target.emit_assembly(module)
     module.close()

@@ -13,13 +13,14 @@ from symgraph.codegen.processor import OPTIMIZE_LEVEL
 _lock = threading.Lock()
 
 
-def machine(level: int = OPTIMIZE_LEVEL) -> Any:
+def machine(level: int = OPTIMIZE_LEVEL, cpu: str = "") -> Any:
     """The LLVM target machine of this processor; shared, since LLJIT copies it.
 
-    ``level`` 0 to 3 is how hard instructions are selected and scheduled.
+    ``level`` 0 to 3 is how hard instructions are selected and scheduled. ``cpu``: a kind of
+    processor by LLVM's name, to read code for it.
     """
     with _lock:
-        return _machine(level)
+        return _machine(level, cpu)
 
 
 @cache
@@ -32,13 +33,13 @@ def vector_bytes() -> int:
 
 
 @cache
-def _machine(level: int) -> Any:
+def _machine(level: int, cpu: str) -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_triple(llvm.get_process_triple())
     return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
+        cpu=cpu or llvm.get_host_cpu_name(),
+        features="" if cpu else llvm.get_host_cpu_features().flatten(),
         opt=level,
         reloc="pic",
         codemodel="small",

@@ -15,9 +15,17 @@ from symgraph.trace.cost import dims_of, kernel_bytes, kernel_flops, number_for
 
 def machine_code(program: Program, kernel: str) -> dict[str, str]:
     """LLVM and assembly of one kernel of a program, as it stands in the whole, optimized."""
-    from symgraph.codegen.llvm_cpu import kernel_assembly  # imports LLVM
+    made = _last.get(id(program))
+    if made is None or made[0] is not program:
+        from symgraph.codegen.llvm_cpu import kernel_assembly  # imports LLVM
 
-    return dict(zip(("llvm", "asm"), kernel_assembly(program, kernel), strict=True))
+        _last.clear()
+        made = _last[id(program)] = program, kernel_assembly(program)
+    return dict(zip(("llvm", "asm"), made[1][kernel], strict=True))
+
+
+# The program that was read last, with its kernels: whoever looks at one looks at others too.
+_last: dict[int, tuple[Program, dict[str, tuple[str, str]]]] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from symgraph.trace.trace import Trace
 NEAR = 4  # how far up to look for a line
 _WORD = re.compile(r"[^\W\d]\w*")
 _STAGE = re.compile(r"(?:part_)?(?:v|acc)(\d+)(?:_\w+)?")
+MACHINE = ("llvm", "asm")  # their comments say which line of "ir" the code below is from
+_FROM = re.compile(r"\s*[#;] (\d+): ")
 _HEAD = re.compile(
     r"\s*(def |from |import |\"\"\"|#|@|kernel |read |write |local |return\b|line |origin )"
 )
@@ -25,7 +27,9 @@ _BLOCK = re.compile(r"\s*(for |while |if |else|parallel |serial |vector |with )"
 def source_lines(
     trace: Trace, kernel: KernelRow, how: str = "py"
 ) -> list[tuple[str, tuple[Line, ...]]]:
-    """Every line of a kernel's source ("py" or "ir") with the user's lines."""
+    """Every line of a kernel's source ("py", "ir", "llvm" or "asm") with the user's lines."""
+    if how in MACHINE:
+        return _machine_lines(trace, kernel, how)
     texts = kernel.sources.get(how, "").rstrip("\n").split("\n")
     stages = _stages(kernel)
     found: list[tuple[Line, ...]] = []
@@ -38,6 +42,19 @@ def source_lines(
             found[number] = _of_block(texts, found, number)
     _fill(texts, found)
     return list(zip(texts, found, strict=True))
+
+
+def _machine_lines(trace: Trace, kernel: KernelRow, how: str) -> list[tuple[str, tuple[Line, ...]]]:
+    """Code below a comment is from the line of "ir" that it names; above all, of the kernel."""
+    of = [lines for _, lines in source_lines(trace, kernel, "ir")]
+    found: list[tuple[str, tuple[Line, ...]]] = []
+    lines = kernel.lines
+    for text in kernel.sources.get(how, "").rstrip("\n").split("\n"):
+        match = _FROM.match(text)
+        if match and 0 < int(match[1]) <= len(of):
+            lines = of[int(match[1]) - 1]
+        found.append((text, lines))
+    return found
 
 
 def lines_near(trace: Trace, key: int) -> tuple[Line, ...]:

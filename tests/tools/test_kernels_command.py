@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,9 @@ import pytest
 from click.testing import CliRunner
 
 import symgraph as sg
+from symgraph.codegen.llvm_debug import located
+from symgraph.codegen.llvm_program import program_text
+from symgraph.codegen.objects import optimized_assembly
 from symgraph.trace.provenance import coverage, source_lines
 from symgraph_tools.cli import main
 from symgraph_tools.loop_facts import inner_loops
@@ -194,3 +199,87 @@ def test_check_finds_what_is_wrong(tmp_path, monkeypatch):
     assert texts["inputs"] == "no output reads y"
     assert "gradient" in texts["gradients"]
     assert "float32 becomes float64" in run("check", "wrong.py:up", "--only", "dtypes").stdout
+
+
+def test_machine_code_says_which_line_of_the_program_it_comes_from(program):
+    rows = json.loads(
+        run("kernels", "program.py:f", "show", "k0", "--as", "asm", "--lines", "--json").stdout
+    )["lines"]
+    texts = [text for text, _ in rows]
+    assert any("tanh(" in text and text.strip().startswith("# ") for text in texts)
+    found = {where for text, where in rows if "tanh(v" in text}
+    assert found == {"program.py:5"}
+    divided = [where for text, where in rows if " = div(v" in text]
+    assert set(divided) <= {"program.py:6", ""}
+    assert "program.py:6" in {where for _, where in rows}
+
+
+def test_code_that_is_read_is_code_that_runs(program):
+    """Debug locations change no instruction."""
+    x = sg.tensor("x", shape=("rows", "columns"))
+    z = sg.tanh(x)
+    f = sg.function([x], [z / sg.sum(z, axis=1, keepdims=True), sg.log(1 + sg.exp(x)).sum()])
+    (view, *_) = f.kernels
+    lowered = view.executable.lowered.program
+    _, plain = optimized_assembly(program_text(lowered).assembly)
+    _, marked = optimized_assembly(located(program_text(lowered, marked=True).assembly))
+    assert instructions(marked) == instructions(plain)
+    assert len(instructions(plain)) > 100
+
+
+def instructions(assembly: str) -> list[str]:
+    """Instructions, without numbers of labels and of constants."""
+    lines = [re.sub(r"\.L\w+", "L", x.partition("#")[0].strip()) for x in assembly.split("\n")]
+    return [x for x in lines if x and not x.startswith(".") and not x.endswith(":")]
+
+
+@pytest.mark.parametrize("name", ["mlp_grad", "lstm_grad", "embedding_grad", "rbf_rowsum"])
+def test_98_percent_of_machine_code_comes_from_a_line_of_the_program(name):
+    inputs, outputs, arrays = build(name)
+    f = sg.function(inputs, outputs)
+    f(*arrays)
+    trace = f.trace.with_code()
+    pairs = [p for k in trace.parts.kernels for p in source_lines(trace, k, "asm")]
+    covered = sum(1 for _, lines in pairs if lines)
+    groups = sum(1 for text, _ in pairs if text.lstrip().startswith("# "))
+    print(f"\n{name}: {covered} of {len(pairs)} lines of assembly, in {groups} groups")
+    assert covered >= 0.98 * len(pairs)
+    assert groups >= len(trace.parts.kernels)
+
+
+def test_code_is_searched_in_all_kernels(program):
+    found = run("kernels", "program.py:g", "show", "--as", "asm", "--grep", r"v?mul[sp]d")
+    assert found.exit_code == 0, found.output
+    assert all(line.startswith("k") and "mul" in line for line in found.stdout.splitlines())
+    assert "program.py:8" in found.stdout
+    nothing = run("kernels", "program.py:g", "show", "--as", "asm", "--grep", "nonsense")
+    assert (nothing.exit_code, nothing.stdout) == (1, "")
+    assert run("kernels", "program.py:g", "show", "--grep", "(").exit_code == 2
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="code for kinds of x86-64")
+def test_code_for_another_processor_uses_its_registers(program):
+    shown = {
+        cpu: run("kernels", "program.py:f", "show", "k0", "--as", "asm", "--cpu", cpu).stdout
+        for cpu in ("x86-64", "x86-64-v3")
+    }
+    assert "ymm" not in shown["x86-64"]
+    assert "vfmadd" in shown["x86-64-v3"]
+    assert "zmm" not in shown["x86-64-v3"]
+
+
+def test_blocks_and_jumps_are_drawn(program):
+    found = run("kernels", "program.py:f", "show", "k0", "--as", "cfg", "-o", "flow.dot")
+    assert found.exit_code == 0, found.output
+    text = (program / "flow.dot").read_text(encoding="utf-8")
+    blocks = set(re.findall(r'^    "([^"]+)" \[', text, flags=re.MULTILINE))
+    ends = {end for pair in re.findall(r'"([^"]+)" -> "([^"]+)";', text) for end in pair}
+    assert len(blocks) > 3
+    assert ends <= blocks
+    assert "tanh(" in text
+
+
+def test_the_page_of_kernels_has_their_assembly(program):
+    found = run("kernels", "program.py:f", "--html", "k.html")
+    assert found.exit_code == 0, found.output
+    assert "vector i" in (program / "k.html").read_text(encoding="utf-8")
