@@ -29,7 +29,12 @@ def reduce(s: Any, x: Value) -> tuple[Value, Value, Value]:
 
 
 def scale(s: Any, x: Value, n: Value) -> Value:
-    """x * 2**n in two factors: x in [1/4, 4], |n| up to twice the exponent range."""
+    """x * 2**n, rounded once: x in [1/4, 4], |n| up to twice the exponent range.
+
+    In two factors where the processor has no instruction for it.
+    """
+    if s.scales:
+        return s.ldexp(x, n)
     half = s.rint(n * 0.5)
     return (x * s.pow2(half)) * s.pow2(n - half)
 

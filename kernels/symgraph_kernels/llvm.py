@@ -2,7 +2,8 @@
 
 The functions are `internal alwaysinline`, strict (no fast-math flag, whatever the caller's
 flags), and use only integer and float arithmetic, bitcast, select and llvm.fma / rint / floor /
-fabs / sqrt / copysign, so the same text serves CPU loops (which vectorize) and NVVM. Text is made
+fabs / sqrt / copysign (with AVX-512, llvm.ldexp too), so such text serves CPU loops (which
+vectorize) and NVVM. Text is made
 once per function and process; adding it to a second module costs microseconds.
 
 The one exception to branch-free is `far`: sin, cos and tan of huge arguments. There the function
@@ -150,6 +151,7 @@ class Words:
 
     def __init__(self, builder: ir.IRBuilder, wide: bool, target: str) -> None:
         self.builder, self.wide, self.target = builder, wide, target
+        self.scales = target == "cpu" and _has_scaling()
         self.type = DOUBLE if wide else FLOAT
         self.integer = ir.IntType(64 if wide else 32)
         self.mantissa, self.one, self.root_half = (
@@ -210,6 +212,15 @@ class Words:
     def pow2(self, n: Value) -> Value:
         i = self.bits(n + self.shift)
         return self.from_bits((i << self.mantissa) + self.one)
+
+    def ldexp(self, x: Value, n: Value) -> Value:
+        whole, kind = ir.IntType(32), "f64" if self.wide else "f32"
+        declare = self.builder.module.declare_intrinsic
+        # lrint is defined for NaN too: to any number, where x is NaN anyway
+        to = declare(f"llvm.lrint.i32.{kind}", (), ir.FunctionType(whole, [self.type]))
+        scale = declare(f"llvm.ldexp.{kind}.i32", (), ir.FunctionType(self.type, [self.type, whole]))
+        exponent = self.builder.call(to, [n.ir])
+        return Value(self.builder, self.builder.call(scale, [x.ir, exponent]))
 
     def frexp(self, x: Value) -> tuple[Value, Value]:
         small = x < 2.0 ** (-1022 if self.wide else -126)
@@ -278,6 +289,14 @@ class DeviceBuilder(ir.IRBuilder):  # type: ignore[misc]  # llvmlite is untyped
 
     def _integer(self, x: ir.Value) -> Any:
         return self.bitcast(x, ir.IntType(64 if x.type == DOUBLE else 32))
+
+
+@functools.cache
+def _has_scaling() -> bool:
+    """Does this processor scale vectors by powers of 2 in one instruction (AVX-512)?"""
+    from llvmlite.binding import get_host_cpu_features
+
+    return bool(get_host_cpu_features().get("avx512f"))
 
 
 def _builder(function: ir.Function, target: str) -> ir.IRBuilder:

@@ -37,6 +37,8 @@ def evaluate(name: str, *args: Any) -> Any:
 class Words:
     """The words over NumPy arrays of float64 (`wide`) or float32."""
 
+    scales = False  # by two factors, as on most processors
+
     def __init__(self, wide: bool) -> None:
         self.wide = wide
         self.dtype = np.dtype(np.float64 if wide else np.float32)

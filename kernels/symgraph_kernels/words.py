@@ -13,6 +13,8 @@ type. The words an interpreter has besides:
     s.select(c, x, y)           x where c else y; both are evaluated
     s.rint(x) s.floor(x) s.abs(x) s.sqrt(x) s.copysign(x, y)
     s.pow2(n)                   2**n for a float n, an integer in the normal exponent range
+    s.scales                    True where s.ldexp(x, n) is an instruction: x * 2**n for a float n,
+                                an integer below 2**31, rounded once
     s.frexp(x)                  (m, k): x = m * 2**k, sqrt(1/2) <= m < sqrt(2), k a float;
                                 subnormal x included
     s.quadrant(n)               bits 0 and 1, as conditions, of the integer in the float n,
