@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
+from importlib import import_module
 
 import numpy as np
 
@@ -46,9 +47,7 @@ def _function(dtype: str) -> int:
 
 
 def _entry(dtype: np.dtype[np.generic]) -> int:
-    from numpy._core import _multiarray_umath
-
-    capsule = getattr(_multiarray_umath, "_ARRAY_API", None)
+    capsule = getattr(import_module("numpy._core._multiarray_umath"), "_ARRAY_API", None)
     if capsule is None or dtype.kind not in "biuf":
         return 0
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
