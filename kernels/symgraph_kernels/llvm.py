@@ -218,7 +218,8 @@ class Words:
         declare = self.builder.module.declare_intrinsic
         # lrint is defined for NaN too: to any number, where x is NaN anyway
         to = declare(f"llvm.lrint.i32.{kind}", (), ir.FunctionType(whole, [self.type]))
-        scale = declare(f"llvm.ldexp.{kind}.i32", (), ir.FunctionType(self.type, [self.type, whole]))
+        signature = ir.FunctionType(self.type, [self.type, whole])
+        scale = declare(f"llvm.ldexp.{kind}.i32", (), signature)
         exponent = self.builder.call(to, [n.ir])
         return Value(self.builder, self.builder.call(scale, [x.ir, exponent]))
 
