@@ -14,6 +14,7 @@ from symgraph.lower.blocks import Blocking, Run, runs_of
 from symgraph.lower.chunks import chunked
 from symgraph.lower.cluster import Barrier, Clusters, Entry, Nest, Text
 from symgraph.lower.kernels import call_of
+from symgraph.lower.late import with_late_squares
 from symgraph.lower.long_sums import in_blocks
 from symgraph.lower.members import Item
 from symgraph.lower.memory import names_in
@@ -55,6 +56,12 @@ def assemble(
         statements = with_rows(statements, private.get, lowering.schedule.row_bytes)
         if statements:
             items.append(_kernel_item(statements, body.stages, lowering))
+    if lowering.schedule.most_chunks > 1:
+        items = with_late_squares(
+            items,
+            lambda item: _Partials(lowering, item.stages[-1].node),
+            lambda made, of: _kernel_item(made, [s for i in of for s in i.stages], lowering),
+        )
     schedule = lowering.schedule if is_outermost else replace(lowering.schedule, tile_bytes=0)
     about = Blocking(
         lowering.b,

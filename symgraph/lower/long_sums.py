@@ -14,6 +14,7 @@ vectorizes; its price is a few operations for a thousand terms.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -50,13 +51,20 @@ def _sums(loop: For, starts: dict[str, Let]) -> list[str]:
     """The locals around a loop over plain statements to which it adds float64 terms."""
     if loop.kind != "vector" or any(isinstance(s, For | While | If | Local) for s in loop.body):
         return []
-    if isinstance(loop.extent, Const) and int(loop.extent.value.real) <= BLOCK:
+    if _most(loop.extent) <= BLOCK:
         return []
     return [
         s.name
         for s in loop.body
         if isinstance(s, Assign) and s.name in starts and _adds(s) and _is_zero(starts[s.name])
     ]
+
+
+def _most(extent: Expr) -> float:
+    """How many turns a loop has at most."""
+    if isinstance(extent, Word) and extent.name == "minimum":
+        return min(_most(x) for x in extent.args)
+    return int(extent.value.real) if isinstance(extent, Const) else math.inf
 
 
 def _is_zero(start: Let) -> bool:

@@ -11,7 +11,7 @@ import symgraph as sg
 from symgraph.loop.ir import For
 from symgraph.loop.traverse import statements
 from symgraph.lower.long_sums import BLOCK
-from tests.lower.lowered import assert_right, calls
+from tests.lower.lowered import assert_right
 
 rng = np.random.default_rng(11)
 LENGTHS = (0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 5 * BLOCK + 3, 300_000)
@@ -100,7 +100,6 @@ def test_short_loops_and_sums_of_float32_have_no_blocks():
 def test_a_norm_is_one_vector_loop():
     x = sg.tensor("x", shape=(64,))
     lowered = assert_right([sg.norm(x)], {x: rng.normal(size=64)})
-    assert len(calls(lowered)) == 1
     (loop,) = [s for k in lowered.program.kernels for s in statements(k.body) if isinstance(s, For)]
     assert loop.kind == "vector"
 
