@@ -275,7 +275,9 @@ class _Writer:
         dtype = self.late.sums.starts[square.name].value.dtype
         values = {square.center.name: b.var(center, square.center.dtype)}
         more = b.add(b.var(rest, dtype), b.cast(square.distance, dtype))
-        return [_about(s, values, square.name, Assign(rest, more)) for s in self.late.loop.body]
+        found = _about(self.late.loop, values, square.name, Assign(rest, more))
+        assert isinstance(found, For)
+        return list(found.body)
 
     def late_statements(self) -> list[Stmt]:
         """The sum of squares from those of chunks."""

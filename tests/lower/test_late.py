@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import symgraph as sg
-from symgraph.config import config
 
 
 def moments(dtype: str, shape: tuple[int, ...]) -> sg.Function:
@@ -61,12 +60,13 @@ def test_nan_and_infinity_reach_both(bad: float) -> None:
     assert np.isnan(variance)
 
 
-def test_the_same_bits_on_one_thread(rng: np.random.Generator, monkeypatch) -> None:
+def test_the_same_bits_on_one_thread(rng: np.random.Generator) -> None:
     value = rng.normal(size=(1000, 513))
     f = moments("float64", value.shape)
     many = [np.asarray(v).tobytes() for v in f(value)]
-    monkeypatch.setattr(config, "threads", 1)
-    assert [np.asarray(v).tobytes() for v in moments("float64", value.shape)(value)] == many
+    with sg.config(threads=1):
+        alone = [np.asarray(v).tobytes() for v in moments("float64", value.shape)(value)]
+    assert alone == many
 
 
 def test_two_arrays_keep_their_own_sums(rng: np.random.Generator) -> None:
