@@ -183,13 +183,13 @@ def test_png_and_pdf_are_written_and_the_same_each_time(tmp_path, theme):
 
 def test_large_pictures_are_scaled_to_what_the_formats_bear(tmp_path):
     pytest.importorskip("matplotlib", reason="draws the PDF")
-    tall = build_scene(lay_out(draw(400, [(n, n + 1) for n in range(399)])))
+    tall = build_scene(lay_out(draw(500, [(n, n + 1) for n in range(499)])))
     assert tall.height > 25_000
     assert pixels_per_px(tall, 2.0) == pytest.approx(30_000 / tall.height)
     square = replace(tall, width=20_000.0, height=20_000.0)
     assert pixels_per_px(square, 2.0) == pytest.approx(0.5)
     assert pixels_per_px(build_scene(lay_out(clustered())), 2.0) == 2.0
-    save_raster(lay_out(draw(400, [(n, n + 1) for n in range(399)])), tmp_path / "a.pdf")
+    save_raster(lay_out(draw(500, [(n, n + 1) for n in range(499)])), tmp_path / "a.pdf")
     page = re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", (tmp_path / "a.pdf").read_bytes())
     assert page
     assert float(page[2]) == pytest.approx(14_000, abs=1)

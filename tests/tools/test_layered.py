@@ -14,6 +14,7 @@ from symgraph_tools.layered.ordering import order_layers
 from symgraph_tools.layered.ranks import Link, assign_ranks
 from symgraph_tools.layered.separation import separate
 from symgraph_tools.layered.spacing import distance
+from symgraph_tools.layered.tightening import tighten
 
 
 def random_links(seed: int, count: int) -> list[Link]:
@@ -124,13 +125,58 @@ def test_alignment_and_separation_keep_neighbours_apart():
     grid = random_grid(1, 8, 7)
     order_layers(grid)
     aligned = align(grid)
-    exact, _ = separate(grid, aligned, [], 0.0)
+    separated = separate(grid, aligned, [], 0.0)
+    exact = separated.places(separated.at)
     for xs in (aligned, exact):
         for layer in grid.layers:
             for left, right in pairwise(layer):
                 assert xs[right] - xs[left] >= distance(grid, left, right) - 1e-9
     # What is feasible already stays where it is.
     assert exact == pytest.approx(aligned)
+
+
+def length(grid: Grid, xs: list[float]) -> float:
+    """Of all lines along the layers, as the simplex counts it."""
+    return sum(
+        abs(xs[upper] - xs[lower] - port * grid.width[lower])
+        for upper, lowers in enumerate(grid.downs)
+        for lower, port in zip(lowers, grid.ports[upper], strict=True)
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_positions_pulled_together_keep_their_distances_and_make_least_length(seed):
+    """Against the linear program, to the half pixel that positions are rounded to."""
+    grid = random_grid(seed, 7, 6)
+    order_layers(grid)
+    separated = separate(grid, align(grid), [], 0.0)
+    xs = separated.places(tighten(grid, separated))
+    pairs = [pair for layer in grid.layers for pair in pairwise(layer)]
+    for left, right in pairs:
+        assert xs[right] - xs[left] >= distance(grid, left, right) - 1e-9
+    lines = [
+        (upper, lower, port * grid.width[lower])
+        for upper, lowers in enumerate(grid.downs)
+        for lower, port in zip(lowers, grid.ports[upper], strict=True)
+    ]
+    count, rows, bounds = len(xs), [], []
+    for number, (upper, lower, offset) in enumerate(lines):  # its length, and its two signs
+        for sign in (1, -1):
+            row = np.zeros(count + len(lines))
+            row[upper] += sign
+            row[lower] -= sign
+            row[count + number] = -1
+            rows.append(row)
+            bounds.append(sign * offset)
+    for left, right in pairs:
+        row = np.zeros(count + len(lines))
+        row[left], row[right] = 1, -1
+        rows.append(row)
+        bounds.append(-distance(grid, left, right))
+    cost = [0.0] * count + [1.0] * len(lines)
+    least = linprog(cost, A_ub=np.array(rows), b_ub=bounds, bounds=(None, None)).fun
+    assert least - 1e-6 <= length(grid, xs) <= least + 0.5 * (len(lines) + count)
+    assert length(grid, xs) <= length(grid, separated.places(separated.at)) + 0.5 * len(lines)
 
 
 def test_a_long_edge_is_straight_between_its_bends():

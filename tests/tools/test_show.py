@@ -47,10 +47,12 @@ rows = [sg.sin(sg.cos(sg.sin(sg.cos(sg.sin(sg.cos(x))))))]
 
 
 @pytest.fixture
-def program(tmp_path, monkeypatch):
-    """A training step in a file, in the current folder."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "train.py").write_text(PROGRAM, encoding="utf-8")
+def program(tmp_path_factory, monkeypatch):
+    """A training step in a file, in the current folder: the same for all, as its lines are kept."""
+    folder = tmp_path_factory.getbasetemp() / "program"
+    folder.mkdir(exist_ok=True)
+    monkeypatch.chdir(folder)
+    (folder / "train.py").write_text(PROGRAM, encoding="utf-8")
     return "train.py:step"
 
 

@@ -13,9 +13,9 @@ from .shapes import TEXT_SIZE
 
 LABEL_LINE = 16.0  # the height of a frame's label
 LABEL_INSET = 9.0  # from the frame's side to its label
-LAYER_GAP, LABELLED_GAP = 38.0, 22.0  # between layers; the latter where labels have their own
-STEEPNESS = 14.0  # along for across: lines that go far need room to be told apart
-MOST_SPREAD = 90.0
+LAYER_GAP, LABELLED_GAP = 30.0, 20.0  # between layers; the latter where labels have their own
+STEEPNESS = 18.0  # along for across: lines that go far need room to be told apart
+MOST_SPREAD = 48.0
 
 
 def frame_labels(clusters: Sequence[Cluster]) -> list[str]:

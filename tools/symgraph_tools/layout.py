@@ -19,7 +19,8 @@ from .layered.grid import Arrow, Chain, Grid, Role, build_grid
 from .layered.ordering import order_layers
 from .layered.ranks import Link, assign_ranks
 from .layered.routes import Point, route
-from .layered.separation import separate
+from .layered.separation import frame_sides, separate
+from .layered.tightening import tighten
 from .shapes import TEXT_LINE, TEXT_SIZE, Box, inset, node_lines, node_size
 
 Direction = Literal["down", "right"]
@@ -124,7 +125,9 @@ class _Layering:
         order_layers(self.grid)
         self.frame_labels = frame_labels(drawing.clusters)
         room = FrameRoom(self.frame_labels, is_down)
-        self.along, self.frames = separate(self.grid, align(self.grid), room.widths, room.low_pad)
+        separated = separate(self.grid, align(self.grid), room.widths, room.low_pad)
+        self.along = separated.places(tighten(self.grid, separated))
+        self.frames = frame_sides(self.grid, self.along, room.widths, room.low_pad)
         self.across = across_layers(self.grid, self._extents(), self.along, room, any(self.labels))
 
     def _rank(self) -> list[int]:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,9 +73,14 @@ def picture(subject: Target, wanted: Wanted) -> Drawing:
     if wanted.color_by == "time":
         subject, heat = timed(subject)
         times = heat.of
+    has_kernels = "fusion" in wanted.collapse or wanted.frames == "kernel"
+    if has_kernels and wanted.stage == "final":  # kernels are made of what comes after: guards
+        wanted = replace(wanted, stage=subject.trace().stages[-1].name)
+    if has_kernels and wanted.depth is None:  # loops' bodies are inside kernels
+        wanted = replace(wanted, depth=0)
     graph = subject.graph(wanted.stage)
     facts = Facts()
-    if {"fusion"} & set(wanted.collapse) or wanted.frames == "kernel" or wanted.color_by:
+    if has_kernels or wanted.color_by:
         facts = _facts(subject, wanted, times)
     drawing = graph_drawing(
         graph,
@@ -136,7 +141,7 @@ def _facts(subject: Target, wanted: Wanted, times: Mapping[int, float]) -> Facts
             notes.append(("made by", made[key]))
         if key in times:
             notes.append(("time", f"{times[key]:.0f}"))
-    if wanted.stage == "final":
+    if wanted.stage in ("final", trace.stages[-1].name):
         for kernel in trace.parts.kernels:
             for key in kernel.nodes:
                 facts.notes.setdefault(state.node(key), []).append(("kernel", kernel.name))

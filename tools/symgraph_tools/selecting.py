@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from math import inf
 
 from symgraph.errors import nearest
 
@@ -129,29 +130,61 @@ def folded(drawing: Drawing, groups: Mapping[str, str]) -> Drawing:
 
 
 def _without_cycles(drawing: Drawing, groups: Mapping[str, str]) -> dict[str, str]:
-    """The groups that can be boxes: those on a cycle between boxes are left out."""
+    """Groups that can be boxes: what lies between two nodes of one joins it; of several, none can.
+
+    Labels and ids are told apart by a mark, for a label may be some node's id.
+    """
     found = dict(groups)
     while True:
-        ends = {
-            (found.get(e.source, e.source), found.get(e.target, e.target)) for e in drawing.edges
-        }
-        into: dict[str, int] = {}
-        out: dict[str, list[str]] = {}
-        for source, target in ends:
-            if source != target:
-                out.setdefault(source, []).append(target)
-                into[target] = into.get(target, 0) + 1
-        ready = [name for name in out if not into.get(name)]
-        for name in ready:  # grows while it is read
-            for target in out.get(name, ()):
-                into[target] -= 1
-                if not into[target]:
-                    ready.append(target)
-        stuck = {name for name, count in into.items() if count}
-        kept = {node: label for node, label in found.items() if label not in stuck}
-        if len(kept) == len(found):
+        out: dict[str, set[str]] = {}
+        for edge in drawing.edges:
+            ends = [_box(found, edge.source), _box(found, edge.target)]
+            if ends[0] != ends[1]:
+                out.setdefault(ends[0], set()).add(ends[1])
+        rings = [ring for ring in _rings(out) if len(ring) > 1]
+        if not rings:
             return found
-        found = kept
+        for ring in rings:
+            labels = [name[1:] for name in ring if name[0] == "="]
+            if len(labels) == 1:
+                found |= {name[1:]: labels[0] for name in ring if name[0] != "="}
+            else:
+                found = {node: label for node, label in found.items() if label not in labels}
+
+
+def _box(groups: Mapping[str, str], node: str) -> str:
+    """The name of what a node is part of: its group's, or its own."""
+    return "=" + groups[node] if node in groups else "-" + node
+
+
+def _rings(out: Mapping[str, Iterable[str]]) -> list[list[str]]:
+    """Sets of names that reach each other (Tarjan 1972, SIAM J. Comput. 1(2))."""
+    number: dict[str, int] = {}
+    low: dict[str, float] = {}
+    open_names: list[str] = []
+    rings = []
+    for root in out:
+        stack = [(root, iter(out[root]))] if root not in number else []
+        while stack:
+            name, rest = stack[-1]
+            if name not in number:
+                number[name] = low[name] = len(number)
+                open_names.append(name)
+            for other in rest:
+                if other not in number:
+                    stack.append((other, iter(out.get(other, ()))))
+                    break
+                low[name] = min(low[name], low[other])
+            else:
+                stack.pop()
+                if stack:
+                    low[stack[-1][0]] = min(low[stack[-1][0]], low[name])
+                if low[name] == number[name]:
+                    ring = open_names[open_names.index(name) :]
+                    del open_names[-len(ring) :]
+                    low |= dict.fromkeys(ring, inf)  # done: no longer a way up
+                    rings.append(ring)
+    return rings
 
 
 def kernel_groups(drawing: Drawing, stored: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 Point = tuple[float, float]
-STUB = 10.0  # a straight end above each layer, where arrowheads are
+STUB = 9.0  # a straight end above each layer, where arrowheads are
 BEND = 0.5  # of the distance between layers, to the control points
 
 

@@ -8,16 +8,34 @@ everything moved left only where it must. Distances are linear, so the mean keep
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from .grid import Grid, Role
 from .spacing import FRAME_PAD, distance
 
 
+@dataclass(slots=True)
+class Separated:
+    """Positions by variable, and what they keep: ``links`` are least distances to the right.
+
+    ``variable``: that of each place; the two sides of a frame are one variable each, in ``sides``.
+    """
+
+    variable: list[int]
+    at: list[float]
+    links: list[list[tuple[int, float]]]
+    sides: list[tuple[int, int]]
+
+    def places(self, at: Sequence[float]) -> list[float]:
+        """The position of each place, from those of the variables."""
+        return [at[number] for number in self.variable]
+
+
 def separate(
     grid: Grid, desired: Sequence[float], frame_widths: Sequence[float], low_pad: float
-) -> tuple[list[float], list[tuple[float, float]]]:
-    """Positions of all places near the desired, and the sides of each cluster's frame.
+) -> Separated:
+    """Positions of all places near the desired.
 
     ``frame_widths``: the least width of each frame; ``low_pad``: room besides, inside its low side.
     """
@@ -29,7 +47,7 @@ def separate(
         members[number] += 1
     targets = [t / m if m else 0.0 for t, m in zip(targets, members, strict=True)]
     links = _links(grid, variable, frame_widths, low_pad)
-    order = _sorted(count, links)
+    order = in_order(count, links)
     moved_right = list(targets)
     for one in order:
         for other, least in links[one]:
@@ -39,8 +57,12 @@ def separate(
         for other, least in links[one]:
             moved_left[one] = min(moved_left[one], moved_left[other] - least)
     at = [(a + b) / 2 for a, b in zip(moved_right, moved_left, strict=True)]
-    xs = [at[number] for number in variable]
-    return xs, _frames(grid, xs, frame_widths, low_pad)
+    sides = [
+        (variable[left[0]], variable[right[0]])
+        for left, right in zip(grid.lefts, grid.rights, strict=True)
+        if left
+    ]
+    return Separated(variable, at, links, sides)
 
 
 def _variables(grid: Grid) -> tuple[list[int], int]:
@@ -77,7 +99,7 @@ def _links(
     return links
 
 
-def _sorted(count: int, links: Sequence[Sequence[tuple[int, float]]]) -> list[int]:
+def in_order(count: int, links: Sequence[Sequence[tuple[int, float]]]) -> list[int]:
     """The variables from left to right."""
     waiting = [0] * count
     for some in links:
@@ -93,7 +115,7 @@ def _sorted(count: int, links: Sequence[Sequence[tuple[int, float]]]) -> list[in
     return order
 
 
-def _frames(
+def frame_sides(
     grid: Grid, xs: Sequence[float], frame_widths: Sequence[float], low_pad: float
 ) -> list[tuple[float, float]]:
     """The sides of each frame, drawn in to what it holds, inner frames first."""

@@ -5,7 +5,7 @@ Source: Gansner, Koutsofios, North & Vo 1993, A Technique for Drawing Directed G
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Protocol
 
@@ -41,6 +41,8 @@ class SpanningTree:
         """Make some links tight by moving whole parts; ranks must be feasible."""
         self.ranks = list(ranks)
         self.links = links
+        self.sources = [link.source for link in links]
+        self.targets = [link.target for link in links]
         self.incident: list[list[int]] = [[] for _ in ranks]
         for number, link in enumerate(links):
             self.incident[link.source].append(number)
@@ -146,27 +148,30 @@ class SpanningTree:
         self.branches[link.target].append(number)
         self.tree_links.append(number)
 
-    def _postorder(self, root: int, above: int, number: int) -> Iterator[int]:
+    def _postorder(self, root: int, above: int, number: int) -> list[int]:
         """Nodes below root, children first; numbers them on, and sets parents; above: a link."""
-        links, low, last, parent = self.links, self.low, self.last, self.parent
+        sources, targets, parent = self.sources, self.targets, self.parent
+        low, last = self.low, self.last
         parent[root] = above
-        low[root] = number
-        stack = [(root, iter(self.branches[root]))]
+        order, stack = [], [root]
         while stack:
-            node, pending = stack[-1]
-            for branch in pending:
-                if branch != parent[node]:
-                    link = links[branch]
-                    child = link.target if link.source == node else link.source
+            node = stack.pop()
+            order.append(node)
+            up = parent[node]
+            low[node] = -1  # until the last of its nodes in this order, the first below, has one
+            for branch in self.branches[node]:
+                if branch != up:
+                    child = targets[branch] if sources[branch] == node else sources[branch]
                     parent[child] = branch
-                    low[child] = number
-                    stack.append((child, iter(self.branches[child])))
-                    break
-            else:
-                stack.pop()
-                last[node] = number
-                number += 1
-                yield node
+                    stack.append(child)
+                    if low[node] < 0:
+                        low[node] = child
+        order.reverse()
+        for node in order:
+            last[node] = number
+            low[node] = number if low[node] < 0 else low[low[node]]
+            number += 1
+        return order
 
     def _number_and_cut(self) -> None:
         """Number all nodes and find all cut values, from the leaves up."""
@@ -221,8 +226,7 @@ class SpanningTree:
         for node in (self.links[entering].source, self.links[entering].target):
             self.branches[node].append(entering)
         top = self._meeting(entering)
-        for _ in self._postorder(top, self.parent[top], self.low[top]):
-            pass
+        self._postorder(top, self.parent[top], self.low[top])
 
     def _inside(self, node: int) -> tuple[int, int]:
         return self.low[node], self.last[node]
@@ -231,15 +235,13 @@ class SpanningTree:
         """The link with least slack across the cut above ``below``, against the leaving link."""
         first, final = self._inside(below)
         last, ranks = self.last, self.ranks
+        near, far = (self.targets, self.sources) if is_source else (self.sources, self.targets)
         best, least = -1, 0
         for node in self._nodes_below(below):
             for number in self.incident[node]:
+                if near[number] != node or first <= last[far[number]] <= final:
+                    continue
                 link = self.links[number]
-                other = link.source if is_source else link.target
-                if (other == node) or (node != (link.target if is_source else link.source)):
-                    continue
-                if first <= last[other] <= final:
-                    continue
                 slack = ranks[link.target] - ranks[link.source] - link.least
                 if best < 0 or slack < least:
                     best, least = number, slack
@@ -247,12 +249,15 @@ class SpanningTree:
 
     def _nodes_below(self, top: int) -> list[int]:
         """A node and all below it in its tree."""
+        sources, targets, parent = self.sources, self.targets, self.parent
         nodes = [top]
         for node in nodes:  # grows while it is read
-            for number in self.branches[node]:
-                if number != self.parent[node]:
-                    link = self.links[number]
-                    nodes.append(link.target if link.source == node else link.source)
+            up = parent[node]
+            nodes += [
+                targets[number] if sources[number] == node else sources[number]
+                for number in self.branches[node]
+                if number != up
+            ]
         return nodes
 
     def _move(self, below: int, distance: int) -> None:

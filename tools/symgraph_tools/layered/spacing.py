@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .grid import Grid, Role
 
-NODE_GAP = 26.0  # between boxes
-LINE_GAP = 12.0  # between lines, and between a line and a box
+NODE_GAP = 20.0  # between boxes
+LINE_GAP = 11.0  # between lines, and between a line and a box
 FRAME_PAD = 14.0  # from a cluster's frame to what is in it
 FRAME_GAP = 16.0  # from a cluster's frame to what is beside it
 
