@@ -26,7 +26,7 @@ from symgraph.codegen.llvm_text import (
     Value,
     constant,
 )
-from symgraph.codegen.llvm_vector import loop_note
+from symgraph.codegen.llvm_vector import loop_note, serial_note
 from symgraph.codegen.llvm_words import FREE_ORDER
 from symgraph.loop.ir import (
     UPDATES,
@@ -157,7 +157,10 @@ class Statements:
         self._mark(s)
         following = b.add(index.value, ONE, ("nuw", "nsw"))
         index.add_incoming(following, b.block)
-        note = loop_note(s, self.module, not b.calls_note) if s.kind != "serial" else ""
+        if s.kind == "serial":
+            note = serial_note(s, self.module)
+        else:
+            note = loop_note(s, self.module, not b.calls_note)
         b.cbranch(b.icmp_signed("==", following, extent), done, turn, note)
         b.position_at_end(done)
         self.e.values = values

@@ -73,6 +73,22 @@ def loop_note(loop: For, module: Module, is_inlined: bool) -> str:
     return module.loop_note(*facts)
 
 
+def serial_note(loop: For, module: Module) -> str:
+    """The metadata of a loop that holds loops: what LLVM's own guesses would spoil, or nothing.
+
+    A loop around one of unknown length is not unrolled: its copies would be large. A loop that
+    copies rows to columns or back stays as it is: LLVM would gather and scatter, which is slower.
+    """
+    inner = [s for s in loop.body if isinstance(s, For)]
+    if any(not isinstance(s.extent, Const) for s in inner):
+        return module.loop_note('!"llvm.loop.unroll.disable"')
+    if len(inner) == 1 and len(inner[0].body) == 1 and inner[0].kind == "serial":
+        (copied,) = inner[0].body
+        if isinstance(copied, Store) and isinstance(copied.value, Load):
+            return module.loop_note('!"llvm.loop.vectorize.enable", i1 false')
+    return ""
+
+
 def _lanes(roots: list[Expr]) -> int:
     """The lanes of the narrowest float that is computed with."""
     words = [x for x in postorder(*roots) if isinstance(x, Word) and x.dtype.kind == "f"]

@@ -84,6 +84,7 @@ def _written(found: Item | Run, lowering: Lowering) -> Sequence[Step]:
     statements = chunked(list(found.statements), _Partials(lowering, stages[-1].node))
     if lowering.schedule.sum_blocks:
         statements = in_blocks(statements, lowering.b)
+    statements = lowering.in_lanes(statements)
     return [call_of(lowering, statements, stages, lowering.storages, lowering.actual)]
 
 

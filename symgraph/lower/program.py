@@ -15,13 +15,14 @@ from symgraph.ir.dtype import DType
 from symgraph.ir.graph import toposort
 from symgraph.ir.node import Node
 from symgraph.ir.type import TensorType
-from symgraph.loop.ir import Buffer, Copy, Kernel, Program, Step
+from symgraph.loop.ir import Buffer, Copy, Kernel, Program, Step, Stmt
 from symgraph.lower.assemble import assemble
 from symgraph.lower.build import Namer, StageBuilder
 from symgraph.lower.cluster import Clusters
 from symgraph.lower.control import CONTROL
 from symgraph.lower.demand import demanded, is_reinterpretation, is_scalar_constant
 from symgraph.lower.guarded import function_of
+from symgraph.lower.lanes import with_lanes
 from symgraph.lower.library import LIBRARY
 from symgraph.lower.memory import names_in
 from symgraph.lower.notes import Notes
@@ -90,6 +91,10 @@ class Lowering:
         while name in self.aliases:
             name = self.aliases[name]
         return name
+
+    def in_lanes(self, statements: list[Stmt]) -> list[Stmt]:
+        """Statements of a kernel, with the rows of short loops as lanes where that pays."""
+        return with_lanes(statements, self.b, self.schedule)
 
     def buffer(self, storage: Storage) -> Buffer:
         """A storage as a buffer of the loop IR."""

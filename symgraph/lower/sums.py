@@ -88,10 +88,24 @@ def _joins_local(s: Assign) -> str | None:
 
 
 def _joins_element(s: Store) -> str | None:
-    def is_old(e: Expr) -> bool:
-        return isinstance(e, Load) and e.buffer == s.buffer and e.index == s.index
+    return _joins(s.value, lambda e: _is_old(e, s))
 
-    return _joins(s.value, is_old)
+
+def _is_old(e: Expr, s: Store) -> bool:
+    return isinstance(e, Load) and e.buffer == s.buffer and e.index == s.index
+
+
+def joined_element(s: Store | Update) -> tuple[str, Load, Expr] | None:
+    """The word, the element and the value of ``t[j] = t[j] + x``; None of another statement."""
+    if isinstance(s, Update):
+        return _UPDATES[s.op], Load(s.buffer, s.index, s.value.dtype), s.value
+    word = _joins_element(s)
+    if word is None or not isinstance(s.value, Word):
+        return None
+    old, value = s.value.args
+    if not _is_old(old, s):
+        old, value = value, old
+    return (word, old, value) if isinstance(old, Load) else None
 
 
 def mentions(index: Iterable[Expr], names: Sequence[str]) -> bool:

@@ -273,7 +273,7 @@ class _Tiles:
         stages: Sequence[Stage] = (),
     ) -> Step:
         """A call of a new kernel."""
-        swept = sweep(list(statements), lambda name: False)
+        swept = self.lowering.in_lanes(sweep(list(statements), lambda name: False))
         own = dict(zip(sizes, values, strict=True))
         return call_of(self.lowering, swept, stages, boxes, self._alias, own, title)
 

@@ -37,6 +37,7 @@ def assert_right(
     given: Mapping[Variable, Any],
     rtol: float = 1e-13,
     schedule: Schedule = CPU,
+    atol: float = 1e-14,
 ) -> Lowered:
     """A program verifies, and gives the values that the ops' references give."""
     arrays = {v.node: np.asarray(x, v.dtype) for v, x in given.items()}
@@ -48,7 +49,7 @@ def assert_right(
     found = [np.empty(np.shape(x), x.dtype) for x in expected]
     run_program(lowered.program, values, found, (), MEANINGS)
     for one, two in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, two, rtol=rtol, atol=1e-14)
+        np.testing.assert_allclose(one, two, rtol=rtol, atol=atol)
     return lowered
 
 

@@ -1,0 +1,131 @@
+"""Short rows as lanes: the same values, in blocks of any number of rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import symgraph as sg
+from symgraph.loop.parse import parse
+from symgraph.loop.text import same, show
+from symgraph.lower.program import Lowered
+from symgraph.lower.schedule import Schedule
+from tests.lower.lowered import assert_right, loops
+
+rng = np.random.default_rng(21)
+# Blocks of 4 rows (8 of float32), from 3 rows on; sums over rows in chunks of a few.
+SMALL = Schedule(lane_rows=3, lane_bytes=32, chunk_work=2000)
+
+
+def blocks_of(lowered: Lowered) -> int:
+    return sum(s.var.startswith("b_") for s in loops(lowered))
+
+
+def log_softmax(x):
+    x = x - sg.max(x, axis=-1, keepdims=True)
+    return x - sg.log(sg.sum(sg.exp(x), axis=-1, keepdims=True))
+
+
+def softmax(x):
+    e = sg.exp(x - sg.max(x, axis=-1, keepdims=True))
+    return e / sg.sum(e, axis=-1, keepdims=True)
+
+
+def with_sums(x):
+    """Sums over rows beside what is computed in them: a fold, and one for each column."""
+    p = softmax(x)
+    return [sg.sum(p, axis=0), sg.sum(sg.log(sg.sum(sg.exp(x), axis=1))), p]
+
+
+def norm_and_gradient(x):
+    c = x - sg.mean(x, axis=1, keepdims=True)
+    y = c / sg.sqrt(sg.mean(c * c, axis=1, keepdims=True) + 1e-5)
+    loss = sg.sum(y * y * y)
+    return [loss, sg.grad(loss, x)]
+
+
+def best(x):
+    return [sg.exp(sg.max(x, axis=1)), sg.argmax(sg.exp(x), axis=1), sg.any(sg.exp(x) > 3, axis=1)]
+
+
+def running(x):
+    return [sg.cumulative_sum(sg.exp(x), axis=1) / sg.sum(sg.exp(x), axis=1, keepdims=True)]
+
+
+def shifted(x):
+    return [sg.log(sg.sum(sg.exp(x[:, 1:]) * x[:, :-1] ** 2, axis=1))]
+
+
+FORMULAS = {
+    "log_softmax": lambda x: [log_softmax(x)],
+    **{f.__name__: f for f in (with_sums, norm_and_gradient, best, running, shifted)},
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(4, 3), (17, 5), (41, 10), (8, 4)])
+@pytest.mark.parametrize("name", FORMULAS)
+def test_values_are_those_of_rows(name, shape, dtype):
+    x = sg.tensor("x", shape=shape, dtype=dtype)
+    tiny = 64 * float(np.finfo(dtype).eps)
+    given = {x: rng.normal(size=shape)}
+    lowered = assert_right(FORMULAS[name](x), given, tiny, SMALL, atol=tiny)
+    assert same(parse(show(lowered.program)), lowered.program)
+
+
+@pytest.mark.parametrize("name", ["log_softmax", "with_sums", "norm_and_gradient"])
+def test_rows_are_lanes(name):
+    x = sg.tensor("x", shape=(41, 10))
+    lowered = assert_right(
+        FORMULAS[name](x), {x: rng.normal(size=(41, 10))}, rtol=1e-11, schedule=SMALL
+    )
+    assert blocks_of(lowered) >= 1
+
+
+def test_gathered_rows_are_lanes():
+    table, index = sg.tensor("t", shape=(9, 5)), sg.tensor("i", shape=(30,), dtype="int64")
+    given = {table: rng.normal(size=(9, 5)), index: rng.integers(0, 9, 30)}
+    assert_right([log_softmax(table[index])], given, schedule=SMALL)
+
+
+def test_batches_of_short_rows():
+    x = sg.tensor("x", shape=(3, 7, 5))
+    assert_right([log_softmax(x), softmax(x)], {x: rng.normal(size=(3, 7, 5))}, schedule=SMALL)
+
+
+@pytest.mark.parametrize(
+    ("shape", "formula"),
+    [
+        ((40, 30), log_softmax),  # long rows
+        ((2, 5), log_softmax),  # few rows
+        ((40, 10), lambda x: sg.sum(x, axis=1)),  # nothing but a sum
+        ((40, 10), lambda x: sg.exp(x) / 2),  # no sum
+    ],
+)
+def test_other_loops_stay(shape, formula):
+    x = sg.tensor("x", shape=shape)
+    lowered = assert_right([formula(x)], {x: np.ones(shape)}, schedule=SMALL)
+    assert blocks_of(lowered) == 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [255, 256, 1000, 0, 1])
+def test_compiled_code_agrees_with_numpy(rows, dtype):
+    """Whole blocks and a rest, infinities, NaN, strides; the same bits with one thread."""
+    x = sg.matrix("x", dtype=dtype)
+    f = sg.function([x], [log_softmax(x), sg.sum(softmax(x), axis=0)])
+    data = rng.normal(size=(rows, 14)).astype(dtype)[:, ::2]
+    data[3:5, 1] = -np.inf
+    data[7:8, 2] = np.nan
+    found = f(data)
+    e = np.exp(data.astype("float64"))
+    total = e.sum(axis=1, keepdims=True)
+    tiny = np.finfo(dtype).eps
+    with np.errstate(divide="ignore"):
+        right = np.log(e / total)
+    np.testing.assert_allclose(found[0], right, rtol=16 * tiny, atol=8 * tiny)
+    np.testing.assert_allclose(found[1], (e / total).sum(axis=0), rtol=64 * tiny)
+    with sg.threads(1):
+        again = f(data)
+    for one, two in zip(found, again, strict=True):
+        np.testing.assert_array_equal(one, two)
