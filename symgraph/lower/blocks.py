@@ -194,7 +194,12 @@ def _divide(run: Run, uses: Mapping[str, int], about: Blocking) -> bool:
     sums = sum(about.nbytes(n) for m in run.members for n in m.sums)
     blocks = -(-count // height)
     most = max(1, min(about.schedule.most_tiles, about.schedule.partials_bytes // max(1, sums)))
-    each = -(-blocks // min(most, blocks))
+    chunks = min(most, blocks)
+    each = -(-blocks // chunks)
+    if not is_batch:  # equal work for all chunks: threads that are done with theirs would wait
+        share = -(-count // (chunks * each))
+        height = min(height, -(-share // MULTIPLE) * MULTIPLE)
+        blocks = -(-count // height)
     run.scratch, run.height, run.chunks = scratch, height, -(-blocks // each)
     return True
 

@@ -44,6 +44,8 @@ FEWEST_TURNS = 3
 ROW_BYTES = 160  # of a short row: beyond, vectors along it are as good
 TILE_BYTES = 96 << 10  # of all tiles of a block
 FOLD_COST, COSTLY_COST, COPY_COST = 10, 30, 1  # cycles, about
+Key = tuple[str, ...]  # of a tile: the buffer, how many turns, and the index as text
+Keys = dict[str, list[Key | None]]
 _INDEX = "k"  # the name of any inner loop's variable in keys
 
 
@@ -106,7 +108,7 @@ class _Rows:
     changed: set[str] = field(default_factory=set)  # of these, those that are assigned to
     rows: dict[str, Local] = field(default_factory=dict)
     shared: set[str] = field(default_factory=set)  # numbers that several loops over lanes use
-    tiles: dict[tuple[str, ...], _Tile] = field(default_factory=dict)
+    tiles: dict[Key, _Tile] = field(default_factory=dict)
     sums: set[str] = field(default_factory=set)  # buffers that add up over rows
     length: int = 0
 
@@ -151,34 +153,27 @@ class _Rows:
         return found
 
     def _settle_buffers(self) -> bool:
-        written: dict[str, list[tuple[str, ...] | None]] = {}
-        outside = {
-            n for s in self.loop.body if not isinstance(s, For) for n, _ in accesses([s])
-        } - set(self.rows)
-        for s in self.loop.body:
-            if not isinstance(s, For):
-                continue
-            for t in s.body:
-                if isinstance(t, Store | Update) and t.buffer not in self.rows:
-                    written.setdefault(t.buffer, [])
-        for s in self.loop.body:
-            if isinstance(s, For):
-                for t in s.body:
-                    if not self._settle_statement(s, t, written):
-                        return False
-        stored = {s.buffer for s in self.loop.body if isinstance(s, Store | Update)}
-        if any(t.buffer in stored for t in self.tiles.values()):
+        shorts = [s for s in self.loop.body if isinstance(s, For)]
+        stored = {t.buffer for s in shorts for t in s.body if isinstance(t, Store | Update)} - set(
+            self.rows
+        )
+        written: Keys = {name: [] for name in stored}
+        if not all(self._settle_statement(s, t, written) for s in shorts for t in s.body):
             return False
-        for name, keys in written.items():
-            if any(keys) and (len(set(keys)) > 1 or name in outside):
-                return False
-            if name in self.sums and (len(keys) > 1 or name in outside):
-                return False
-        return True
+        others = [s for s in self.loop.body if not isinstance(s, For)]
+        outside = {n for n, _ in accesses(others)}
+        changed = {s.buffer for s in others if isinstance(s, Store | Update)}
+        if any(t.buffer in changed for t in self.tiles.values()):
+            return False
+        return all(self._is_settled(n, keys, n in outside) for n, keys in written.items())
 
-    def _settle_statement(
-        self, s: For, t: Stmt, written: dict[str, list[tuple[str, ...] | None]]
-    ) -> bool:
+    def _is_settled(self, name: str, keys: Sequence[Key | None], is_outside: bool) -> bool:
+        """Is what short loops store in one tile, or one sum, or all in its place?"""
+        if name in self.sums:
+            return len(keys) == 1 and not is_outside
+        return not any(keys) or (len(set(keys)) == 1 and not is_outside)
+
+    def _settle_statement(self, s: For, t: Stmt, written: Keys) -> bool:
         """Tiles and sums of a statement of a short loop."""
         own: Load | None = None
         if isinstance(t, Store | Update) and t.buffer in written:
@@ -214,7 +209,7 @@ class _Rows:
 
     def _tiled(
         self, s: For, buffer: str, index: tuple[Expr, ...], dtype: DType, is_load: bool
-    ) -> tuple[str, ...] | None:
+    ) -> Key | None:
         """The key of the tile of an element; None where it is read or written in its place."""
         row, turn, local = self._parts(index, s)
         if not row or not turn or local:
@@ -235,10 +230,7 @@ class _Rows:
         widest = max(guess_extent(s.extent) for s in shorts) * self.block_bytes // self.length
         tiles = [t.turns * t.dtype.itemsize for t in self.tiles.values()]
         tiles += [r.shape[0] * r.dtype.itemsize for r in self.rows.values() if r.shape]
-        if (
-            sum(tiles) * self.length > TILE_BYTES
-            or widest * self.block_bytes > self.length * ROW_BYTES
-        ):
+        if sum(tiles) * self.length > TILE_BYTES or widest > ROW_BYTES:
             return False
         folds = sum(isinstance(t, Assign) for s in shorts for t in s.body)
         once = sum(_costly(s) for s in self.loop.body if not isinstance(s, For))
