@@ -42,6 +42,11 @@ class Line:
             return ""
         return linecache.getline(self.file, self.number).strip()
 
+    @property
+    def name(self) -> str:
+        """The file without its folders; also of a path of another system."""
+        return self.file.replace("\\", "/").rpartition("/")[2]
+
     def __str__(self) -> str:
         text = self.text
         return f"{self.file}:{self.number}" + (f": {text}" if text else "")

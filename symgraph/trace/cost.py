@@ -28,6 +28,7 @@ from symgraph.ir.dim import (
     symbols,
 )
 from symgraph.loop.ir import Const, Expr, For, If, Kernel, Let, Load, Stmt, Update, Var, Word
+from symgraph.loop.text import show_expr
 from symgraph.loop.traverse import blocks, expressions, postorder, statements
 
 _DIMS = {
@@ -144,16 +145,53 @@ def _block(body: Iterable[Stmt], known: Mapping[str, DimLike]) -> DimLike:
             known = known if found is None else {**known, s.name: found}
         total = add(total, own)
         if isinstance(s, For):
-            extent = dim_of(s.extent, known)
-            turns = 1 if extent is None else maximum(0, extent)
-            middle = floordiv(turns, 2)  # of an outer index that an inner bound depends on
-            total = add(total, mul(turns, _block(s.body, {**known, s.var: middle})))
+            total = add(total, _for(s, known))
         elif isinstance(s, If):
             total = add(total, maximum(_block(s.then, known), _block(s.orelse, known)))
         else:
             for inner in blocks(s):
                 total = add(total, _block(inner, known))
     return total
+
+
+def _for(s: For, known: Mapping[str, DimLike]) -> DimLike:
+    """A loop; loops over blocks of one length take the turns of the whole length."""
+    extent = dim_of(s.extent, known)
+    turns = 1 if extent is None else maximum(0, extent)
+    middle = floordiv(turns, 2)  # of an outer index that an inner bound depends on
+    inner = {**known, s.var: middle}
+    others, total = [], mul(turns, 0)
+    named = {t.name: t.value for t in s.body if isinstance(t, Let)}
+    for one in s.body:
+        whole = _whole(one, s.var, named) if isinstance(one, For) else None
+        length = None if whole is None else dim_of(whole, known)
+        if isinstance(one, For) and length is not None:
+            half = {**inner, one.var: 0}
+            total = add(total, mul(maximum(0, length), _block(one.body, half)))
+        else:
+            others.append(one)
+    return add(total, mul(turns, _block(others, inner)))
+
+
+def _whole(inner: For, var: str, named: Mapping[str, Expr]) -> Expr | None:
+    """n, of a loop over min(c, n - c * var), where the product may have a name."""
+    bound = inner.extent
+    if not isinstance(bound, Word) or bound.name != "minimum":
+        return None
+    for c, rest in (bound.args, bound.args[::-1]):
+        if not isinstance(rest, Word) or rest.name != "sub":
+            continue
+        n, first = rest.args
+        first = named.get(first.name, first) if isinstance(first, Var) else first
+        if isinstance(first, Word) and first.name == "mul" and _is_product(first, var, c):
+            return n
+    return None
+
+
+def _is_product(x: Word, var: str, length: Expr) -> bool:
+    """Is it var * length?"""
+    wanted = sorted((var, show_expr(length)))
+    return sorted(map(show_expr, x.args)) == wanted
 
 
 def dim_of(x: Expr, known: Mapping[str, DimLike]) -> DimLike | None:

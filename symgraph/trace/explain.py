@@ -10,23 +10,33 @@ explain(trace, "k0_softmax")      a kernel
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from symgraph.errors import ArgumentError, nearest
 from symgraph.ir.origin import Line
-from symgraph.rewrite.algebra import ALGEBRA
-from symgraph.rewrite.canonicalize import CANONICALIZE
 from symgraph.rewrite.pipeline import PIPELINE
 from symgraph.trace.example import telling_example
 from symgraph.trace.format import REWRITE, KernelRow, StepRow
+from symgraph.trace.reasons import (
+    TIDYING,
+    apart,
+    copies,
+    is_computing,
+    memory,
+    not_repaired,
+    vectors,
+)
 from symgraph.trace.trace import Step, Trace
 from symgraph.trace.wording import one_formula, short_line, step_formulas
 
 MOST_STEPS = 8  # told in a story
 MOST_MISSED = 3
 LONGEST = 120  # characters of a formula
-TIDYING = frozenset(rule.name for rule in (*CANONICALIZE, *ALGEBRA))
+SMALL = ("constant", "dim")
+STAYS = "stays as it is"
+UNNAMED = re.compile(r"\?(\w+)\.(\d+)")  # the dim of an axis of an input
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +54,15 @@ class Explanation:
 
 
 def explain(trace: Trace, what: str | int | Line | None = None) -> Explanation:
-    """What there is to say; ArgumentError where nothing is of that name."""
+    """What there is to say; ArgumentError where nothing is of that name.
+
+    Lengths that the program did not name are told as ``x.shape[0]``.
+    """
+    found = _explained(trace, what)
+    return Explanation(found.subject, tuple(UNNAMED.sub(r"\1.shape[\2]", x) for x in found.lines))
+
+
+def _explained(trace: Trace, what: str | int | Line | None) -> Explanation:
     if what is None:
         return Explanation("story", tuple(_story(trace)))
     if isinstance(what, Line):
@@ -62,7 +80,7 @@ def explain(trace: Trace, what: str | int | Line | None = None) -> Explanation:
         return Explanation("rule", tuple(_rule(trace, text)))
     found = [k for k, row in enumerate(trace.rows) if text in row.names or row.op == text]
     if found:
-        lines = [line for k in _told_apart(trace, found) for line in (*_node(trace, k), "")]
+        lines = [line for k in _toldapart(trace, found) for line in (*_node(trace, k), "")]
         return Explanation("node", tuple(lines[:-1]))
     raise ArgumentError(_unknown(trace, text))
 
@@ -82,7 +100,7 @@ def _known_rules() -> Mapping[str, object]:
     return {rule.name: rule for step in PIPELINE for rule in step.rules}
 
 
-def _told_apart(trace: Trace, found: list[int]) -> list[int]:
+def _toldapart(trace: Trace, found: list[int]) -> list[int]:
     """Nodes as built where there are some, else all."""
     built = set(trace.state(trace.find_stage("built").step).order())
     return [k for k in found if k in built] or found
@@ -94,7 +112,7 @@ def _told_apart(trace: Trace, found: list[int]) -> list[int]:
 def _story(trace: Trace) -> Iterator[str]:
     built = trace.at("built")
     where = next((row.line for row in trace.steps if row.kind == REWRITE and row.line), None)
-    at = f", at {where.file.rpartition('/')[2]}:{where.number}" if where else ""
+    at = f", at {where.name}:{where.number}" if where else ""
     text = one_formula(built.outputs)
     names = ", ".join(trace.parameters)
     count = len(trace.state(trace.find_stage("built").step).order())
@@ -146,7 +164,10 @@ def _program(trace: Trace) -> str:
         parts = ["without a loop"]
     if calls:
         names = ", ".join(sorted(set(calls)))
-        parts.append(f"with {len(calls)} library calls ({names})")
+        parts.append(f"with {len(calls)} library call{'s' * (len(calls) > 1)} ({names})")
+    copied = sum(t.strip().startswith("copy ") for t in trace.parts.program)
+    if copied:
+        parts.append(f"with {copied} cop{'ies' if copied > 1 else 'y'}")
     return " ".join(parts)
 
 
@@ -160,11 +181,12 @@ def _or(text: str, otherwise: str) -> str:
 
 def _line(trace: Trace, file: str, number: int) -> Iterator[str]:
     def is_it(line: Line | None) -> bool:
-        return line is not None and line.number == number and line.file.endswith(file)
+        return line is not None and line.number == number and _is_file(line, file)
 
     last = set(trace.state(len(trace.steps) - 1).order())
     built = trace.state(trace.find_stage("built").step).order()
     mine = [k for k in built if any(map(is_it, trace.rows[k].lines))]
+    mine = [k for k in mine if trace.rows[k].op not in SMALL] or mine
     steps = [trace.step(k) for k, row in enumerate(trace.steps) if is_it(row.line)]
     kernels = [k for k in trace.parts.kernels if any(map(is_it, k.lines))]
     if not (mine or steps or kernels):
@@ -179,14 +201,33 @@ def _line(trace: Trace, file: str, number: int) -> Iterator[str]:
         fate = _fate(trace, key, last)
         fates.setdefault(fate, []).append(f"%{key} {trace.rows[key].op}")
     for fate, nodes in fates.items():
-        yield f"  {', '.join(nodes)} -> {fate}"
+        stays = fate == STAYS and len(nodes) > 1
+        yield f"  {', '.join(nodes)} -> {'stay as they are' if stays else fate}"
     for step in steps:
         if step.rule not in TIDYING and step.row.kind == REWRITE:
             yield f"  step {step.number}: {_told(step)}"
     yield from (f"  {row.why}" for row in trace.parts.missed if row.node in set(mine))
     for kernel in kernels:
         yield f"  runs in {kernel.name}"
-    yield from (f"  {text}" for text in _apart(trace, last & _from_lines(trace, is_it)))
+    heirs = dict.fromkeys(_heir(trace, key, last) for key in mine)
+    yield from (f"  {text}" for key in heirs if key is not None for text in copies(trace, key))
+    yield from (f"  {text}" for text in apart(trace, last & _from_lines(trace, is_it)))
+
+
+def _is_file(line: Line, file: str) -> bool:
+    """Whether a line is of a file, which may be named without its folders, or not at all."""
+    own, asked = (text.replace("\\", "/") for text in (line.file, file))
+    return not asked or own == asked or own.endswith(f"/{asked.removeprefix('./')}")
+
+
+def _heir(trace: Trace, key: int, last: set[int]) -> int | None:
+    """The row that has taken the place of one in the end; None where several have, or none."""
+    seen: set[int] = set()
+    while key not in last and key not in seen:
+        seen.add(key)
+        gone = [n for n, row in enumerate(trace.steps) if row.before == key]
+        key = trace.steps[gone[-1]].after if gone else key
+    return key if key in last else None
 
 
 def _from_lines(trace: Trace, is_it: object) -> set[int]:
@@ -212,7 +253,7 @@ def _fate(trace: Trace, key: int, last: set[int]) -> str:
             ops = dict.fromkeys(trace.rows[k].op for k in heirs)
             return f"{', '.join(list(ops)[:6]) or 'nothing'}{told}"
         key = row.after
-    return f"%{key} {_shown(trace, key)}{told}" if seen else "stays as it is"
+    return f"%{key} {_shown(trace, key)}{told}" if seen else STAYS
 
 
 def _related(trace: Trace, one: int, other: int) -> bool:
@@ -245,63 +286,14 @@ def _node(trace: Trace, key: int) -> Iterator[str]:
     kernels = [k.name for k in trace.parts.kernels if key in k.nodes or key in k.locals.values()]
     if kernels:
         yield f"  computed in {', '.join(kernels)}"
-    yield from (f"  {text}" for text in _memory(trace, key))
-    yield from (f"  {text}" for text in _apart(trace, {key}))
+    yield from (f"  {text}" for text in memory(trace, key))
+    yield from (f"  {text}" for text in apart(trace, {key}))
     missed = [row.why for row in trace.parts.missed if row.node == key]
-    yield from (f"  {text}" for text in missed or _not_stabilized(trace, key))
+    yield from (f"  {text}" for text in missed or not_repaired(trace, key))
 
 
 def _step_name(step: StepRow) -> str:
     return f"{step.rule.name} ({step.stage})" if step.kind == REWRITE else step.rule.name
-
-
-def _memory(trace: Trace, key: int) -> Iterator[str]:
-    """Where its value is kept, and why it is copied."""
-    buffers = {b.name: b for b in trace.parts.buffers}
-    for buffer in buffers.values():
-        if buffer.node == key:
-            slot = f", slot {buffer.slot} of the arena" if buffer.slot >= 0 else ""
-            yield f"kept in {buffer.role} {buffer.name}{slot}, steps {buffer.first}-{buffer.last}"
-    for text in trace.parts.program:
-        if not text.strip().startswith("copy "):
-            continue
-        target, _, source = text.strip().removeprefix("copy ").partition(" = ")
-        names = [n for n in (target, source) if n in buffers and buffers[n].node == key]
-        if names:
-            yield f"copied ({text.strip()}): {copy_reason(trace, source)}"
-
-
-def copy_reason(trace: Trace, source: str) -> str:
-    """Why a buffer is copied into another."""
-    role = next((b.role for b in trace.parts.buffers if b.name == source), "temporary")
-    if role == "input":
-        return "an output is an array of its own, and this one is an argument"
-    if role == "output":
-        return "two outputs are the same value, and each is an array of its own"
-    return "what a loop of steps carries from one turn to the next changes places"
-
-
-def _apart(trace: Trace, keys: Iterable[int]) -> Iterator[str]:
-    mine = set(keys)
-    for row in trace.parts.apart:
-        if row.node in mine or row.other in mine:
-            one, other = (f"%{k} {trace.rows[k].op}" for k in (row.node, row.other))
-            yield f"{one} is not in the loop of {other}: {row.why}"
-
-
-def _not_stabilized(trace: Trace, key: int) -> Iterator[str]:
-    """For an operation that may lose digits or overflow: which repairs start at it, if any."""
-    op = trace.rows[key].op
-    if op not in ("exp", "log", "subtract", "divide", "sqrt", "expm1", "log1p"):
-        return
-    rules = [rule for step in PIPELINE for rule in step.rules if op in rule.ops and rule.needs]
-    names = [n for n in dict.fromkeys(rule.name for rule in rules) if n not in TIDYING]
-    if names:
-        shown = ", ".join(names[:3])
-        yield (
-            f"left as {op}: none of the {len(names)} repairs that begin at {op} fits what it reads "
-            f"({shown}, ...)"
-        )
 
 
 def _rule(trace: Trace, name: str) -> Iterator[str]:
@@ -332,7 +324,8 @@ def _rule(trace: Trace, name: str) -> Iterator[str]:
 def _kernel(trace: Trace, kernel: KernelRow) -> Iterator[str]:
     yield f"{kernel.name}: {kernel.nbytes} bytes, {kernel.flops} operations a call"
     yield from (f"  from {short_line(line)}" for line in kernel.lines)
-    for key in kernel.nodes:
+    for key in kernel.nodes if is_computing(kernel) else ():
         yield f"  computes %{key} {_shown(trace, key)}"
     yield from (f"  {note}" for note in kernel.notes)
-    yield from (f"  {text}" for text in _apart(trace, kernel.nodes))
+    yield from (f"  {text}" for text in vectors(kernel))
+    yield from (f"  {text}" for text in apart(trace, kernel.nodes))

@@ -34,8 +34,7 @@ def step_formulas(step: Step) -> tuple[str, str] | None:
 def short_line(line: Line) -> str:
     """``train.py:12: loss = ...``, without the folder."""
     text = line.text
-    name = line.file.rpartition("/")[2]
-    return f"{name}:{line.number}" + (f": {text[:60]}" if text else "")
+    return f"{line.name}:{line.number}" + (f": {text[:60]}" if text else "")
 
 
 def one_formula(nodes: Iterable[Node]) -> str:

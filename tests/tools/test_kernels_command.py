@@ -18,9 +18,9 @@ import symgraph as sg
 from symgraph.codegen.llvm_debug import located
 from symgraph.codegen.llvm_program import program_text
 from symgraph.codegen.objects import optimized_assembly
+from symgraph.trace.loop_facts import inner_loops
 from symgraph.trace.provenance import coverage, source_lines
 from symgraph_tools.cli import main
-from symgraph_tools.loop_facts import inner_loops
 from symgraph_tools.machine_code import read_assembly
 from tests.trace.workloads import WORKLOADS, build
 

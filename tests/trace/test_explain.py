@@ -68,7 +68,7 @@ def test_a_rule_says_what_it_did_or_why_not(naive):
 def test_a_kernel_says_what_it_computes(naive):
     text = str(naive.explain("k0_negative"))
     assert "computes %8 negative" in text
-    assert "16*?x.0 bytes" in text
+    assert "16*x.shape[0] bytes" in text
 
 
 def test_what_is_expanded_keeps_its_line(network):
@@ -90,7 +90,8 @@ def test_why_loops_stay_apart_is_told():
     assert first.why == "sum is known only after its whole loop, and every turn of sum needs it"
     assert second.why == "multiply loops over ?m.1, sum over ?m.0"
     assert first.why in str(explain(trace, first.node))
-    assert second.why in str(explain(trace, second.other))
+    told = "multiply loops over m.shape[1], sum over m.shape[0]"
+    assert told in str(explain(trace, second.other))
 
 
 def test_why_an_output_is_copied_is_told():
@@ -131,3 +132,55 @@ def test_a_fact_that_would_let_a_rule_repair_is_told():
     y = sg.vector("y", domain="nonnegative")
     f = sg.function([x, y], sg.sqrt(x * x + y), mode=INTERPRETED)
     assert "stays as it is" not in str(f.explain())
+
+
+def test_why_a_product_is_not_in_a_loop_is_told():
+    x, w = sg.matrix("x"), sg.matrix("w")
+    h = sg.tanh(x @ w + 1.0)
+    f = sg.function([x, w], h @ w.T)
+    text = str(f.explain("tanh"))
+    assert "%5 tanh is not in one loop with %7 matmul, which gemm does" in text
+    text = str(f.explain("matmul"))
+    assert "%7 matmul is done by gemm, a routine of its own: it goes over its arrays" in text
+
+
+def test_why_a_loop_is_not_done_in_vectors_is_told():
+    x = sg.vector("x")
+    f = sg.function([x], sg.cumulative_sum(sg.exp(x)), mode=INTERPRETED)
+    text = str(f.explain("k0_cumulative_sum"))
+    assert "(serial): a turn may need what the turn before made" in text
+    g = sg.function([x], sg.exp(x), mode=INTERPRETED)
+    assert "nothing in the way of vectors" in str(g.explain("k0_exp"))
+
+
+def test_a_line_whose_result_is_copied_says_why():
+    x = sg.vector("x")
+    y = x * 1.0
+    f = sg.function([x], [y, x.sum()], mode=INTERPRETED)
+    number = next(r for r in f.trace.rows if r.op == "multiply").lines[0].number
+    text = str(f.explain(f"test_explain.py:{number}"))
+    assert "copied (copy y0 = x0_x): an output is an array of its own" in text
+    assert "with 1 copy" in str(f.explain())
+
+
+def test_what_may_go_wrong_and_what_helps_is_told_where_no_rule_fits():
+    x, y = sg.vectors("x", "y")
+    f = sg.function([x, y], (x * x - y) * 2.0, mode=INTERPRETED)
+    text = str(f.explain("subtract"))
+    assert "a difference of nearly equal numbers keeps few of their digits" in text
+    assert "Mode(accuracy='high')" in text
+
+
+def test_a_file_is_named_with_or_without_folders_but_not_by_half_its_name(naive):
+    line = naive.graph.outputs[0].lines[0]
+    assert "runs in" in str(naive.explain(f"trace/test_explain.py:{line.number}"))
+    with pytest.raises(sg.ArgumentError, match="no node"):
+        naive.explain(f"explain.py:{line.number}")
+
+
+def test_loops_over_blocks_are_counted_as_loops_over_the_whole():
+    x = sg.matrix("x", dtype="float64")
+    f = sg.function([x], sg.sum(x * x, axis=1), mode=INTERPRETED)
+    (kernel,) = f.kernels
+    n = 4096
+    assert abs(kernel.flops(**{"x.0": 3, "x.1": n}) - 3 * 2 * n) < 0.02 * 3 * 2 * n

@@ -242,16 +242,15 @@ def _list(console: Console, subject: Target, code: bool, json: bool) -> None:
 
 
 def _facts(view: KernelView, row: KernelRow, code: bool) -> dict[str, Any]:
+    from symgraph.trace.loop_facts import loop_lines
     from symgraph.trace.wording import short_line
-
-    from ..loop_facts import inner_loops
 
     one: dict[str, Any] = {
         "name": view.name,
         "bytes": str(row.nbytes),
         "flops": str(row.flops),
         "lines": [short_line(line) for line in row.lines],
-        "loops": [str(loop) for loop in inner_loops(view.kernel.body)],
+        "loops": loop_lines(view.kernel.body),
     }
     return {**one, "code": _code(view)} if code else one
 

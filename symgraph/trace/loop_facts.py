@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -47,6 +48,12 @@ def inner_loops(body: Iterable[Stmt]) -> Iterator[InnerLoop]:
         else:
             for block in blocks(s):
                 yield from inner_loops(block)
+
+
+def loop_lines(body: Iterable[Stmt]) -> list[str]:
+    """The innermost loops of a body as text, each once, with how many there are."""
+    count = Counter(map(str, inner_loops(body)))
+    return [text + (f" ({times} loops)" if times > 1 else "") for text, times in count.items()]
 
 
 def _obstacles(loop: For) -> Iterator[str]:
