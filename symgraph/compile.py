@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
 from time import perf_counter_ns
 
@@ -37,6 +37,7 @@ from symgraph.lower.program import Lowered, is_leaf_argument, lower
 from symgraph.lower.schedule import CPU, DEVICE
 from symgraph.mode import Mode
 from symgraph.ops.assume import assumed_of, carry
+from symgraph.records import dataclass, field
 from symgraph.rewrite.guards import guard
 from symgraph.rewrite.journal import Journal
 from symgraph.rewrite.loops import tidy_loops

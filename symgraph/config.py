@@ -15,10 +15,10 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import PurePath
 
 from symgraph.errors import ConfigError, message, nearest
+from symgraph.records import dataclass
 
 Value = str | int | bool | None
 Assigned = Callable[[Value], None]

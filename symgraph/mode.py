@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symgraph.codegen.backend import BACKENDS
 from symgraph.config import config
 from symgraph.errors import ArgumentError, nearest
 from symgraph.ir.origin import at_line
+from symgraph.records import dataclass
 
 if TYPE_CHECKING:
     from symgraph.rewrite.pipeline import Pass

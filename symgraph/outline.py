@@ -8,7 +8,6 @@ begin when ``compiler`` is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from symgraph.autodiff.deferred import Deferred, Pending
@@ -21,6 +20,7 @@ from symgraph.ir.resolve import Requirement, requirements
 from symgraph.mode import Mode
 from symgraph.ops import BUILT_IN
 from symgraph.ops.assume import assumed_of, assumptions
+from symgraph.records import dataclass, field
 
 if TYPE_CHECKING:
     from symgraph.compile import Compiler, Specialised

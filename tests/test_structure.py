@@ -27,20 +27,21 @@ PACKAGES = {
 
 # What each layer of symgraph may import, besides itself, in the order of the layers. A row counts
 # for the modules below it too: "ir" means symgraph.ir and all within, "ir.dim" this one module.
-LEAVES = ("errors", "config", "display")
+LEAVES = ("errors", "records", "config", "display")
 ABOVE_COMPILE = (
     *LEAVES, "ir", "ops", "autodiff", "rewrite", "loop", "lower", "codegen", "trace", "runtime",
     "mode",
 )  # fmt: skip
 LAYERS: dict[str, tuple[str, ...]] = {
     "errors": (),
-    "config": ("errors",),
+    "records": (),
+    "config": ("errors", "records"),
     "display": ("errors",),
     "ir": LEAVES,
     "ops": (*LEAVES, "ir"),
     "autodiff": (*LEAVES, "ir", "ops"),
     "rewrite": (*LEAVES, "ir", "ops"),
-    "printing": ("errors", "ir"),
+    "printing": ("errors", "records", "ir"),
     "init": (*LEAVES, "ir"),
     "linalg": ("ops",),
     "nn": ("ops",),

@@ -8,7 +8,6 @@ graph in double-double; where even that cancels to nothing, both columns are too
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from symgraph.ir.origin import Line
 from symgraph.ir.type import TensorType
 from symgraph.lower.expand import expand
 from symgraph.ops.evaluate import Evaluation, bind_dims
+from symgraph.records import dataclass
 from symgraph.rewrite.facts import fact
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -8,7 +8,6 @@ computed by its reference in its own dtype, and its inputs are rounded to that.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -21,6 +20,7 @@ from symgraph.loop.ir import Const
 from symgraph.loop.rescue import knows, triple
 from symgraph.lower.guarded import FORMS
 from symgraph.ops.evaluate import Evaluation, bind_dims
+from symgraph.records import dataclass
 from symgraph_kernels import wide_plain
 from symgraph_kernels.wide import Wide
 

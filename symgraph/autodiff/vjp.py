@@ -18,7 +18,6 @@ cannot leak.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from symgraph.ir.op import find_op
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
 from symgraph.ops.convert import asarray, make
+from symgraph.records import dataclass
 
 Path = tuple[tuple[Variable, bool], ...]
 MOVES = frozenset(("reshape", "permute_dims", "expand_dims", "squeeze"))

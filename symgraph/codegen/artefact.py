@@ -12,7 +12,6 @@ import ctypes
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any  # functions of ctypes
@@ -23,6 +22,7 @@ from symgraph.codegen.loader import Library, library
 from symgraph.codegen.processor import processor_key
 from symgraph.errors import ParseError, SymgraphError
 from symgraph.loop import MAX_FACTS
+from symgraph.records import dataclass
 
 ENTRY = "run"
 MAGIC = b"symgraph object 1\n"

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any  # what JSON gives
 
 from symgraph.errors import ParseError
+from symgraph.records import dataclass
 
 MAGIC = b"symgraph image 1\n"
 PAGE = 4096  # bytes; of every x86-64

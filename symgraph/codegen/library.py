@@ -22,7 +22,6 @@ With beta == 0 the old c is not read. The result never overlaps an operand.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any  # attributes and arrays of any dtype
 
 import numpy as np
@@ -32,6 +31,7 @@ from symgraph.codegen import library_loops as loops
 from symgraph.codegen import library_sorting as sorting
 from symgraph.codegen.library_calls import LETTERS, PRODUCTS, Function, LibraryCall, Spell
 from symgraph.loop.ir import Kernel
+from symgraph.records import dataclass
 
 DType = np.dtype[np.generic]
 Array = np.ndarray[Any, np.dtype[Any]]

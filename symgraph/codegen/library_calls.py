@@ -6,13 +6,13 @@ float32 and float64 go to ``product`` (see ``product_entry``), complex dtypes to
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any  # attributes are numbers of any kind
 
 import numpy as np
 
 from symgraph.codegen.externals import PARALLEL
 from symgraph.codegen.product_entry import FLAGS
+from symgraph.records import dataclass
 
 DType = np.dtype[np.generic]
 Attrs = Mapping[str, Any]

@@ -11,11 +11,11 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from symgraph.codegen.image import MOST_BYTES, PAGE, WORD, Image, starts
 from symgraph.errors import ParseError
+from symgraph.records import dataclass, field
 
 _IDENTITY = b"\x7fELF\x02\x01\x01"  # 64 bits, little-endian
 _RELOCATABLE, _X86_64 = 1, 62

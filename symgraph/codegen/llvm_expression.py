@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any  # NumPy scalars of any dtype
 
 import numpy as np
@@ -23,6 +22,7 @@ from symgraph.codegen.rescue import Definition
 from symgraph.loop.ir import Cast, Const, Expr, Load, Var, Word
 from symgraph.loop.traverse import children, postorder
 from symgraph.loop.words import COMPLEX_PARTS, convert
+from symgraph.records import dataclass
 
 DType = np.dtype[np.generic]
 ONE = Value("i64", "1")

@@ -8,7 +8,6 @@ row's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any  # attributes are numbers of any kind
 
 import numpy as np
@@ -18,6 +17,7 @@ from symgraph.codegen.library_calls import LETTERS, PRODUCTS
 from symgraph.codegen.llvm_expression import memory_type, number
 from symgraph.codegen.llvm_text import BIT, INDEX, POINTER, Builder, Operand, Pair, Value, constant
 from symgraph.codegen.product_entry import FLAGS
+from symgraph.records import dataclass
 
 DType = np.dtype[np.generic]
 Attrs = Mapping[str, Any]

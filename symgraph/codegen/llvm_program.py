@@ -8,7 +8,7 @@ of the failure. It allocates nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from symgraph.codegen.externals import PARALLEL
@@ -38,6 +38,7 @@ from symgraph.loop.ir import (
     View,
 )
 from symgraph.loop.traverse import postorder, steps_of
+from symgraph.records import dataclass
 
 ENTRY = "run"
 ARGUMENTS = ("%buffers", "%sizes", "%facts")

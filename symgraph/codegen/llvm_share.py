@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from symgraph.codegen.llvm_kernel import KernelText
 from symgraph.codegen.llvm_text import Module, Value
 from symgraph.loop.ir import Kernel
+from symgraph.records import dataclass
 
 MOST_NUMBERS = 64  # that a function takes as arguments
 _NUMBER = re.compile(r"0x[0-9A-F]{16}")

@@ -6,7 +6,6 @@ argsort sorts int64 that hold a number's order and its place; see ``library_sort
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from symgraph.codegen.externals import PARALLEL
 from symgraph.codegen.library_sorting import is_wide, place_kernels
 from symgraph.codegen.llvm_text import INDEX, POINTER, Builder, Value, constant
 from symgraph.loop.ir import Kernel, Library
+from symgraph.records import dataclass
 
 DType = np.dtype[np.generic]
 _INT64 = np.dtype("int64")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any  # numba has no annotations
 
 import numpy as np
@@ -17,6 +16,7 @@ from symgraph.codegen.numba_memory import numba_type
 from symgraph.codegen.python_kernel import Source
 from symgraph.errors import DeviceError, message
 from symgraph.loop.ir import Buffer, Expr, Kernel
+from symgraph.records import dataclass
 
 # The simulator's threads are Python's, in which NumPy would warn of overflow.
 _QUIET = """

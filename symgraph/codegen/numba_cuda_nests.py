@@ -9,7 +9,6 @@ not contain stay serial inside (each thread owns elements), or the update become
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -32,6 +31,7 @@ from symgraph.loop.ir import (
 )
 from symgraph.loop.text import show_expr
 from symgraph.loop.traverse import expressions, postorder, statements
+from symgraph.records import dataclass
 
 DType = np.dtype[np.generic]
 _UPDATE_OF = {word: op for op, word in UPDATES.items()}

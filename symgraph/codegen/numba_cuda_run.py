@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any  # device arrays
 
 import numpy as np
@@ -29,6 +28,7 @@ from symgraph.loop.ir import (
     Step,
     View,
 )
+from symgraph.records import dataclass, field
 
 _NO_FAILURE = np.iinfo("int64").max
 

@@ -13,7 +13,6 @@ a part is a kernel too, over the buffers and the scratch.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -45,6 +44,7 @@ from symgraph.loop.ir import (
     Word,
 )
 from symgraph.loop.traverse import rebuild, statements, substitute
+from symgraph.records import dataclass
 
 DType = np.dtype[np.generic]
 MAX_SHARED = 32 * 1024  # bytes of scratch arrays that a block may hold; 48 KiB with its folds

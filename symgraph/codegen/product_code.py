@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from symgraph.records import dataclass
 
 INT, POINTER, BIT = "i64", "ptr", "i1"
 

@@ -11,11 +11,10 @@ by fused multiplications and additions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from symgraph.codegen.product_code import INT, POINTER, Function, Value
+from symgraph.records import dataclass
 
 DType = np.dtype[np.generic]
 

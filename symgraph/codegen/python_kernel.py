@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import linecache
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any  # what exec fills
 
 from symgraph.codegen.plain import local_name
@@ -38,6 +37,7 @@ from symgraph.loop.ir import (
 from symgraph.loop.text import show_function
 from symgraph.loop.traverse import can_fail, is_free_order
 from symgraph.loop.words import DTYPES, WORDS
+from symgraph.records import dataclass
 
 _OWN = "at buffers copy_memory facts function inf item nan product_of range run sizes sum_of"
 RESERVED = frozenset([*WORDS, *SPELLED.values(), *(cast_name(d) for d in DTYPES), *_OWN.split(" ")])

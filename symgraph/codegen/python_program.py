@@ -8,8 +8,6 @@ the kernels, it runs in plain Python too (``plain.array`` sees memory at an addr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from symgraph.codegen.library import LIBRARY
 from symgraph.codegen.library_calls import LibraryCall
 from symgraph.codegen.python_kernel import RESERVED, Source, kernel_function

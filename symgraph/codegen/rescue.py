@@ -14,11 +14,10 @@ they touch is a count of lanes, which nothing else in the program reads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from symgraph.codegen.externals import CELL, CODE, RESCUE
 from symgraph.loop.ir import Function
 from symgraph.loop.rescue import encode
+from symgraph.records import dataclass
 
 LANES = {8: (2, 4, 8), 4: (4, 8, 16)}  # by bytes of the result
 _TYPES = {"float32": "float", "float64": "double"}

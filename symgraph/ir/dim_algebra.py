@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Union
 
 from symgraph.errors import ShapeError, SymbolicError, message
+from symgraph.records import dataclass
 
 DimLike = Union[int, "Dim"]
 

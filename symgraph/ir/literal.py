@@ -28,7 +28,6 @@ import math
 import re
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -38,6 +37,7 @@ from symgraph.ir.dtype import ALL, DType
 from symgraph.ir.graph import Graph
 from symgraph.ir.op import Op
 from symgraph.ir.type import TensorType, TupleType, Type
+from symgraph.records import dataclass, field
 
 Array = np.ndarray[Any, Any]
 MOST_SPELLED = 64  # larger arrays are written as base64

@@ -11,11 +11,11 @@ A row is made by the builders of ``symgraph.ops.kinds``; users make rows with ``
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from symgraph.errors import UnsupportedError, nearest
 from symgraph.ir.type import ShapeContext, Type
+from symgraph.records import dataclass, field
 
 Attrs = Mapping[str, Any]  # values of any hashable kind: ints, tuples, dtypes, Dims, Graphs, arrays
 Infer = Callable[[tuple[Type, ...], Attrs, ShapeContext], Type]

@@ -11,10 +11,10 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from symgraph.errors import message
+from symgraph.records import dataclass
 
 _FOLDER = Path(__file__).parents[2]  # a checkout, or where packages are installed
 _PACKAGES = tuple(

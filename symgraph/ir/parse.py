@@ -10,7 +10,6 @@ import binascii
 import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from symgraph.ir.literal import MOST_ALIKE, STATES
 from symgraph.ir.op import OPS
 from symgraph.ir.tokens import Cursor
 from symgraph.ir.type import TensorType, TupleType, Type
+from symgraph.records import dataclass, field
 
 Array = np.ndarray[Any, Any]
 _DTYPES: Mapping[str, DType] = {str(d): d for d in ALL}

@@ -9,13 +9,13 @@ to broadcast instead, the function is specialised to those axes being 1.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from symgraph.errors import ShapeError, message
 from symgraph.ir.dim import Atom, Dim, DimLike, evaluate, single_atom, substitute, symbols
 from symgraph.ir.graph import Graph, subgraphs, toposort
 from symgraph.ir.node import Node
 from symgraph.ir.type import Check
+from symgraph.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,6 +36,7 @@ from symgraph.ir.origin import Line
 from symgraph.ir.parse import Reader
 from symgraph.ir.tokens import TEXT, Cursor, unquoted
 from symgraph.ir.type import TensorType, Type
+from symgraph.records import dataclass, field
 
 VERSION = 1
 TYPED = ("input", "shared", "param")  # leaves whose attribute "type" is the type of the node

@@ -7,12 +7,12 @@ made once when the function is entered, never inside a kernel.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Union
 
 from symgraph.errors import ShapeError
 from symgraph.ir.dim import DimLike, broadcast
 from symgraph.ir.dtype import DType
+from symgraph.records import dataclass, field
 
 Shape = tuple[DimLike, ...]
 Type = Union["TensorType", "TupleType"]

@@ -36,11 +36,10 @@ Expressions compare by identity; ``text.same`` compares structure and bits.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from symgraph.loop import MAX_FACTS as MAX_FACTS
+from symgraph.records import dataclass
 
 Scalar = bool | int | float | complex | np.generic
 

@@ -7,7 +7,6 @@ layer knows none.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any  # NumPy scalars and arrays of any dtype
 
 import numpy as np
@@ -29,6 +28,7 @@ from symgraph.loop.ir import (
     Step,
     View,
 )
+from symgraph.records import dataclass
 
 Meaning = Callable[[Sequence[Array], Sequence[int], Mapping[str, Any]], None]
 Observer = Callable[[Step, Mapping[str, Array]], None]

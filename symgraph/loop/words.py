@@ -14,7 +14,6 @@ that need it, when they are first evaluated.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from typing import Any  # NumPy scalars of many dtypes pass through the meanings
@@ -22,6 +21,7 @@ from typing import Any  # NumPy scalars of many dtypes pass through the meanings
 import numpy as np
 
 from symgraph.errors import VerifyError
+from symgraph.records import dataclass
 
 DType = np.dtype[np.generic]
 Meaning = Callable[..., Any]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgraph.ir.dim import DimLike
@@ -24,6 +24,7 @@ from symgraph.lower.schedule import Schedule
 from symgraph.lower.stage import Stage, Storage
 from symgraph.lower.tiles import tiled
 from symgraph.lower.words import WordBuilder
+from symgraph.records import dataclass
 
 if TYPE_CHECKING:
     from symgraph.lower.program import Lowering

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from symgraph.ir.dim import DimLike, divide_exactly, mul, product
 from symgraph.loop.ir import Const, Expr
@@ -23,6 +22,7 @@ from symgraph.lower.members import Item, Member, member_of, rows_of
 from symgraph.lower.schedule import Schedule, guess, guess_extent
 from symgraph.lower.stage import Storage
 from symgraph.lower.words import WordBuilder
+from symgraph.records import dataclass, field
 
 WINDOW = 32  # items from the first of a run on: keeps the work linear in the program
 MOST_POSTPONED = 8

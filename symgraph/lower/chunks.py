@@ -11,7 +11,6 @@ does anything else across its turns stays as it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from symgraph.ir.dim import DimLike
@@ -22,6 +21,7 @@ from symgraph.lower.schedule import Schedule, guess_extent, work_of
 from symgraph.lower.stage import Storage
 from symgraph.lower.sums import Sums, joining, redirected, renamed_locals, sums_of
 from symgraph.lower.words import WordBuilder
+from symgraph.records import dataclass
 
 LINE = 64  # elements: chunks of flat loops start at whole cache lines
 SUMS_PER_CHUNK = 8  # a chunk of rows is that many times longer than what it adds to

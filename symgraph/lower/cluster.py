@@ -11,7 +11,6 @@ quotient) becomes one loop over rows with three loops inside, and sum and sum of
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from symgraph.ir.dim import DimLike
 from symgraph.loop.ir import Let, Stmt, Word
@@ -19,6 +18,7 @@ from symgraph.lower.demand import COSTLY
 from symgraph.lower.notes import Apart, reasons
 from symgraph.lower.stage import Stage, loop_index
 from symgraph.lower.words import WordBuilder
+from symgraph.records import dataclass, field
 
 WINDOW = 48  # top-level entries looked back over: keeps the work linear in the graph
 LARGEST_BODY = 300  # statements in one loop nest; beyond it compile time and register pressure grow

@@ -10,7 +10,7 @@ State that is no number stays in memory, in both its buffers, and is copied over
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgraph.loop.ir import (
@@ -36,6 +36,7 @@ from symgraph.lower.kernels import call_of
 from symgraph.lower.nest import forwarded, sweep
 from symgraph.lower.rows import with_expressions
 from symgraph.lower.schedule import work_of
+from symgraph.records import dataclass, field
 
 if TYPE_CHECKING:
     from symgraph.lower.program import Lowering

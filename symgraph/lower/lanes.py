@@ -15,7 +15,7 @@ next one; sums of a row are then added in their own order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from symgraph.ir.dtype import INT64, DType
 from symgraph.loop.ir import (
@@ -39,6 +39,7 @@ from symgraph.lower.rows import accesses, with_expressions
 from symgraph.lower.schedule import Schedule, guess_extent
 from symgraph.lower.sums import joined_element
 from symgraph.lower.words import WordBuilder
+from symgraph.records import dataclass, field
 
 FEWEST_TURNS = 3
 ROW_BYTES = 160  # of a short row: beyond, vectors along it are as good

@@ -12,7 +12,6 @@ twice, the second time from the first cache.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from symgraph.ir.dim import DimLike
 from symgraph.ir.dtype import INT64, DType
@@ -24,6 +23,7 @@ from symgraph.lower.members import Item
 from symgraph.lower.nest import buffers_written
 from symgraph.lower.schedule import guess_extent
 from symgraph.lower.sums import Sums, renamed_locals, sums_of
+from symgraph.records import dataclass
 
 CHUNK_BYTES = 8 << 10  # of what is read twice: a part of a first-level cache
 LEAST_BYTES = 1 << 20  # below, the second-level caches hold all of it anyway

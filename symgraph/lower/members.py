@@ -8,7 +8,6 @@ batch, and a kernel whose outer loops are the rows. ``blocks`` makes runs of mem
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from symgraph.ir.dim import DimLike
 from symgraph.loop.ir import Const, Expr, For, Let, Library, Step, Stmt, Store, Var
@@ -17,6 +16,7 @@ from symgraph.lower.rows import accesses
 from symgraph.lower.stage import Stage, Storage
 from symgraph.lower.sums import Sums, sums_of
 from symgraph.lower.words import WordBuilder
+from symgraph.records import dataclass, field
 
 Index = tuple[Expr, ...]
 

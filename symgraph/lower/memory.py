@@ -9,11 +9,11 @@ evaluates it for given sizes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from symgraph.ir.dim import Atom, DimLike, evaluate, is_nonnegative, mul, product, sub
 from symgraph.loop.ir import Bind, Branch, Call, Copy, Library, Loop, Program, Repeat, Step, View
 from symgraph.lower.stage import Storage
+from symgraph.records import dataclass
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 

@@ -8,7 +8,7 @@ reads, and scalar code that nothing uses. Both work on statements, so they know 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from symgraph.loop.ir import (
     Assign,
@@ -30,6 +30,7 @@ from symgraph.loop.ir import (
 from symgraph.lower.cluster import Entry, Nest, Text
 from symgraph.lower.stage import Stage
 from symgraph.lower.words import WordBuilder
+from symgraph.records import dataclass
 
 Available = dict[tuple[str, tuple[Expr, ...]], Expr]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeGuard
 
 from symgraph.ir.node import Node
+from symgraph.records import dataclass, field
 
 if TYPE_CHECKING:
     from symgraph.lower.cluster import Clusters, Entry, Nest

@@ -8,7 +8,6 @@ body of a loop or branch, which becomes the steps inside it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from symgraph.ir.dim import Atom, DimLike
 from symgraph.ir.dtype import DType
@@ -29,6 +28,7 @@ from symgraph.lower.notes import Notes
 from symgraph.lower.schedule import CPU, Schedule
 from symgraph.lower.stage import Storage
 from symgraph.lower.words import SizeNames, WordBuilder
+from symgraph.records import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ guess; they change speed, never what is computed for which sizes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from symgraph.ir.dim import Dim, DimLike, evaluate, symbols
 from symgraph.loop.ir import Assign, Const, Expr, For, Let, Load, Stmt, Store, Update, Word
 from symgraph.loop.traverse import children, expressions
 from symgraph.lower.demand import COSTLY
+from symgraph.records import dataclass
 
 USUAL_LENGTH = 256  # of an axis whose length nobody has told yet
 

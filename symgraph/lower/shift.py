@@ -11,7 +11,6 @@ index, where all parts are elements of one buffer; by a choice of the value.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from symgraph.ir.dim import DimLike
@@ -19,6 +18,7 @@ from symgraph.ir.dtype import INT64
 from symgraph.ir.node import Node
 from symgraph.loop.ir import Const, Expr, Load, Var, Word
 from symgraph.lower.words import whole
+from symgraph.records import dataclass, field
 
 if TYPE_CHECKING:
     from symgraph.lower.stage import Index, Scalars

@@ -9,7 +9,6 @@ needs around it (``level``), so that what does not change inside a loop is compu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from symgraph.ir.dim import DimLike
@@ -19,6 +18,7 @@ from symgraph.loop.ir import Const, Expr, Load, Stmt, Var, Word
 from symgraph.lower.demand import is_scalar_constant, keeps_order
 from symgraph.lower.shift import Bounds, joined_value
 from symgraph.lower.words import WordBuilder
+from symgraph.records import dataclass, field
 
 Index = tuple[Expr, ...]
 

@@ -8,7 +8,7 @@ loops in parts with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from symgraph.loop.ir import (
     Assign,
@@ -29,6 +29,7 @@ from symgraph.loop.ir import (
 from symgraph.loop.traverse import postorder, rebuild, statements
 from symgraph.lower.rows import with_expressions
 from symgraph.lower.words import WordBuilder
+from symgraph.records import dataclass, field
 
 COMBINED = frozenset(("add", "mul", "minimum", "maximum", "and", "or"))
 _UPDATES = {"add": "add", "mul": "mul", "min": "minimum", "max": "maximum"}

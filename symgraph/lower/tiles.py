@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgraph.ir.dim import DimLike, add, divide_exactly, floordiv, product
@@ -31,6 +31,7 @@ from symgraph.lower.nest import sweep
 from symgraph.lower.rows import accesses, with_expressions
 from symgraph.lower.stage import Stage, Storage
 from symgraph.lower.sums import joining, redirected
+from symgraph.records import dataclass, field
 
 if TYPE_CHECKING:
     from symgraph.lower.program import Lowering

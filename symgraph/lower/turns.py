@@ -10,7 +10,7 @@ the first state; where the number is a symbol, the turn left over is at the end 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from symgraph.ir.dim import DimLike, floordiv, mod, sub
 from symgraph.loop.ir import (
@@ -28,6 +28,7 @@ from symgraph.loop.ir import (
 )
 from symgraph.loop.traverse import substitute
 from symgraph.lower.words import WordBuilder
+from symgraph.records import dataclass
 
 Pair = tuple[str, str]  # the buffers of a state and of its next value
 

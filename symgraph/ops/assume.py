@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from symgraph.ir.node import Node, make_node
 from symgraph.ir.op import find_op
 from symgraph.ir.origin import Line, at_line, user_line
 from symgraph.ir.variable import Variable, node_of
+from symgraph.records import dataclass
 
 RELATIONS = {
     "greater": ">",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from symgraph.errors import ShapeError
@@ -16,6 +15,7 @@ from symgraph.ops.keys import Part, is_full, parse
 from symgraph.ops.kinds import normal_axis
 from symgraph.ops.shape import expand_dims, squeeze
 from symgraph.ops.update import SCATTER, fitting
+from symgraph.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ import itertools
 import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from symgraph.errors import ArgumentError, ShapeError, message
@@ -24,6 +23,7 @@ from symgraph.ops.convert import common, make
 from symgraph.ops.create import iota
 from symgraph.ops.linalg import known_length, matmul
 from symgraph.ops.shape import expand_dims, permute_dims, reshape, squeeze
+from symgraph.records import dataclass
 
 Labels = tuple[str, ...]
 MOST_TRIED = 5  # operands up to which every order is compared: 5 give 180 orders

@@ -8,7 +8,6 @@ tells), or "array" (a variable of integers, also a scalar). Constant masks becom
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -31,6 +30,7 @@ from symgraph.ir.op import find_op
 from symgraph.ir.variable import Variable, describe
 from symgraph.ops.convert import asarray, cast, unsupported
 from symgraph.ops.create import iota
+from symgraph.records import dataclass
 
 Bounds = tuple[DimLike, int, DimLike]  # start, step, length
 

@@ -27,7 +27,6 @@ among the arguments take the dtype of the first symbolic one. ``inputs[k](index)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,6 +45,7 @@ from symgraph.ir.op import Attrs, Infer, Op, register
 from symgraph.ir.type import ShapeContext, TensorType, Type
 from symgraph.ir.variable import Variable
 from symgraph.ops.convert import RULES, asarray, common, make, require
+from symgraph.records import dataclass
 
 TAKES: Mapping[str, tuple[Callable[[DType], bool], str]] = {
     "any": (lambda d: True, "any dtype"),

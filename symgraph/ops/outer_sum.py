@@ -8,11 +8,10 @@ than T products that each add to a large accumulator.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from symgraph.ir.node import Node
 from symgraph.ir.op import find_op
 from symgraph.ir.variable import Variable
+from symgraph.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

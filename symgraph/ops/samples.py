@@ -8,12 +8,12 @@ A generator draws values of any dtype that can hold its range; what does not fit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symgraph.ir.dtype import DType
+from symgraph.records import dataclass
 
 INF, NAN = float("inf"), float("nan")
 SPECIALS = (0.0, -0.0, 1.0, -1.0, INF, -INF, NAN)

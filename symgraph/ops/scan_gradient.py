@@ -14,7 +14,6 @@ are outs of a copy of the scan node; ``rewrite.loops`` merges it with the origin
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
 from symgraph.ir.dtype import is_inexact
 from symgraph.ir.graph import close, map_graph, substitute_nodes, toposort
@@ -24,6 +23,7 @@ from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
 from symgraph.ops.capture import placeholder, results, zeros_like
 from symgraph.ops.outer_sum import outer_sum
+from symgraph.records import dataclass
 
 Differentiate = Callable[..., list[Variable | None]]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from symgraph.ir.variable import Variable
 from symgraph.ops.capture import placeholder
 from symgraph.ops.convert import asarray, cast, common_dtype
 from symgraph.ops.tree import Tree, flatten, flatten_like, paths, unflatten
+from symgraph.records import dataclass
 
 MOST_TRACES = 4  # a weak state may change dtype once per kind: bool, int, float, complex
 

@@ -7,11 +7,11 @@ of their keys, and two dicts fit when they have the same keys; None is a structu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from symgraph.errors import ArgumentError
 from symgraph.ir.origin import at_line
+from symgraph.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from symgraph.ir.graph import Graph, subgraphs, toposort
 from symgraph.ir.literal import Writer
@@ -26,6 +25,7 @@ from symgraph.printing.notation import (
     leaf,
 )
 from symgraph.printing.notes import Notes
+from symgraph.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ An op without a row in ``FORMS`` is a call by its name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from symgraph.ir.graph import Graph
 from symgraph.ir.literal import Writer
 from symgraph.ir.node import Node
 from symgraph.ir.text import attribute_texts
 from symgraph.ir.views import INFIX, leaf_text
+from symgraph.records import dataclass
 
 Part = tuple[str, int]  # a text, and how tightly it binds, as in Python
 ATOM, POWER, UNARY, COMPARE = 10, 9, 8, 4

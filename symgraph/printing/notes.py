@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from symgraph.ir.dim import Dim, DimLike
 from symgraph.ir.literal import Writer
 from symgraph.ir.node import Node
 from symgraph.ir.type import TensorType, Type
+from symgraph.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

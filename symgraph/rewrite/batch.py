@@ -8,13 +8,13 @@ which become one large product. What else there is stays in the loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 
 from symgraph.ir.dim import DimLike
 from symgraph.ir.graph import toposort
 from symgraph.ir.node import Node, make_node
 from symgraph.ir.op import find_op
 from symgraph.ir.type import TensorType
+from symgraph.records import dataclass, field
 
 
 @dataclass(slots=True)

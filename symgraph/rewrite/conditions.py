@@ -7,11 +7,11 @@ when=positive(x) & finite(y)            a condition on what the holes x and y bi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from symgraph.ir.node import Node
 from symgraph.ir.type import TensorType
+from symgraph.records import dataclass
 from symgraph.rewrite.facts import fact
 from symgraph.rewrite.pattern import Hole, Pat
 from symgraph.rewrite.views import core, factors

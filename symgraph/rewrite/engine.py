@@ -17,7 +17,7 @@ import gc
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from time import perf_counter_ns
 
@@ -29,6 +29,7 @@ from symgraph.ir.node import Node, add_lines, add_name, make_node, rebuild
 from symgraph.ir.op import Attrs, find_op
 from symgraph.ir.type import TensorType
 from symgraph.ops.assume import carry
+from symgraph.records import dataclass
 from symgraph.rewrite import polynomial
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.axes import moved

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from symgraph.ir.node import Node
+from symgraph.records import dataclass
 from symgraph.rewrite.build import call, number, uniform
 from symgraph.rewrite.facts import Fact, fact
 

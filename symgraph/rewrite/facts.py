@@ -15,13 +15,13 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 
 from symgraph.ir.node import Node
 from symgraph.ir.type import TensorType
 from symgraph.ops.assume import Assumption, assumptions, generation
+from symgraph.records import dataclass
 
 INF = math.inf
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any
 
 from symgraph.ir.node import Node
 from symgraph.ir.origin import Line
+from symgraph.records import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ Not rules of the engine, because they look at all readers of a node at once. Bod
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 
 from symgraph.ir.graph import Graph, close, substitute_nodes, toposort
 from symgraph.ir.node import Node, make_node, rebuild
 from symgraph.ir.op import find_op
 from symgraph.ops.capture import placeholder
+from symgraph.records import dataclass
 
 MOST_ROUNDS = 50  # a round makes progress on every loop; loops that feed each other need several
 

@@ -12,13 +12,13 @@ Nothing is recorded while compiling; facts supposed here are forgotten (``facts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from symgraph.ir.graph import toposort
 from symgraph.ir.node import Node
 from symgraph.ir.origin import as_if_at
 from symgraph.ir.type import TensorType
 from symgraph.ops.assume import Assumption
+from symgraph.records import dataclass
 from symgraph.rewrite import polynomial
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import made_for

@@ -10,9 +10,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from symgraph.ir.node import Node
+from symgraph.records import dataclass
 from symgraph.rewrite.algebra import ALGEBRA
 from symgraph.rewrite.canonicalize import CANONICALIZE
 from symgraph.rewrite.engine import Table, rewrite

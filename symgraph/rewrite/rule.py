@@ -13,12 +13,12 @@ rule may run with ``accuracy="as-written"``. ``domain``: the intervals that test
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 from symgraph.ir.node import Node
 from symgraph.ir.type import TensorType
+from symgraph.records import dataclass, field
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import call, number
 from symgraph.rewrite.conditions import Condition

@@ -14,7 +14,6 @@ products move whatever their size. Sums get another order of their terms.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from symgraph.ir.dim import DimLike, product
 from symgraph.ir.graph import Graph, close, substitute_nodes, toposort
@@ -24,6 +23,7 @@ from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
 from symgraph.ops.capture import placeholder
 from symgraph.ops.outer_sum import OuterSum, outer_sum
+from symgraph.records import dataclass, field
 from symgraph.rewrite.batch import Batch
 
 LARGEST = 1 << 25  # elements of a value over all turns: memory that the loop would not have needed

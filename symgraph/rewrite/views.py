@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from symgraph.ir.node import Node
+from symgraph.records import dataclass
 from symgraph.rewrite.build import fraction
 
 MOST = 12

@@ -6,7 +6,6 @@ Inputs are never written to. A conversion that could lose values is refused unle
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from symgraph.ir.dtype import is_masked
 from symgraph.ir.origin import at_line
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
+from symgraph.records import dataclass
 
 Array = np.ndarray[Any, Any]
 

@@ -12,11 +12,11 @@ import hashlib
 import os
 import time
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 from symgraph.config import config
 from symgraph.errors import CacheWarning
+from symgraph.records import dataclass
 
 SUFFIX = ".sgc"
 ASIDE = ".tmp"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from symgraph.records import dataclass
 
 Array = np.ndarray[Any, Any]
 

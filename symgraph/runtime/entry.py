@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 from symgraph.codegen.loader import library
 from symgraph.codegen.processor import processor_key
 from symgraph.config import config
+from symgraph.records import dataclass
 from symgraph.runtime import cache as disk
 from symgraph.runtime import entry_support, layout
 from symgraph.runtime.entry_support import FREE_ARENAS

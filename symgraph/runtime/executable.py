@@ -7,7 +7,6 @@ each takes an arena from a pool, and puts it back.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from symgraph.ir.dim import Atom, evaluate
 from symgraph.ir.node import Node
 from symgraph.lower.memory import ALIGNMENT, Plan
 from symgraph.lower.program import Lowered
+from symgraph.records import dataclass, field
 from symgraph.runtime.device import DeviceArray
 from symgraph.runtime.profile import Profile, profile
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from symgraph.codegen.backend import backend
 from symgraph.display import mimebundle
 from symgraph.ir.origin import Line
 from symgraph.loop.ir import Kernel, Program
+from symgraph.records import dataclass
 from symgraph.runtime.executable import Executable
 from symgraph.trace.cost import dims_of, kernel_bytes, kernel_flops, number_for
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import sysconfig
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from symgraph.errors import UnsupportedError
 from symgraph.ir.dtype import ALL
+from symgraph.records import dataclass
 
 # Frozen indices in NumPy's table of C functions.
 _TABLE = {"np.NewFromDescr": 94, "np.Scalar": 60}

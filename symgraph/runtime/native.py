@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +14,7 @@ from symgraph.ir.dim import Atom, Dim, DimLike, evaluate, product, substitute
 from symgraph.ir.node import Node
 from symgraph.ir.resolve import Requirement
 from symgraph.ir.type import TensorType
+from symgraph.records import dataclass
 from symgraph.runtime import entry, layout, vectorcall
 from symgraph.runtime.entry import PATIENCE
 from symgraph.runtime.patience import patiently

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from symgraph.ir.dim import Atom, DimLike
 from symgraph.ir.graph import Graph
 from symgraph.ir.node import Node
 from symgraph.ir.resolve import Requirement
+from symgraph.records import dataclass, field
 from symgraph.runtime.arguments import Parameter
 
 if TYPE_CHECKING:

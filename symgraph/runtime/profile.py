@@ -8,7 +8,7 @@ arguments and allocating results is not in it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any
 
@@ -29,6 +29,7 @@ from symgraph.loop.ir import (
     View,
 )
 from symgraph.loop.traverse import steps_of
+from symgraph.records import dataclass
 from symgraph.trace.steps import step_cost
 
 NAMING = (View, Bind)  # steps that name memory and sizes, and compute nothing

@@ -7,10 +7,10 @@ numbers, or polynomials over symbols, each of which is some argument's whole axi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from symgraph.ir.dim import Atom, DimLike, single_atom, symbols
 from symgraph.ir.dtype import DType
+from symgraph.records import dataclass
 
 ARGUMENT, STATE, CONSTANT = "argument", "state", "constant"
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from symgraph.errors import ArgumentError, nearest
 from symgraph.ir.origin import Line
+from symgraph.records import dataclass
 from symgraph.rewrite.pipeline import PIPELINE
 from symgraph.trace.example import telling_example
 from symgraph.trace.format import REWRITE, KernelRow, StepRow

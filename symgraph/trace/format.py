@@ -48,12 +48,12 @@ asked for: they are zeros in the file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from symgraph.ir.dim import DimLike
 from symgraph.ir.origin import Line
 from symgraph.ir.type import Type
+from symgraph.records import dataclass, field
 
 FORMAT, VERSION = "symgraph.trace", 1
 START, REWRITE, STAGE = "start", "rewrite", "stage"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from symgraph.loop.ir import (
     Assign,
@@ -24,6 +23,7 @@ from symgraph.loop.ir import (
 )
 from symgraph.loop.text import show_expr
 from symgraph.loop.traverse import blocks, expressions, postorder, statements
+from symgraph.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from symgraph.config import config
@@ -13,6 +13,7 @@ from symgraph.ir.node import Node
 from symgraph.ir.resolve import Requirement
 from symgraph.lower.memory import Plan
 from symgraph.lower.program import Lowered
+from symgraph.records import dataclass
 from symgraph.trace.blame import blamed
 from symgraph.trace.missed import missed_of
 from symgraph.trace.parts import Source, parts_of

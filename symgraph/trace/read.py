@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,6 +21,7 @@ from symgraph.ir.origin import Line
 from symgraph.ir.parse import Reader
 from symgraph.ir.text import TYPED
 from symgraph.ir.tokens import Cursor
+from symgraph.records import dataclass
 from symgraph.trace.format import (
     FORMAT,
     KINDS,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from symgraph.ir.graph import toposort
 from symgraph.ir.node import Node
 from symgraph.ir.origin import Line
+from symgraph.records import dataclass, field
 from symgraph.rewrite.journal import Application, Journal
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from symgraph.ir.graph import Graph, toposort
 from symgraph.ir.node import Node, attr_key
 from symgraph.ir.origin import Line
+from symgraph.records import dataclass, field
 from symgraph.rewrite.journal import Application, Journal
 from symgraph.trace.format import (
     REWRITE,

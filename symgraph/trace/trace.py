@@ -10,7 +10,7 @@ the graph after step n. Everything that shows a compilation is a function of thi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from symgraph.archive import Location
@@ -20,6 +20,7 @@ from symgraph.ir.graph import Graph
 from symgraph.ir.node import Node, add_name
 from symgraph.ir.origin import Line
 from symgraph.ir.text import checked_node
+from symgraph.records import dataclass, field
 from symgraph.trace.format import (
     REWRITE,
     Body,
