@@ -32,6 +32,7 @@ from symgraph.loop.ir import (
     View,
 )
 from symgraph.loop.traverse import can_fail, substitute
+from symgraph.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)
