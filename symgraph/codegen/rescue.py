@@ -53,14 +53,19 @@ def definition(function: Function) -> Definition:
     result = _TYPES[str(function.result.dtype)]
     params = (result, result, *(_TYPES[str(p.dtype)] for p in function.params))
     name = llvm_name(function)
-    numbers = encode(function)
-    values = ", ".join(f"i64 {n}" for n in numbers)
-    code = f"@{CODE}{function.name} = global [{len(numbers)} x i64] [{values}], align 64"
+    code = program(function)
     lanes = LANES[function.result.dtype.itemsize]
     forms = tuple(_vector(function, result, params, n) for n in lanes)
     attributes = f"{vector_names(name, len(params), lanes)} {PURE}"
     text = _scalar(function, result, params, attributes)
     return Definition(name, result, params, code, forms, text)
+
+
+def program(function: Function) -> str:
+    """The global that the interpreter reads; its first number counts lanes."""
+    numbers = encode(function)
+    values = ", ".join(f"i64 {n}" for n in numbers)
+    return f"@{CODE}{function.name} = global [{len(numbers)} x i64] [{values}], align 64"
 
 
 def vector_names(name: str, count: int, lanes: tuple[int, ...]) -> str:
@@ -74,14 +79,14 @@ def _scalar(function: Function, result: str, params: tuple[str, ...], attributes
     lines = [
         f"define internal {result} @{llvm_name(function)}({arguments}) {attributes} {{",
         "entry:",
-        *_room(len(params) - 2, 1),
+        *room(len(params) - 2, 1),
         f"  %sure = fcmp ole {result} %a1, 0.0",
         "  br i1 %sure, label %done, label %slow",
         "done:",
         f"  ret {result} %a0",
         "slow:",
         *_filled(params, 1),
-        *_call(function, 1, "1"),
+        *interpreted(function, 1, "1"),
         *_given(result, "double"),
         f"  ret {result} %given",
         "}",
@@ -101,7 +106,7 @@ def _vector(function: Function, result: str, params: tuple[str, ...], lanes: int
     lines = [
         f"define weak_odr {vector} @{name}({arguments}) {PURE} {{",
         "entry:",
-        *_room(len(params) - 2, lanes),
+        *room(len(params) - 2, lanes),
         f"  %unsure = fcmp ugt {vector} %a1, zeroinitializer",
         f"  %bits = bitcast <{lanes} x i1> %unsure to i{lanes}",
         f"  %sure = icmp eq i{lanes} %bits, 0",
@@ -111,7 +116,7 @@ def _vector(function: Function, result: str, params: tuple[str, ...], lanes: int
         "slow:",
         f"  %mask = zext i{lanes} %bits to i64",
         *_filled(params, lanes),
-        *_call(function, lanes, "%mask"),
+        *interpreted(function, lanes, "%mask"),
         *_given(vector, wide),
         f"  ret {vector} %given",
         "}",
@@ -119,7 +124,8 @@ def _vector(function: Function, result: str, params: tuple[str, ...], lanes: int
     return "\n".join(lines)
 
 
-def _call(function: Function, lanes: int, mask: str) -> list[str]:
+def interpreted(function: Function, lanes: int, mask: str) -> list[str]:
+    """The call of the interpreter for the lanes of a mask."""
     code = f"@{CODE}{function.name}"
     return [
         f"  %interpreter = load ptr, ptr @{CELL}",
@@ -127,7 +133,8 @@ def _call(function: Function, lanes: int, mask: str) -> list[str]:
     ]
 
 
-def _room(count: int, lanes: int) -> list[str]:
+def room(count: int, lanes: int) -> list[str]:
+    """Places for the arguments and the results of some lanes."""
     return [
         f"  %args = alloca [{max(count, 1) * lanes} x double], align 64",
         f"  %out = alloca [{lanes} x double], align 64",

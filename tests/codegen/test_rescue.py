@@ -156,3 +156,28 @@ def test_wrong_arguments_are_refused() -> None:
     )  # fmt: skip
     with pytest.raises(VerifyError, match="slow takes"):
         verify_kernel(wrong)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("lanes", [1, 32])
+def test_float32_goes_on_to_double_double_where_float64_cancels_too(name: str, lanes: int) -> None:
+    """9 x**4 - y**4 + 2 y**2, of which 17 digits cancel at Rump's point."""
+    x, y = var("x", "float32"), var("y", "float32")
+    xx, yy = mul(x, x), mul(y, y)
+    value = sub(mul(const(9.0, "float32"), mul(xx, xx)), mul(yy, sub(yy, const(2.0, "float32"))))
+    function = Function("slow", (x, y), (), value)
+    a, b, c = (buffer(n, "float32", "n") for n in "abc")
+    guarded = Word("slow", (value, mul(yy, yy), x, y), np.dtype("float32"))
+    lets = (Let("x", load(a, "i")), Let("y", load(b, "i")))
+    body = (For("i", i64("n"), (*lets, Store("c", (i64("i"),), guarded)), "vector"),)
+    made = Kernel("k", (a, b, c), ("n",), frozenset(["c"]), body, functions=(function,))
+    call = Call("k", ("a", "b", "c"), (i64("n"),))
+    program = Program(made.buffers[:2], made.buffers[2:], (), ("n",), (call,), (made,))
+    verify_program(program)
+    code = backend(name).compile(program)
+    xs, ys = (np.full(lanes, v, np.float32) for v in (10864.0, 18817.0))
+    out = np.zeros(lanes, np.float32)
+    assert code.call([v.ctypes.data for v in (xs, ys, out)], [lanes])[0] == 0
+    assert np.array_equal(out, np.ones(lanes, np.float32))
+    if name != "interp":
+        assert code.counts() == {"slow": lanes}
