@@ -209,8 +209,10 @@ def _size(node: Node) -> int:
 def difference_of_squares(node: Node) -> Node | None:
     """x*x - y*y --> (x - y) * (x + y); x**3 - y**3 --> (x - y) * (x*x + x*y + y*y)."""
     parts = t.terms(node)
-    if len(parts) != 2 or any(p is None for _, p in parts):
+    if len(parts) != 2:
         return None
+    if any(p is None for _, p in parts):
+        return _square_less_number(parts, node)
     (c, a), (d, b) = ((s * t.factors(p)[0], _monic(p)) for s, p in parts if p is not None)
     if c * d >= 0:
         return None
@@ -226,6 +228,21 @@ def difference_of_squares(node: Node) -> Node | None:
         )
         return t.mul([t.add([first, second]), rest])
     return None
+
+
+def _square_less_number(parts: tuple[t.Term, ...], node: Node) -> Node | None:
+    """1 - x*x --> (1 - x) * (1 + x), for leaves and other numbers that are squares."""
+    (c, a), (d, b) = parts
+    part, root = (a, exact_root(abs(d))) if b is None else (b, exact_root(abs(c)))
+    if part is None or root is None or c * d >= 0:
+        return None
+    whole = _root(abs(c if b is None else d), part, 2)
+    if whole is None:
+        return None
+    first, second = (whole, number(root, node.tensor.dtype))
+    if (c > 0) != (b is None):
+        first, second = second, first
+    return t.mul([t.sub(first, second), t.plus(first, second)])
 
 
 def _monic(node: Node) -> Node:

@@ -24,6 +24,7 @@ class _Memo(threading.local):
     def __init__(self) -> None:
         self.expanded: dict[Node, Expanded | None] = {}
         self.atoms: dict[int, Node] = {}
+        self.sizes: dict[int, int] = {}  # |x| --> x, whose squares are the same
 
 
 _memo = _Memo()
@@ -33,6 +34,7 @@ def forget() -> None:
     """Drop what is remembered for this thread."""
     _memo.expanded.clear()
     _memo.atoms.clear()
+    _memo.sizes.clear()
 
 
 def expand(node: Node, depth: int = 0) -> Expanded | None:
@@ -42,8 +44,15 @@ def expand(node: Node, depth: int = 0) -> Expanded | None:
     return _memo.expanded[node]
 
 
-def _atom(node: Node) -> Expanded:
+def _remember(node: Node) -> None:
     _memo.atoms[node.number] = node
+    if node.op.name == "abs" and t.family(node.inputs[0]) not in ("+", "*"):
+        _memo.atoms[node.inputs[0].number] = node.inputs[0]
+        _memo.sizes[node.number] = node.inputs[0].number
+
+
+def _atom(node: Node) -> Expanded:
+    _remember(node)
     return {((node.number, 1),): Fraction(1)}, Fraction(1)
 
 
@@ -59,12 +68,14 @@ def _expand(node: Node, depth: int) -> Expanded | None:
     out: Polynomial = {(): scale}
     norm = abs(scale)
     for base, exponent in found:
+        if base.op.name == "abs" and exponent % 2 == 0:
+            base = base.inputs[0]
         if exponent > 0 and t.family(base) == "+" and exponent <= 6:
             inner, times = expand(base, depth + 1), exponent
             if inner is None:
                 return None
         else:
-            _memo.atoms[base.number] = base
+            _remember(base)
             inner, times = ({((base.number, exponent),): Fraction(1)}, Fraction(1)), 1
         for _ in range(times):
             out, norm = _product(out, inner[0]), norm * inner[1]
@@ -102,6 +113,9 @@ def _merged(left: Monomial, right: Monomial) -> Monomial:
     exponents = dict(left)
     for atom, exponent in right:
         exponents[atom] = exponents.get(atom, 0) + exponent
+    for atom, base in _memo.sizes.items():
+        if exponents.get(atom, 1) % 2 == 0:
+            exponents[base] = exponents.get(base, 0) + exponents.pop(atom)
     return tuple(sorted((a, e) for a, e in exponents.items() if e))
 
 

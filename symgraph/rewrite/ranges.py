@@ -125,6 +125,29 @@ def product_in_range(node: Node) -> Node | None:
     )
 
 
+@rule.compute(
+    "cbrt",
+    early=True,
+    lifts=False,
+    why="a product overflows or underflows where its cube root does not",
+    source="identity; cube roots keep their sign",
+    changes="finite where an intermediate overflowed, not 0 where one underflowed",
+)
+def cube_root_in_range(node: Node) -> Node | None:
+    """cbrt(x / y) --> cbrt(x) / cbrt(y)."""
+    inner = node.inputs[0]
+    if inner.tensor.dtype.itemsize not in RANGE or not escapes(inner, "cbrt"):
+        return None
+    scale, found = t.factors(inner)
+    if not scale or any(b.op.name == "exp" for b, _ in found):
+        return None
+    sign = 1 if scale > 0 else -1
+    root = number(abs(float(scale)) ** (1 / 3) * sign, node.tensor.dtype)
+    parts = [(call("cbrt", b), e) for b, e in found]
+    made = t.from_factors(Fraction(1), parts, node.tensor.dtype)
+    return made if scale == 1 else call("multiply", made, root)
+
+
 def of_few(row: Rule) -> Rule:
     """The row for arrays whose length is known and small: elsewhere its code costs too much.
 
@@ -138,5 +161,5 @@ def of_few(row: Rule) -> Rule:
     return replace(row, rhs=only)
 
 
-RANGES: tuple[Rule, ...] = (product_in_range,)
-RANGES_OF_FEW: tuple[Rule, ...] = tuple(of_few(r) for r in RANGES)
+RANGES: tuple[Rule, ...] = (product_in_range, cube_root_in_range)
+RANGES_OF_FEW: tuple[Rule, ...] = (of_few(product_in_range), cube_root_in_range)

@@ -24,6 +24,7 @@ from symgraph.rewrite.roots import ROOT_RULES
 from symgraph.rewrite.rule import Rule, rule
 from symgraph.rewrite.series import SERIES
 from symgraph.rewrite.tails import TAILS
+from symgraph.rewrite.weights import WEIGHTS
 
 x, y = holes("x y")
 abs_, cos, cosh, erf, erfc, erfcx, exp, expm1, gamma, gammaln, less, log = ops(
@@ -291,6 +292,7 @@ STABILIZE: tuple[Rule, ...] = (
     *ANGLES,
     *NEARBY_RULES,
     *ROOT_RULES,
+    *WEIGHTS,
     *FACTOR,
     *SERIES,
     *ASYMPTOTICS,

@@ -57,6 +57,14 @@ HALF_PI, QUARTER_PI = 1.5707963267948966, 0.7853981633974483
 ROOT_TWO = 1.4142135623730951
 
 COMPUTED: dict[str, Example] = {
+    "interpolation": Example(
+        lambda x, y, z: x + (y - z) * (2 - x) / (1 - z),
+        {"x": (1e3, 1e9), "y": (-2, 3), "z": (1e3, 1e9)},
+    ),
+    "near exponentials": Example(
+        lambda x, y, z: (1 + 1 / x) * exp(-(1 - x) * y) - (1 / x - 1) * exp(-(1 + x) * y),
+        {"x": (1e-3, 0.9), "y": (0.1, 3)},
+    ),
     "like terms": Example(lambda x, y, z: 2 * x + y - x),
     "like factors": Example(lambda x, y, z: exp(x + y) * exp(-x), {"x": (-700, 700), "y": (-9, 9)}),
     "numbers together": Example(lambda x, y, z: x * 3 / 3),
