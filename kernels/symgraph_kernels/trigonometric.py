@@ -32,13 +32,13 @@ def near(s: Any, x: Value) -> Reduced:
     return y, s.fma(n, third, s.fma(n, second, r - y)), n
 
 
-def huge(s: Any, x: Value) -> Reduced:
-    """The same in float64 for |x| >= 2**30; n is only right modulo 4."""
+def huge(s: Any, x: Value, more: Value = 0, table: tuple[float, ...] = TWO_OVER_PI) -> Reduced:
+    """The same in float64 for |x| 2**more >= 2**30, `more` an integer; n is only right modulo 4."""
     i = s.bits(s.abs(x))
-    q = ((i >> 52) - 1075) >> 5  # M = x 2**(-32 q) is an integer, since 4 * M must vanish
+    q = ((i >> 52) - 1075 + more) >> 5  # M = x 2**(-32 q) is an integer, since 4 * M must vanish
     q = s.select(q > 0, q, 0)
-    scaled = s.from_bits(s.bits(x) - (q << 57))
-    parts = [product(s, scaled, s.lookup(TWO_OVER_PI, (q << 2) + j)) for j in range(4)]
+    scaled = s.from_bits(s.bits(x) - (((q << 5) - more) << 52))
+    parts = [product(s, scaled, s.lookup(table, (q << 2) + j)) for j in range(4)]
     quarter, total, lows = None, None, []
     for term in (parts[0][0], parts[0][1], parts[1][0]):
         whole = s.rint(term)

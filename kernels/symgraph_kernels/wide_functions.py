@@ -13,7 +13,7 @@ from fractions import Fraction
 from math import factorial
 from typing import Any
 
-from symgraph_kernels import logarithm, roots, trigonometric
+from symgraph_kernels import logarithm, roots, trigonometric, twooverpi
 from symgraph_kernels.inverse import atan2 as short_atan2
 from symgraph_kernels.wide import (
     HALF,
@@ -186,14 +186,18 @@ def log10(w: Any, a: Wide) -> Wide:
 # Trigonometric functions -------------------------------------------------------------------------
 
 
+FARTHEST = 3000.0  # exponent of an argument whose digits of 2/pi are in the table
+WHOLE, WHOLE_BITS = 6755399441055744.0, 0x4338000000000000  # float + WHOLE has its integer in bits
+
+
 def _quarter_turns(w: Any, a: Wide) -> tuple[Wide, Value]:
     """(r, n): a = n pi/2 + r, |r| <= pi/4 or so; n is right modulo 4.
 
     Each word is reduced by itself: the low one may be far beyond a turn too.
     """
     s = w.s
-    high, turns = _reduced(w, drop(s, Wide(a.high, 0.0, a.exponent)))
-    low, more = _reduced(w, drop(s, Wide(a.low, 0.0, a.exponent)))
+    high, turns = _reduced(w, Wide(a.high, 0.0, a.exponent))
+    low, more = _reduced(w, normal(s, a.low, 0.0, a.exponent))
     total = w.add(high, low)
     last = s.rint(drop(s, total) * 0.6366197723675814)
     k = lift(s, last)
@@ -201,15 +205,17 @@ def _quarter_turns(w: Any, a: Wide) -> tuple[Wide, Value]:
     return r, turns - 4.0 * s.rint(turns * 0.25) + more + last
 
 
-def _reduced(w: Any, x: Value) -> tuple[Wide, Value]:
-    """The same of a float64; tiny ones are left as they are."""
+def _reduced(w: Any, x: Wide) -> tuple[Wide, Value]:
+    """The same of one word with its exponent; tiny ones are left as they are."""
     s = w.s
-    beyond = (s.abs(x) >= trigonometric.LIMIT[0]) & (s.abs(x) < INF)
-    near = s.select(s.abs(x) < trigonometric.LIMIT[0], x, 0.0)
+    beyond = (x.exponent >= 30.0) & (x.exponent <= FARTHEST)
+    near = drop(s, Wide(s.select(beyond, 0.0, x.high), 0.0, s.select(beyond, 0.0, x.exponent)))
     n = s.rint(near * 0.6366197723675814)
     k = lift(s, n)
     r = w.sub(w.sub(lift(s, near), w.mul(k, HALF_PI)), w.mul(k, HALF_PI_REST))
-    y, c, turns = trigonometric.huge(s, s.select(beyond, x, trigonometric.LIMIT[0]))
+    high, exponent = s.select(beyond, x.high, 1.0), s.select(beyond, x.exponent, 30.0)
+    whole = s.bits(exponent + WHOLE) - WHOLE_BITS
+    y, c, turns = trigonometric.huge(s, high, whole, twooverpi.WIDE)
     return pick(s, beyond, normal(s, y, c, 0.0), r), s.select(beyond, turns, n)
 
 
@@ -237,9 +243,9 @@ def _circular(w: Any, a: Wide, shift: float) -> Wide:
     odd, negative = s.quadrant(n + shift)
     found = pick(s, odd, w.cosine(r), w.sine(r))
     found = pick(s, negative, neg(w, found), found)
-    x = drop(s, a)
-    invalid = x - x  # NaN for infinities, and for what is beyond the range of float64
-    return pick(s, invalid == 0.0, found, Wide(invalid, 0.0, 0.0))
+    nan = (a.high - a.high) / (a.high - a.high)
+    valid = (s.abs(a.high) < INF) & (a.exponent <= FARTHEST)
+    return pick(s, valid, found, Wide(nan, 0.0, 0.0))
 
 
 def sin(w: Any, a: Wide) -> Wide:

@@ -9,10 +9,12 @@ from typing import Any
 from symgraph.ir.dtype import FLOAT64
 from symgraph.ir.graph import Graph, toposort
 from symgraph.ir.node import Node
-from symgraph.loop.ir import Expr, Function, Let, Var
+from symgraph.loop.ir import Const, Expr, Function, Let, Var
 from symgraph.loop.text import show_function
 from symgraph.lower.stage import Scalars
 from symgraph.lower.words import SizeNames, WordBuilder
+
+MOST_FACTORS = 16  # of a whole power that is written as a product
 
 
 def function_of(body: Graph) -> Function:
@@ -77,5 +79,19 @@ def _product(
     return getattr(s, then)(found) if then else found
 
 
-FORMS: Mapping[str, Callable[..., Any]] = {"scaled_product": _product}
+def _power(s: Any, x: Any, y: Any) -> Any:
+    """Whole powers as products, which keep what is exact."""
+    power = float(y.value) if isinstance(y, Const) else 0.0
+    if not (power.is_integer() and 2 <= power <= MOST_FACTORS):
+        return s.pow(x, y)
+    found, square, rest = None, x, int(power)
+    while rest:
+        if rest & 1:
+            found = square if found is None else s.mul(found, square)
+        rest >>= 1
+        square = s.mul(square, square) if rest else square
+    return found
+
+
+FORMS: Mapping[str, Callable[..., Any]] = {"scaled_product": _product, "pow": _power}
 """Elements that read otherwise in double-double than in floats."""

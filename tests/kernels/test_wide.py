@@ -130,3 +130,18 @@ def test_both_words_of_an_angle_count() -> None:
         pairs = zip(big, small, strict=True)
         wanted = [float(mp.cos(mp.mpf(float(a)) + mp.mpf(float(b)))) for a, b in pairs]
     np.testing.assert_allclose(found, wanted, rtol=4e-16)
+
+
+def test_the_sine_of_a_product_beyond_float64() -> None:
+    x, y = np.array([1e200, -3e307, 1.5e300]), np.array([1e150, 7e300, 1e-290])
+    found = drop(evaluate("sin", evaluate("mul", lift(x), lift(y))))
+    with mp.workprec(5000):
+        wanted = [
+            float(mp.sin(mp.mpf(float(a)) * mp.mpf(float(b)))) for a, b in zip(x, y, strict=True)
+        ]
+    np.testing.assert_allclose(found, wanted, rtol=2.3e-16)
+
+
+def test_the_sine_of_what_has_too_many_digits_is_nan() -> None:
+    huge = evaluate("mul", lift(np.array([1e300])), lift(np.array([1e300])))
+    assert np.isnan(drop(evaluate("sin", evaluate("mul", huge, huge)))).all()

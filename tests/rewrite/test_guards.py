@@ -190,3 +190,9 @@ def test_guarding_twice_is_guarding_once() -> None:
     once = guard(((x * y - y * y).node,), "high")
     assert len(guards_in(once)) == 1
     assert guard(once, "high") == once
+
+
+def test_whole_powers_are_exact_products_where_in_doubt() -> None:
+    x, y = sg.vector("x"), sg.vector("y")
+    f = sg.function([x, y], 9 * x**4 - y * y * (y * y - 2))  # Rump 1983: 17 digits cancel
+    assert f(np.full(3, 10864.0), np.full(3, 18817.0)).tolist() == [1.0] * 3
