@@ -40,6 +40,8 @@ SHORT = 32  # turns: up to there unrolling makes a loop disappear
 INTERLEAVED = ((8, 4), (40, 2))  # (most instructions of a body, vectors a turn)
 MASKED = 6  # vectors: a loop of fewer has no scalar turns at its end but a mask
 FUNCTION = 20  # instructions of an elementary function, about
+MOST_STRIDED = 4  # float operations of a loop that is worth no gather
+_EIGHT_TURNS = '!"llvm.loop.unroll.count", i32 8'
 _FOLDS = frozenset(["add", "mul", "minimum", "maximum"])
 _UPDATES = frozenset(["add", "mul"])
 _SCALAR = frozenset(["floordiv", "mod", "pow", "nextafter", "fmin", "fmax", "mulhi"])
@@ -54,6 +56,8 @@ def loop_note(loop: For, module: Module, is_inlined: bool) -> str:
     if any(isinstance(s, For | While) for s in inner):
         return ""
     roots = [x for s in inner for x in expressions(s)]
+    if _is_strided(loop, inner, roots):
+        return module.loop_note('!"llvm.loop.vectorize.enable", i1 false', _EIGHT_TURNS)
     turns = int(loop.extent.value.real) if isinstance(loop.extent, Const) else None
     lanes = _lanes(roots)
     may_set = is_inlined and loop.kind == "vector" and _is_plain(loop, inner, roots)
@@ -87,6 +91,21 @@ def serial_note(loop: For, module: Module) -> str:
         if isinstance(copied, Store) and isinstance(copied.value, Load):
             return module.loop_note('!"llvm.loop.vectorize.enable", i1 false')
     return ""
+
+
+def _is_strided(loop: For, inner: list[Stmt], roots: list[Expr]) -> bool:
+    """Does a loop of next to no arithmetic read a column? LLVM would gather, which is slower."""
+    nodes = list(postorder(*roots))
+    columns = (
+        x
+        for x in nodes
+        if isinstance(x, Load)
+        and _mentions(x.index[:-1], loop.var, inner)
+        and not _mentions(x.index[-1:], loop.var, inner)
+    )
+    if not any(True for _ in columns):
+        return False
+    return sum(isinstance(x, Word) and x.dtype.kind == "f" for x in nodes) <= MOST_STRIDED
 
 
 def _lanes(roots: list[Expr]) -> int:

@@ -23,6 +23,7 @@ from symgraph.lower.rows import accesses, with_rows
 from symgraph.lower.schedule import Schedule
 from symgraph.lower.stage import Stage, Storage
 from symgraph.lower.tiles import tiled
+from symgraph.lower.turned import with_tiles
 from symgraph.lower.words import WordBuilder
 from symgraph.records import dataclass
 
@@ -83,6 +84,8 @@ def _written(found: Item | Run, lowering: Lowering) -> Sequence[Step]:
         return found.steps
     stages = found.stages
     statements = chunked(list(found.statements), _Partials(lowering, stages[-1].node))
+    if lowering.schedule.most_chunks > 1:
+        statements = with_tiles(statements, lowering.b)
     if lowering.schedule.sum_blocks:
         statements = in_blocks(statements, lowering.b)
     statements = lowering.in_lanes(statements)

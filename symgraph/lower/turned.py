@@ -1,0 +1,126 @@
+"""Copies with axes exchanged, in tiles: each line of memory is read once, not once per element.
+
+    for i: for j: y[i, j] = x[j, i]
+    --> for tiles of i, of j: for i in tile: for j in tile: y[i, j] = x[j, i]
+
+A tile of i is a line of x, which stays in the first cache while the tile of j goes through it; what
+is written is in order within a tile. It works on loops whose turns are independent, whatever they
+compute: a sum of a matrix and its transpose as well as a permutation of axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from symgraph.ir.dtype import INT64
+from symgraph.loop.ir import Const, Expr, For, Let, Load, Stmt, Store, Var
+from symgraph.loop.traverse import expressions, postorder
+from symgraph.lower.schedule import guess_extent
+from symgraph.lower.words import WordBuilder
+
+LINE = 64  # bytes of a line of memory
+COLUMNS = 32  # lines of a tile: few enough for one set of a cache where they all fall into it
+LEAST = 64  # turns of both loops: smaller matrices stay in a cache
+
+
+def with_tiles(statements: Iterable[Stmt], b: WordBuilder) -> list[Stmt]:
+    """Statements whose outermost loops read lines of memory once."""
+    return [_tiled(s, b) if isinstance(s, For) else s for s in statements]
+
+
+def _tiled(loop: For, b: WordBuilder) -> For:
+    nest, body = _nest(loop)
+    if len(nest) < 2 or not _is_independent(nest, body):
+        return loop
+    inner = nest[-1]
+    found = [x for s in body for e in expressions(s) for x in postorder(e) if isinstance(x, Load)]
+    strided = [x for x in found if _row_of(x, nest) is not None]
+    if not strided or guess_extent(inner.extent) < LEAST:
+        return loop
+    outer = _row_of(strided[0], nest)
+    assert outer is not None
+    if guess_extent(outer.extent) < LEAST:
+        return loop
+    others = [s for s in nest if s is not outer and s is not inner]
+    width = LINE // strided[0].dtype.itemsize
+    return _written(others, (outer, width), (inner, COLUMNS), body, b)
+
+
+def _nest(loop: For) -> tuple[list[For], tuple[Stmt, ...]]:
+    """Loops that contain nothing but the next one, and what is in the last."""
+    nest = [loop]
+    while len(nest[-1].body) == 1 and isinstance(nest[-1].body[0], For):
+        nest.append(nest[-1].body[0])
+    return nest, nest[-1].body
+
+
+def _is_independent(nest: Sequence[For], body: tuple[Stmt, ...]) -> bool:
+    """Does each turn of all loops compute elements of its own, from what is not written here?"""
+    if not all(isinstance(s, Let | Store) for s in body):
+        return False
+    if any(s.kind == "serial" for s in nest) or not all(_is_fixed(s, nest) for s in nest):
+        return False
+    written = {s.buffer for s in body if isinstance(s, Store)}
+    loads = (x for s in body for e in expressions(s) for x in postorder(e) if isinstance(x, Load))
+    if any(x.buffer in written for x in loads):
+        return False
+    wanted = {s.var for s in nest}
+    return all(
+        wanted <= {x.name for e in s.index for x in postorder(e) if isinstance(x, Var)}
+        for s in body
+        if isinstance(s, Store)
+    )
+
+
+def _is_fixed(loop: For, nest: Sequence[For]) -> bool:
+    """Is a loop's extent the same in all turns of those around it?"""
+    names = {s.var for s in nest}
+    return not any(
+        isinstance(x, Load) or (isinstance(x, Var) and x.name in names)
+        for x in postorder(loop.extent)
+    )
+
+
+def _row_of(x: Load, nest: Sequence[For]) -> For | None:
+    """The loop along whose turns an element's neighbours lie, where that is not the innermost."""
+    if len(x.index) < 2:
+        return None
+    last, inner = x.index[-1], nest[-1].var
+    if not isinstance(last, Var) or not any(_mentions(i, inner) for i in x.index[:-1]):
+        return None
+    return next((s for s in nest[:-1] if s.var == last.name), None)
+
+
+def _mentions(x: Expr, name: str) -> bool:
+    return any(isinstance(e, Var) and e.name == name for e in postorder(x))
+
+
+def _written(
+    others: Sequence[For],
+    outer: tuple[For, int],
+    inner: tuple[For, int],
+    body: tuple[Stmt, ...],
+    b: WordBuilder,
+) -> For:
+    """Loops over tiles, and those inside a tile."""
+    made: tuple[Stmt, ...] = body
+    for loop, width in (inner, outer):
+        turn, first = (b.var(f"{x}_{loop.var}") for x in ("j", "first"))
+        index = Let(loop.var, b.add(first, turn))
+        left = b.word("minimum", (b.const(width), b.sub(loop.extent, first)), INT64)
+        made = (For(f"j_{loop.var}", left, (index, *made), "parallel"),)
+    for loop, width in (inner, outer):
+        start = Let(f"first_{loop.var}", b.mul(b.var(f"c_{loop.var}"), width))
+        count = _tiles(loop.extent, width, b)
+        made = (For(f"c_{loop.var}", count, (start, *made), "parallel"),)
+    for loop in reversed(others):
+        made = (For(loop.var, loop.extent, made, "parallel"),)
+    (found,) = made
+    assert isinstance(found, For)
+    return found
+
+
+def _tiles(extent: Expr, width: int, b: WordBuilder) -> Expr:
+    if isinstance(extent, Const):
+        return b.const(-(-int(extent.value.real) // width))
+    return b.word("floordiv", (b.add(extent, width - 1), b.const(width)), INT64)

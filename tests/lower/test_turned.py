@@ -1,0 +1,63 @@
+"""Copies with axes exchanged go through memory in tiles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import symgraph as sg
+
+
+def compiled(formula, *shapes: tuple[int, ...], dtype: str = "float32") -> sg.Function:
+    inputs = [sg.tensor(f"x{k}", dtype=dtype, shape=shape) for k, shape in enumerate(shapes)]
+    return sg.function(inputs, formula(*inputs))
+
+
+def has_tiles(f: sg.Function) -> bool:
+    return any("j_i" in kernel.source for kernel in f.kernels)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int8"])
+@pytest.mark.parametrize("shape", [(64, 64), (65, 131), (300, 97), (1000, 64)])
+def test_transposes_of_any_size(dtype: str, shape: tuple[int, int], rng) -> None:
+    f = compiled(lambda x: x.T, shape, dtype=dtype)
+    x = (rng.normal(size=shape) * 50).astype(dtype)
+    np.testing.assert_array_equal(f(x), x.T)
+    assert has_tiles(f)
+
+
+@pytest.mark.parametrize("axes", [(2, 1, 0), (0, 2, 1), (1, 2, 0), (2, 0, 1)])
+def test_permutations_of_three_axes(axes: tuple[int, ...], rng) -> None:
+    shape = (70, 3, 129)
+    f = compiled(lambda x: sg.permute_dims(x, axes) * 2 + 1, shape)
+    x = rng.normal(size=shape).astype("float32")
+    np.testing.assert_array_equal(f(x), x.transpose(axes) * 2 + 1)
+
+
+def test_a_matrix_and_its_transpose(rng) -> None:
+    f = compiled(lambda x, y: sg.exp(-x) * x.T + y, (130, 130), (130, 130))
+    x, y = (rng.normal(size=(130, 130)).astype("float32") for _ in range(2))
+    np.testing.assert_allclose(f(x, y), np.exp(-x) * x.T + y, rtol=1e-5, atol=1e-6)
+    assert has_tiles(f)
+
+
+def test_lengths_that_are_not_known(rng) -> None:
+    x = sg.tensor("x", dtype="float64", shape=(None, None))
+    f = sg.function([x], x.T + 1)
+    for shape in ((70, 90), (0, 5), (1, 300), (129, 64)):
+        value = rng.normal(size=shape)
+        np.testing.assert_array_equal(f(value), value.T + 1)
+
+
+@pytest.mark.parametrize("shape", [(64, 3), (5, 200)])
+def test_short_rows_and_columns_have_no_tiles(shape: tuple[int, int], rng) -> None:
+    f = compiled(lambda x: x.T * 2, shape)
+    x = rng.normal(size=shape).astype("float32")
+    np.testing.assert_array_equal(f(x), x.T * 2)
+    assert not has_tiles(f)
+
+
+def test_sums_of_columns_are_as_they_were(rng) -> None:
+    f = compiled(lambda x: sg.sum(x.T, axis=0), (100, 200), dtype="float64")
+    x = rng.normal(size=(100, 200))
+    np.testing.assert_allclose(f(x), x.sum(axis=1), atol=1e-12)
