@@ -81,7 +81,8 @@ class Executable:
         """Time every step of the program on given arrays, with the backend named ``how``."""
         arena = np.empty(layout.nbytes + ALIGNMENT, "uint8")
         pointers = _pointers(arrays, results, arena, layout)
-        made = {name: node.lines for name, node in self.lowered.sources.items()}
+        held = {**self.lowered.notes.locals, **self.lowered.sources}
+        made = {k: node.lines for k, node in held.items() if node.op.kind != "leaf"}
         return profile(self.lowered.program, how, pointers, layout.sizes, turns, made)
 
     def run_on_device(

@@ -29,7 +29,9 @@ from symgraph.loop.ir import (
     View,
 )
 from symgraph.loop.traverse import steps_of
-from symgraph.records import dataclass
+from symgraph.records import dataclass, field
+from symgraph.trace.cost import dim_of
+from symgraph.trace.shares import line_shares
 from symgraph.trace.steps import step_cost
 
 NAMING = (View, Bind)  # steps that name memory and sizes, and compute nothing
@@ -41,6 +43,7 @@ class Row:
     """One step: its name, least time in nanoseconds, share of all, and the user's lines.
 
     ``nbytes``, ``flops``: what it has to move and compute, counted on its loops (``trace.cost``).
+    ``parts``: of its time, by line, as its statements have it (``trace.shares``).
     """
 
     name: str
@@ -49,6 +52,12 @@ class Row:
     lines: tuple[Line, ...]
     nbytes: int = 0
     flops: int = 0
+    parts: Mapping[Line, float] = field(default_factory=dict)
+
+    def by_line(self) -> dict[Line, float]:
+        """Parts of 1 by line; the same for all where its statements do not tell."""
+        even = 1 / max(1, len(self.lines))
+        return dict(self.parts) or dict.fromkeys(self.lines, even)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +72,11 @@ class Profile:
         return sum(r.elapsed_ns for r in self.rows)
 
     def by_line(self) -> dict[Line, int]:
-        """Nanoseconds per user line; the time of a step is shared evenly among its lines."""
+        """Nanoseconds per user line; a step is shared among lines by what is done for each."""
         found: dict[Line, int] = {}
         for row in self.rows:
-            for line in row.lines:
-                found[line] = found.get(line, 0) + row.elapsed_ns // len(row.lines)
+            for line, part in row.by_line().items():
+                found[line] = found.get(line, 0) + round(part * row.elapsed_ns)
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
@@ -88,7 +97,7 @@ def profile(
 ) -> Profile:
     """Time every step of a program ``repeat`` times on given buffers.
 
-    ``made``: the user's lines of what a buffer holds, for steps that are no kernels.
+    ``made``: the user's lines of what a buffer or a local of a kernel holds.
     """
     timed = [(k, s) for k, s in enumerate(program.steps) if not isinstance(s, NAMING)]
     steps = [(s, _alone(program, k, generator)) for k, s in timed]
@@ -106,12 +115,27 @@ def profile(
     total = max(1, sum(best))
     timed_steps = zip((s for s, _ in steps), best, strict=True)
     known = dict(zip(program.sizes, sizes, strict=True))
-    return Profile(
-        tuple(
-            Row(_name(s), ns, ns / total, _lines(s, program, made), *step_cost(s, program, known))
-            for s, ns in timed_steps
-        )
-    )
+    rows = []
+    for s, ns in timed_steps:
+        lines, cost = _lines(s, program, made), step_cost(s, program, known)
+        rows.append(Row(_name(s), ns, ns / total, lines, *cost, _parts(s, program, made, known)))
+    return Profile(tuple(rows))
+
+
+def _parts(
+    step: Step,
+    program: Program,
+    made: Mapping[str, tuple[Line, ...]],
+    known: Mapping[str, int],
+) -> dict[Line, float]:
+    """What a call of a kernel does for each line; nothing for other steps."""
+    if not isinstance(step, Call):
+        return {}
+    (kernel,) = _used(step, program)
+    actual = dict(zip((b.name for b in kernel.buffers), step.buffers, strict=True))
+    lines = {**made, **{own: made.get(name, ()) for own, name in actual.items()}}
+    sizes = {n: dim_of(x, known) for n, x in zip(kernel.sizes, step.sizes, strict=True)}
+    return line_shares(kernel, {n: d for n, d in sizes.items() if isinstance(d, int)}, lines)
 
 
 def _alone(program: Program, k: int, generator: str) -> Compiled:

@@ -30,3 +30,16 @@ def test_profile_of_a_loop_is_one_step():
     last, _ = sg.scan(lambda s, a: (s @ a, None), sg.ones((2, 2)), x)
     found = sg.function([x], last).profile(np.ones((3, 2, 2)))
     assert "loop" in [r.name for r in found.rows]
+
+
+def test_time_of_a_kernel_belongs_to_the_lines_that_do_most(rng):
+    x = sg.matrix("x")
+    dear = sg.tanh(sg.exp(x) * sg.sin(x))
+    cheap = dear + 1.0
+    f = sg.function([x], cheap, mode=sg.Mode(accuracy="as-written"))  # no guards
+    found = f.profile(rng.normal(size=(50, 40)), repeat=2)
+    assert [len(r.parts) for r in found.rows] == [2]
+    by_line = found.by_line()
+    assert by_line[dear.node.lines[0]] > 5 * by_line[cheap.node.lines[0]]
+    assert set(by_line) == {dear.node.lines[0], cheap.node.lines[0]}
+    assert sum(by_line.values()) == pytest.approx(found.elapsed_ns, abs=2)

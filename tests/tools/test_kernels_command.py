@@ -8,6 +8,7 @@ import platform
 import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from symgraph.codegen.objects import optimized_assembly
 from symgraph.trace.loop_facts import inner_loops
 from symgraph.trace.provenance import coverage, source_lines
 from symgraph_tools.cli import main
+from symgraph_tools.limits import measure_limits
 from symgraph_tools.machine_code import read_assembly
 from tests.trace.workloads import WORKLOADS, build
 
@@ -283,3 +285,45 @@ def test_the_page_of_kernels_has_their_assembly(program):
     found = run("kernels", "program.py:f", "--html", "k.html")
     assert found.exit_code == 0, found.output
     assert "vector i" in (program / "k.html").read_text(encoding="utf-8")
+
+
+def test_a_profile_as_a_page_asks_for_nothing_and_shows_all(program):
+    assert run("profile", "program.py:g", "--dim", "rows=300", "-o", "p.html").exit_code == 0
+    text = (program / "p.html").read_text(encoding="utf-8")
+    assert "default-src 'none'" in text
+    assert not re.search(r"<script|https?://(?!www\.w3\.org/2000/svg)|src=|@import|url\(", text)
+    report = json.loads(run("profile", "program.py:g", "--dim", "rows=300", "--json").stdout)
+    for row in report["steps"]:
+        assert text.count(row["name"]) >= 2  # in the table, and in the picture of memory
+    assert "program.py:8" in text
+    assert "temporaries over time" in text
+    assert "rows = 300, columns = 64" in text
+    ElementTree.fromstring(text[text.index("<svg") : text.index("</svg>") + 6])
+
+
+def test_a_profile_adds_up_by_line_and_in_chrome(program):
+    report = json.loads(run("profile", "program.py:g", "--dim", "rows=300", "--json").stdout)
+    assert sum(x["us"] for x in report["lines"]) == pytest.approx(report["us"], rel=1e-6)
+    assert sum(x["bytes"] for x in report["lines"]) == pytest.approx(
+        sum(x["bytes"] for x in report["steps"]), rel=1e-3
+    )
+    assert all(x["of_limit"] > 0 for x in report["steps"] if x["bytes"])
+    events = json.loads(run("profile", "program.py:g", "--format", "chrome").stdout)["traceEvents"]
+    call = [e for e in events if e["ph"] == "X" and e["tid"] == 1]
+    memory = [e for e in events if e["ph"] == "C"]
+    assert [e["ts"] for e in memory[:-1]] == [e["ts"] for e in call]
+    assert memory[-1]["args"]["bytes"] == 0
+
+
+def test_limits_keep_the_best_that_was_measured(tmp_path):
+    with sg.config(cache_dir=str(tmp_path)):
+        first = measure_limits()
+        (path,) = tmp_path.glob("limits-*.json")
+        kept = {key: 10 * rate for key, rate in json.loads(path.read_text()).items()}
+        path.write_text(json.dumps(kept))
+        second = measure_limits()
+        path.write_text("[1, 2")
+        assert measure_limits().compute > 0
+    assert second.compute > 2 * first.compute
+    assert second.least_ns(10**6, 0) <= second.least_ns(10**6, 10**9)
+    assert second.share(0, 1000, 0) > 0

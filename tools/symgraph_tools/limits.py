@@ -1,44 +1,87 @@
-"""What this machine can do at most, measured here and now: bytes a second, operations a second."""
+"""What this machine can do at most: bytes a second by how much is touched, operations a second.
+
+Measured by the kernels of ``bench/limits.py`` in a quarter of a second, whenever it is asked for.
+A busy machine measures too little, so the best of what was ever measured is kept beside the
+compiled code, by processor and number of threads.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from time import perf_counter_ns
+from pathlib import Path
 
-import numpy as np
-
-COPIED = 2**26  # bytes of a copy: more than caches hold
-SIDE = 768  # of the matrices that are multiplied
-LEAST_REPEAT, MEASURED_NS = 5, 80_000_000
+SIZES_MB = (1, 4, 64)  # caches of a core, caches of all, memory
+SECONDS = 0.02  # for each of eight measurements
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bytes and operations a nanosecond, which are GB/s and GFLOP/s."""
+    """``bandwidths``: (bytes, GB/s) from few bytes to many; ``compute``: GFLOP/s."""
 
-    bandwidth: float
+    bandwidths: tuple[tuple[int, float], ...]
     compute: float
+
+    @property
+    def bandwidth(self) -> float:
+        """GB/s of memory."""
+        return self.bandwidths[-1][1]
+
+    def least_ns(self, nbytes: int, flops: int) -> float:
+        """The time that moving bytes or doing operations takes at least."""
+        fits = (rate for size, rate in self.bandwidths if size >= nbytes)
+        return max(nbytes / next(fits, self.bandwidth), flops / self.compute)
 
     def share(self, nbytes: int, flops: int, elapsed_ns: int) -> float:
         """The least time that bytes and operations need here, over the time that they took."""
-        return max(nbytes / self.bandwidth, flops / self.compute) / max(1, elapsed_ns)
+        return self.least_ns(nbytes, flops) / max(1, elapsed_ns)
 
 
-def measure_limits() -> Limits:
-    """By a copy of memory and a product of matrices, the best of a few; takes 0.2 s."""
-    source = np.ones(COPIED // 8)
-    target = np.empty_like(source)
-    a = np.ones((SIDE, SIDE))
-    copy_ns = _least(lambda: np.copyto(target, source))
-    product_ns = _least(lambda: a @ a)
-    return Limits(2 * COPIED / copy_ns, 2 * SIDE**3 / product_ns)
+def measure_limits(dtype: str = "float64", threads: int = 0) -> Limits:
+    """The best of now and before; operations on numbers of a dtype. ``threads``: 0 for all."""
+    from symgraph.runtime import cache
+
+    from .bench import limits
+
+    path = cache.folder() / f"limits-{_machine(threads)}.json"
+    found = {
+        f"{what} {key}": rate
+        for what, row in limits.measure(SECONDS, SIZES_MB).items()
+        for key, rate in row.items()
+    }
+    for key, rate in _read(path).items():
+        found[key] = max(rate, found.get(key, 0.0))
+    _write(path, found)
+    rates = [(n * 1_000_000, max(found[f"{w} {n}"] for w in ("read", "copy"))) for n in SIZES_MB]
+    return Limits(tuple(rates), found[f"multiply {dtype}"])
 
 
-def _least(function: Callable[[], object]) -> int:
-    times: list[int] = []
-    while len(times) < LEAST_REPEAT or sum(times) < MEASURED_NS:
-        start = perf_counter_ns()
-        function()
-        times.append(perf_counter_ns() - start)
-    return max(1, min(times))
+def _machine(threads: int) -> str:
+    """A name for the processor and the threads in use."""
+    from symgraph.codegen.processor import processor_key
+    from symgraph.runtime import pool
+
+    text = f"{processor_key()}|{threads or pool.processors()}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _read(path: Path) -> Mapping[str, float]:
+    """What was measured before; nothing where the file is not there, or no such file."""
+    try:
+        found = json.loads(path.read_bytes())
+        return {str(k): float(v) for k, v in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _write(path: Path, found: Mapping[str, float]) -> None:
+    """Keeps the limits, unless the folder cannot be written."""
+    aside = path.with_suffix(".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        aside.replace(path)
+    except OSError:
+        return

@@ -1,50 +1,87 @@
-"""A profile for people and programs: text, JSON, a Chrome trace, a picture of bars.
+"""A profile for people and programs: text, JSON, a Chrome trace (pictures: profile_page.py).
 
-All are functions of a ``Report``: steps with time, bytes, operations and share of what the machine
-can do; time by line; memory alive at each step; compile time by pass.
+All are functions of a ``Report``: steps and lines with time, bytes, operations and share of what
+the machine can do; memory alive at each step; compile time by pass.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from symgraph.ir.dim import Atom, DimLike, substitute
 from symgraph.ir.origin import Line
+from symgraph.printing.notes import nbytes
 from symgraph.runtime.profile import Profile
 from symgraph.trace.trace import Trace
 from symgraph.trace.wording import short_line
 
 from .limits import Limits
 
-BAR, ROW, LEFT = 520.0, 24.0, 230.0  # of the picture, in px
+UNTIMED = ("view ", "bind ")  # steps of a program that name memory and sizes, and compute nothing
+MOST_LINES = 12  # in the text
+SHORTEST = 10_000  # ns, of a part of compiling that is told
+
+
+@dataclass(frozen=True, slots=True)
+class LineRow:
+    """What all steps do for one line; ``least_ns``: what the machine needs for that at least."""
+
+    line: Line
+    elapsed_ns: float
+    nbytes: float
+    flops: float
+    least_ns: float
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a profile says, with the memory and compile times of its trace."""
+    """What a profile says, with the memory and compile times of its trace.
+
+    ``memory``: for each step of the program its text and the bytes of temporaries alive.
+    ``given``: bytes of arguments and results. ``sizes``: the lengths that were used, by name.
+    """
 
     name: str
     profile: Profile
     limits: Limits
-    memory: tuple[tuple[str, int], ...]  # step of the program, bytes of temporaries alive
+    memory: tuple[tuple[str, int], ...]
     compile_ns: tuple[tuple[str, int], ...]
+    given: int = 0
+    sizes: tuple[tuple[str, int], ...] = ()
 
     @property
     def peak(self) -> int:
-        """The most bytes alive."""
-        return max((nbytes for _, nbytes in self.memory), default=0)
+        """The most bytes of temporaries alive."""
+        return max((alive for _, alive in self.memory), default=0)
+
+    def lines(self) -> list[LineRow]:
+        """Lines of the program, by time."""
+        found: dict[Line, list[float]] = {}
+        for row in self.profile.rows:
+            least = self.limits.least_ns(row.nbytes, row.flops)
+            for line, part in row.by_line().items():
+                total = found.setdefault(line, [0.0] * 4)
+                for k, value in enumerate((row.elapsed_ns, row.nbytes, row.flops, least)):
+                    total[k] += part * value
+        return sorted((LineRow(x, *v) for x, v in found.items()), key=lambda r: -r.elapsed_ns)
 
 
 def make_report(
     trace: Trace, profile: Profile, limits: Limits, sizes: Mapping[Atom, int]
 ) -> Report:
     """A report of a profile."""
+    ends = [b for b in trace.parts.buffers if b.role != "temporary"]
     return Report(
-        trace.name, profile, limits, tuple(_memory(trace, sizes)), tuple(compile_times(trace))
+        trace.name,
+        profile,
+        limits,
+        tuple(_memory(trace, sizes)),
+        tuple(compile_times(trace)),
+        sum(_number(nbytes(b.type), sizes) for b in ends),
+        tuple((atom.label.strip("?!"), size) for atom, size in sizes.items()),
     )
 
 
@@ -63,16 +100,16 @@ def compile_times(trace: Trace) -> list[tuple[str, int]]:
     return [*found, (build, trace.times.get("build", 0))]
 
 
-def _memory(trace: Trace, sizes: Mapping[Atom, int]) -> list[tuple[str, int]]:
+def _memory(trace: Trace, sizes: Mapping[Atom, int]) -> Iterator[tuple[str, int]]:
     """Bytes of temporaries that are alive at each step of the program."""
     buffers = [b for b in trace.parts.buffers if b.role == "temporary"]
     steps = [text for text in trace.parts.program if not text.startswith(" ")]
-    found = []
     for number, text in enumerate(steps):
+        if text.startswith(UNTIMED):
+            continue
         alive = {b.slot for b in buffers if b.first <= number <= b.last and b.slot >= 0}
         total = sum(_number(trace.parts.slots[k], sizes) for k in alive)
-        found.append((text.partition("(")[0], total))
-    return found
+        yield text.partition("(")[0], total
 
 
 def _number(dim: DimLike, sizes: Mapping[Atom, int]) -> int:
@@ -80,44 +117,69 @@ def _number(dim: DimLike, sizes: Mapping[Atom, int]) -> int:
     return found if isinstance(found, int) else 0
 
 
+# ---------------------------------------------------------------- text
+
+
 def text_lines(report: Report, old: Mapping[str, float] | None = None) -> list[str]:
     """The report as text; ``old``: microseconds by step of an earlier one, to compare with."""
-    limits = report.limits
+    sizes = ", ".join(f"{name} = {size}" for name, size in report.sizes)
+    rates = ", ".join(f"{rate:.0f} GB/s at {n / 1e6:g} MB" for n, rate in report.limits.bandwidths)
     found = [
-        f"{report.name}: {report.profile.elapsed_ns / 1e3:.1f} us a call; this machine: "
-        f"{limits.bandwidth:.1f} GB/s, {limits.compute:.1f} GFLOP/s",
+        f"{report.name}: {report.profile.elapsed_ns / 1e3:.1f} us a call"
+        + (f" for {sizes}" if sizes else ""),
+        f"this machine: {rates}, {report.limits.compute:.0f} GFLOP/s",
         f"{'us':>10} {'share':>6} {'MB':>8} {'GB/s':>7} {'GFLOP/s':>8} {'of limit':>8}  step",
     ]
     for row in report.profile.rows:
-        ns = max(1, row.elapsed_ns)
-        change = ""
-        if old is not None:
-            before = old.get(row.name)
-            change = "  (new)" if before is None else f"  ({ns / 1e3 / before:.2f} x)"
+        change = _change(row.name, row.elapsed_ns, old) if old is not None else ""
+        least = report.limits.least_ns(row.nbytes, row.flops)
         found.append(
-            f"{ns / 1e3:>10.1f} {row.share:>6.1%} {row.nbytes / 1e6:>8.3f} "
-            f"{row.nbytes / ns:>7.2f} {row.flops / ns:>8.2f} "
-            f"{limits.share(row.nbytes, row.flops, ns):>8.0%}  {row.name}{change}"
+            _row(report, row.elapsed_ns, row.nbytes, row.flops, least) + f"  {row.name}{change}"
         )
-    lines = report.profile.by_line()
+    lines = report.lines()
     if lines:
-        found.append("by line of the program (the time of a step is shared among its lines)")
-        total = max(1, report.profile.elapsed_ns)
-        for line, ns in list(lines.items())[:12]:
-            found.append(f"{ns / 1e3:>10.1f} {ns / total:>6.1%}  {short_line(line)}")
-    found.append(f"temporaries: at most {report.peak / 1e6:.3f} MB")
-    found += [f"{nbytes / 1e6:>10.3f} MB  {name}" for name, nbytes in report.memory if nbytes]
+        found.append("by line of the program (a step is shared by what it does for each)")
+    for one in lines[:MOST_LINES]:
+        numbers = (one.elapsed_ns, one.nbytes, one.flops, one.least_ns)
+        found.append(f"{_row(report, *numbers)}  {short_line(one.line)}")
+    found.append(
+        f"memory: {report.given / 1e6:.3f} MB of arguments and results, "
+        f"at most {report.peak / 1e6:.3f} MB of temporaries"
+    )
+    found += [f"{alive / 1e6:>10.3f} MB  {name}" for name, alive in report.memory if alive]
     found.append("compiling, in ms")
-    found += [f"{ns / 1e6:>10.2f}  {name}" for name, ns in report.compile_ns if ns > 10_000]
-    return found
+    return found + [f"{ns / 1e6:>10.2f}  {name}" for name, ns in report.compile_ns if ns > SHORTEST]
+
+
+def _row(report: Report, elapsed: float, moved: float, flops: float, least: float) -> str:
+    ns = max(1.0, elapsed)
+    share = ns / max(1, report.profile.elapsed_ns)
+    return (
+        f"{ns / 1e3:>10.1f} {share:>6.1%} {moved / 1e6:>8.3f} {moved / ns:>7.2f} "
+        f"{flops / ns:>8.2f} {least / ns:>8.0%}"
+    )
+
+
+def _change(name: str, elapsed_ns: int, old: Mapping[str, float]) -> str:
+    before = old.get(name)
+    return "  (new)" if before is None else f"  ({max(1, elapsed_ns) / 1e3 / before:.2f} x)"
+
+
+# ---------------------------------------------------------------- for programs
 
 
 def report_json(report: Report) -> dict[str, Any]:
     """The report as JSON."""
+    limits = report.limits
     return {
         "name": report.name,
         "us": report.profile.elapsed_ns / 1e3,
-        "limits": {"GB/s": report.limits.bandwidth, "GFLOP/s": report.limits.compute},
+        "sizes": dict(report.sizes),
+        "limits": {
+            "GB/s": limits.bandwidth,
+            "GB/s by MB": {f"{n / 1e6:g}": rate for n, rate in limits.bandwidths},
+            "GFLOP/s": limits.compute,
+        },
         "steps": [
             {
                 "name": r.name,
@@ -125,19 +187,25 @@ def report_json(report: Report) -> dict[str, Any]:
                 "share": r.share,
                 "bytes": r.nbytes,
                 "flops": r.flops,
-                "of_limit": report.limits.share(r.nbytes, r.flops, r.elapsed_ns),
+                "of_limit": limits.share(r.nbytes, r.flops, r.elapsed_ns),
                 "lines": [_line(x) for x in r.lines],
             }
             for r in report.profile.rows
         ],
-        "lines": [{"line": _line(x), "us": ns / 1e3} for x, ns in report.profile.by_line().items()],
-        "memory": [{"step": name, "bytes": nbytes} for name, nbytes in report.memory],
+        "lines": [
+            {
+                "line": _line(x.line),
+                "us": x.elapsed_ns / 1e3,
+                "bytes": round(x.nbytes),
+                "flops": round(x.flops),
+                "of_limit": x.least_ns / max(1.0, x.elapsed_ns),
+            }
+            for x in report.lines()
+        ],
+        "given_bytes": report.given,
+        "memory": [{"step": name, "bytes": alive} for name, alive in report.memory],
         "compile": [{"part": name, "ms": ns / 1e6} for name, ns in report.compile_ns],
     }
-
-
-def _short(line: Line) -> str:
-    return f"{line.file.rpartition('/')[2]}:{line.number}"
 
 
 def _line(line: Line) -> str:
@@ -151,13 +219,15 @@ def chrome_trace(report: Report) -> str:
         meta = {"ph": "M", "pid": 1, "tid": thread, "name": "thread_name"}
         events.append({**meta, "args": {"name": name}})
     at = 0.0
-    for row in report.profile.rows:
+    alive = [0, *(count for _, count in report.memory)]
+    for number, row in enumerate(report.profile.rows):
         facts = {"bytes": row.nbytes, "flops": row.flops, "lines": [_line(x) for x in row.lines]}
+        facts["of_limit"] = report.limits.share(row.nbytes, row.flops, row.elapsed_ns)
         events.append(_event(1, row.name, at, row.elapsed_ns, facts))
+        count = {"ph": "C", "pid": 1, "name": "temporaries", "ts": at}
+        events.append({**count, "args": {"bytes": alive[min(number + 1, len(alive) - 1)]}})
         at += row.elapsed_ns / 1e3
-    for number, (_, nbytes) in enumerate(report.memory):
-        count = {"ph": "C", "pid": 1, "name": "temporaries", "ts": number}
-        events.append({**count, "args": {"bytes": nbytes}})
+    events.append({"ph": "C", "pid": 1, "name": "temporaries", "ts": at, "args": {"bytes": 0}})
     at = 0.0
     for name, ns in report.compile_ns:
         events.append(_event(2, name, at, ns, {}))
@@ -170,45 +240,3 @@ def _event(
 ) -> dict[str, Any]:
     where = {"ph": "X", "pid": 1, "tid": thread, "name": name}
     return {**where, "ts": at, "dur": elapsed_ns / 1e3, "args": dict(facts)}
-
-
-def bars(report: Report) -> str:
-    """Time by step, by line and by part of compiling, as an SVG of bars."""
-    groups: list[tuple[str, Sequence[tuple[str, float]]]] = [
-        ("us by step", [(r.name, r.elapsed_ns / 1e3) for r in report.profile.rows]),
-        (
-            "us by line",
-            [
-                (short_line(x).split(": ")[0], ns / 1e3)
-                for x, ns in report.profile.by_line().items()
-            ],
-        ),
-        ("MB of temporaries by step", [(n, b / 1e6) for n, b in report.memory]),
-        ("ms of compiling", [(n, ns / 1e6) for n, ns in report.compile_ns if ns > 10_000]),
-    ]
-    parts, y = [], 20.0
-    for title, rows in groups:
-        if not rows:
-            continue
-        parts.append(f'<text x="12" y="{y + 14:.0f}" class="t">{escape(title)}</text>')
-        y += ROW
-        most = max(max(v for _, v in rows), 1e-12)
-        for name, value in rows[:40]:
-            width = max(1.0, BAR * value / most)
-            parts.append(f'<text x="12" y="{y + 15:.0f}">{escape(name[:32])}</text>')
-            parts.append(
-                f'<rect x="{LEFT:.0f}" y="{y + 3:.0f}" width="{width:.1f}" height="16" rx="2"/>'
-            )
-            at = LEFT + width + 6
-            parts.append(f'<text x="{at:.1f}" y="{y + 15:.0f}">{value:.3g}</text>')
-            y += ROW
-        y += 12
-    style = (
-        "text{font:12px system-ui,sans-serif;fill:#222}.t{font-weight:600}"
-        "rect{fill:#0072b2}svg{background:#fff}"
-    )
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + BAR + 90:.0f}" '
-        f'height="{y + 8:.0f}" role="img"><title>{escape(report.name)}</title>'
-        f"<style>{style}</style>{''.join(parts)}</svg>\n"
-    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -33,11 +33,11 @@ _ATTRIBUTES = "attributes #0 = { noinline nounwind }"
 Limits = Mapping[str, Mapping[str, float]]
 
 
-def measure(seconds: float = 0.05) -> dict[str, dict[str, float]]:
+def measure(seconds: float = 0.05, sizes: Sequence[int] = SIZES_MB) -> dict[str, dict[str, float]]:
     """The limits: ``read`` and ``copy`` by size in MB, ``multiply`` by dtype."""
     shapes = {dtype: _shape(dtype) for dtype in ("float32", "float64")}
     found = {
-        what: {str(size): _bandwidth(shapes["float64"], what, size, seconds) for size in SIZES_MB}
+        what: {str(size): _bandwidth(shapes["float64"], what, size, seconds) for size in sizes}
         for what in ("read", "copy")
     }
     return {**found, "multiply": {d: _rate(shape, seconds) for d, shape in shapes.items()}}
