@@ -6,7 +6,6 @@ This module ties the layers together and holds no compiler code: see ``symgraph.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from symgraph.autodiff import check, transform
@@ -164,6 +163,8 @@ def _on_device(mode: Mode, device: str | None) -> Mode:
         return mode
     if chosen != "cuda":
         raise DeviceError(at_line(f"there is no device {chosen!r}", hint="use 'cpu' or 'cuda'"))
+    from dataclasses import replace
+
     from symgraph.codegen.numba_cuda_api import require_device
 
     require_device()

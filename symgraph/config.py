@@ -15,7 +15,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
-from pathlib import PurePath
 
 from symgraph.errors import ConfigError, message, nearest
 from symgraph.records import dataclass
@@ -107,7 +106,7 @@ def _from_environment() -> dict[str, Value]:
 def _checked(row: Setting, value: object, source: str) -> Value:
     """The value as the setting holds it; ConfigError for one that it does not take."""
     try:
-        text = str(value) if isinstance(value, PurePath) else value
+        text = str(value) if isinstance(value, os.PathLike) else value
         parsed = row.parse(text) if isinstance(text, str) else text
     except ValueError:
         parsed = value

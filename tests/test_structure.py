@@ -27,13 +27,14 @@ PACKAGES = {
 
 # What each layer of symgraph may import, besides itself, in the order of the layers. A row counts
 # for the modules below it too: "ir" means symgraph.ir and all within, "ir.dim" this one module.
-LEAVES = ("errors", "records", "config", "display")
+LEAVES = ("errors", "fingerprint", "records", "config", "display")
 ABOVE_COMPILE = (
     *LEAVES, "ir", "ops", "autodiff", "rewrite", "loop", "lower", "codegen", "trace", "runtime",
     "mode",
 )  # fmt: skip
 LAYERS: dict[str, tuple[str, ...]] = {
     "errors": (),
+    "fingerprint": (),
     "records": (),
     "config": ("errors", "records"),
     "display": ("errors",),

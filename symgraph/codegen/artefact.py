@@ -9,11 +9,9 @@ needs. Objects hold no address, so they are good for every process on this kind 
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import json
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any  # functions of ctypes
 
 from symgraph.codegen import externals
@@ -21,11 +19,12 @@ from symgraph.codegen.externals import CODE
 from symgraph.codegen.loader import Library, library
 from symgraph.codegen.processor import processor_key
 from symgraph.errors import ParseError, SymgraphError
+from symgraph.fingerprint import fingerprint
 from symgraph.loop import MAX_FACTS
 from symgraph.records import dataclass
 
 ENTRY = "run"
-MAGIC = b"symgraph object 1\n"
+MAGIC = b"symgraph object 2\n"
 _Entry = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, use_errno=False
 )
@@ -44,11 +43,11 @@ class Artefact:
     counters: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
-        """Magic line, SHA-256 of the rest, one line of JSON, object code."""
+        """Magic line, fingerprint of the rest, one line of JSON, object code."""
         fields = {"entry": self.entry, "needs": self.needs, "counters": self.counters}
         head = json.dumps(fields).encode() + b"\n"
         rest = head + self.image
-        return MAGIC + hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
+        return MAGIC + fingerprint(rest).hex().encode() + b"\n" + rest
 
     @staticmethod
     def from_bytes(data: bytes) -> Artefact:
@@ -56,7 +55,7 @@ class Artefact:
         if not data.startswith(MAGIC):
             raise ParseError("this is not an object of symgraph")
         digest, _, rest = data[len(MAGIC) :].partition(b"\n")
-        if hashlib.sha256(rest).hexdigest().encode() != digest:
+        if fingerprint(rest).hex().encode() != digest:
             raise ParseError("this object is damaged: its digest differs")
         head, _, code = rest.partition(b"\n")
         fields = json.loads(head)
@@ -77,14 +76,15 @@ def target_key() -> str:
 def _kernel_digest() -> str:
     """The digest of this package's and the kernels' source: they end up inside the code."""
     import importlib.util
+    from pathlib import Path
 
-    digest = hashlib.sha256()
+    found: list[bytes] = []
     for package in ("symgraph_kernels", "symgraph.codegen", "symgraph.loop"):
         spec = importlib.util.find_spec(package)  # finds without importing numba
         for folder in (spec.submodule_search_locations or ()) if spec else ():
-            for path in sorted(Path(folder).glob("*.py")):
-                digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()
+            paths = sorted(Path(folder).glob("*.py"))
+            found += [path.name.encode() + path.read_bytes() for path in paths]
+    return fingerprint(*found).hex()
 
 
 class Loaded:

@@ -7,7 +7,6 @@ LLVM sees that indices are not negative; computed indices go through ``at``.
 
 from __future__ import annotations
 
-import hashlib
 import linecache
 from collections.abc import Callable
 from typing import Any  # what exec fills
@@ -16,6 +15,7 @@ from symgraph.codegen.plain import local_name
 from symgraph.codegen.source import Names, Writer
 from symgraph.codegen.spelling import SPELLED, Speller, cast_name
 from symgraph.errors import UnsupportedError
+from symgraph.fingerprint import named
 from symgraph.loop.ir import (
     UPDATES,
     Assign,
@@ -71,7 +71,7 @@ def kernel_source(kernel: Kernel) -> str:
 def python_function(kernel: Kernel) -> Callable[..., int | None]:
     """The kernel as a Python function on NumPy arrays; a debugger shows its lines."""
     text = kernel_source(kernel)
-    file = f"<kernel {kernel.name} {hashlib.sha256(text.encode()).hexdigest()[:12]}>"
+    file = f"<kernel {kernel.name} {named([text])[:12]}>"
     linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file
     space: dict[str, Any] = {}
     exec(compile(text, file, "exec"), space)

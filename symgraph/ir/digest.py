@@ -7,18 +7,18 @@ everything do. Values of states do not count either: they are arguments.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from symgraph.fingerprint import fingerprint, named
 from symgraph.ir.dim import Atom, Dim, DimLike
 from symgraph.ir.graph import Graph, toposort
-from symgraph.ir.literal import STATES
 from symgraph.ir.node import Node
 from symgraph.ir.op import Op
+from symgraph.ir.states import STATES
 from symgraph.ir.type import TensorType, TupleType, Type
 
 
@@ -63,7 +63,7 @@ class Digest:
 
     def hexdigest(self) -> str:
         """The name."""
-        return hashlib.sha256("\n".join(self._parts).encode()).hexdigest()
+        return named(self._parts)
 
     def _node(self, node: Node, numbers: Mapping[Node, int]) -> str:
         op = node.op
@@ -128,7 +128,7 @@ class Digest:
         if array.dtype.kind not in "biufc":
             raise NotPortable(f"array of {array.dtype}")
         raw = np.ascontiguousarray(array).tobytes()
-        content = raw.hex() if len(raw) <= 64 else hashlib.sha256(raw).hexdigest()
+        content = raw.hex() if len(raw) <= 64 else fingerprint(raw).hex()
         return f"array {array.dtype.str}{array.shape}{content}"
 
     def _inner(self, graph: Graph) -> str:

@@ -7,11 +7,15 @@ int8 or bool) symgraph answers float32.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import DTypeLike
 
 from symgraph.errors import DTypeError, nearest
 from symgraph.ir.origin import at_line
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 DType = np.dtype[np.generic]
 Scalar = bool | int | float | complex

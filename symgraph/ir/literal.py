@@ -22,12 +22,10 @@ holds those names. NaNs with another sign or payload than NumPy's are written by
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import math
 import re
 import struct
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,6 +34,7 @@ from symgraph.ir.dim import Atom, Dim, DimLike
 from symgraph.ir.dtype import ALL, DType
 from symgraph.ir.graph import Graph
 from symgraph.ir.op import Op
+from symgraph.ir.states import STATES
 from symgraph.ir.type import TensorType, TupleType, Type
 from symgraph.records import dataclass, field
 
@@ -45,29 +44,11 @@ MOST_ALIKE = 2**27  # bytes of an array that a short text may stand for
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """How attributes of one class of a higher layer are written: as a value of the kinds above."""
-
-    tag: str
-    of: type
-    to_value: Callable[[Any], Any]
-    from_value: Callable[[Any], Any]
-
-
-STATES: dict[str, State] = {}
-"""Such classes by the tag that stands for them in text and files."""
-
-
-def register_state(row: State) -> State:
-    """Let text and files hold attributes of a class (the cell of a shared variable)."""
-    STATES[row.tag] = row
-    return row
-
-
 def content_key(array: Array) -> str:
     """A hash of dtype, shape and bits."""
-    digest = hashlib.blake2b(f"{array.dtype}{array.shape}".encode(), digest_size=16)
+    from hashlib import blake2b  # 3 ms; states and leaves need this module, and no digest
+
+    digest = blake2b(f"{array.dtype}{array.shape}".encode(), digest_size=16)
     digest.update(raw_bytes(array))
     return digest.hexdigest()
 

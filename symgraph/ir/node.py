@@ -8,7 +8,6 @@ How nodes are pickled is in ``ir/graph.py``.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import struct
 import threading
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from symgraph.errors import ShapeError, message
+from symgraph.fingerprint import fingerprint
 from symgraph.ir.op import Attrs, Op, find_op
 from symgraph.ir.origin import Line, user_line
 from symgraph.ir.type import Check, ShapeContext, TensorType, Type
@@ -88,11 +88,7 @@ def attr_key(value: object) -> Hashable:
         return ("tuple", *map(attr_key, value))
     if isinstance(value, np.ndarray | np.generic):
         data = np.ascontiguousarray(value)
-        raw = (
-            data.tobytes()
-            if data.nbytes <= 64
-            else hashlib.blake2b(data.tobytes(), digest_size=20).digest()
-        )
+        raw = data.tobytes() if data.nbytes <= 64 else fingerprint(data.tobytes())
         return ("array", data.dtype.str, np.shape(value), raw)
     assert isinstance(value, Hashable), f"an attribute must be hashable: {value!r}"
     return value  # Dim, Graph, Op, Cell: equal by meaning

@@ -11,15 +11,14 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 
 from symgraph.errors import message
 from symgraph.records import dataclass
 
-_FOLDER = Path(__file__).parents[2]  # a checkout, or where packages are installed
+_FOLDER = __file__.rsplit(os.sep, 3)[0]  # a checkout, or where packages are installed
 _PACKAGES = tuple(
-    f"{_FOLDER / name}{os.sep}"  # with the separator: symgraph_tools is not below symgraph
-    for name in ("symgraph", "symgraph_kernels", "kernels/symgraph_kernels")
+    os.sep.join((_FOLDER, *name, ""))  # with the last separator: symgraph_tools is another
+    for name in (("symgraph",), ("symgraph_kernels",), ("kernels", "symgraph_kernels"))
 )
 _ours: dict[str, bool] = {}
 
@@ -38,8 +37,11 @@ class Line:
         Only regular files are opened: a graph from elsewhere may name anything, a pipe too.
         """
         is_known = self.file.startswith("<") or self.file in linecache.cache
-        if not is_known and not Path(self.file).is_file():
-            return ""
+        if not is_known:
+            from pathlib import Path  # 3 ms, and needed for texts alone
+
+            if not Path(self.file).is_file():
+                return ""
         return linecache.getline(self.file, self.number).strip()
 
     @property

@@ -18,8 +18,9 @@ from symgraph.errors import ParseError
 from symgraph.ir.dim import Atom, Dim, DimLike, add, atom_dim, fresh_token, mul
 from symgraph.ir.dtype import ALL, DType, real_of
 from symgraph.ir.graph import Graph
-from symgraph.ir.literal import MOST_ALIKE, STATES
+from symgraph.ir.literal import MOST_ALIKE
 from symgraph.ir.op import OPS
+from symgraph.ir.states import STATES
 from symgraph.ir.tokens import Cursor
 from symgraph.ir.type import TensorType, TupleType, Type
 from symgraph.records import dataclass, field

@@ -29,11 +29,12 @@ import numpy as np
 from symgraph.errors import ParseError, message
 from symgraph.ir.dim import fresh_token
 from symgraph.ir.graph import Graph, subgraphs, toposort
-from symgraph.ir.literal import STATES, Array, Writer, quoted, word
+from symgraph.ir.literal import Array, Writer, quoted, word
 from symgraph.ir.node import Node, add_name, attr_items, make_node
 from symgraph.ir.op import OPS
 from symgraph.ir.origin import Line
 from symgraph.ir.parse import Reader
+from symgraph.ir.states import STATES
 from symgraph.ir.tokens import TEXT, Cursor, unquoted
 from symgraph.ir.type import TensorType, Type
 from symgraph.records import dataclass, field

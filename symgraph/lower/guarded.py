@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from symgraph.fingerprint import named
 from symgraph.ir.dtype import FLOAT64
 from symgraph.ir.graph import Graph, toposort
 from symgraph.ir.node import Node
@@ -29,7 +29,7 @@ def function_of(body: Graph) -> Function:
     lets = tuple(Let(let.name, let.value) for let in scalars.lets)
     result = known[body.outputs[0]]
     draft = Function("slow", tuple(_variables(params)), lets, result)
-    digest = hashlib.sha256("\n".join(show_function(draft)).encode()).hexdigest()[:12]
+    digest = named(show_function(draft))[:12]
     return Function(f"slow_{digest}", draft.params, lets, result)
 
 

@@ -9,7 +9,6 @@ contract   a pair becomes one matmul, or a product where nothing is summed over
 from __future__ import annotations
 
 import itertools
-import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,6 +25,7 @@ from symgraph.ops.shape import expand_dims, permute_dims, reshape, squeeze
 from symgraph.records import dataclass
 
 Labels = tuple[str, ...]
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # for axes given by numbers
 MOST_TRIED = 5  # operands up to which every order is compared: 5 give 180 orders
 
 
@@ -64,7 +64,7 @@ def _from_lists(first: Any, rest: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]
     operands, lists = items[: len(items) // 2 * 2 : 2], items[1::2]
 
     def text(axes: Any) -> str:
-        return "".join("..." if a is Ellipsis else string.ascii_letters[a] for a in axes)
+        return "".join("..." if a is Ellipsis else _LETTERS[a] for a in axes)
 
     found = ",".join(text(axes) for axes in lists)
     return (f"{found}->{text(items[-1])}" if len(items) % 2 else found), operands

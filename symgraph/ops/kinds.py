@@ -198,7 +198,7 @@ def elementwise(
     its own where NumPy has it.
     """
     kind = "composite" if expand is not None and scalar is None and word is None else "elementwise"
-    own = (name,) if hasattr(np, name) else ()
+    own = (name,) if name in vars(np) else ()  # ``hasattr`` would import ``np.polynomial``
     names = {"numpy": own + numpy, **row.pop("names", {})}
     lines = [f"Dtypes: {'; '.join(filter(None, (TAKES[takes][1], RULES[rule][1])))}."]
     lines += [f"Accuracy: {row['ulp']:g} ulp."] if row.get("ulp") else ["Accuracy: exact."]

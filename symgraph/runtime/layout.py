@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import sysconfig
-from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -40,13 +38,13 @@ class Layout:
 
     def key(self) -> str:
         """For names of cached code."""
-        return f"{asdict(self)} {sys.implementation.cache_tag}"
+        return f"{self} {sys.implementation.cache_tag}"
 
 
 @cache
 def find() -> Layout | None:
     """The layout of this process, or None if it cannot be told."""
-    if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
+    if sys.implementation.name != "cpython" or "t" in getattr(sys, "abiflags", ""):
         return None
     if ctypes.sizeof(ctypes.c_void_p) != 8 or sys.byteorder != "little":
         return None

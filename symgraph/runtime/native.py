@@ -17,7 +17,6 @@ from symgraph.ir.type import TensorType
 from symgraph.records import dataclass
 from symgraph.runtime import entry, layout, vectorcall
 from symgraph.runtime.entry import PATIENCE
-from symgraph.runtime.patience import patiently
 from symgraph.runtime.shared import Cell
 from symgraph.runtime.signature import ARGUMENT, CONSTANT, STATE, Signature, Tensor
 
@@ -107,6 +106,8 @@ class Entry:
         given = entry.given(self.outputs, results)
         if not self.patient:
             return self.native.call(function, arrays, given)
+        from symgraph.runtime.patience import patiently  # queues, and a thread
+
         return patiently(
             lambda: self.native.call(function, arrays, given), lambda: entry.cancel(given)
         )

@@ -17,11 +17,9 @@ import atexit
 import ctypes
 import math
 import os
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 from symgraph.codegen.loader import Library, library
 from symgraph.codegen.processor import processor_key
@@ -56,20 +54,25 @@ def processors() -> int:
         count = len(os.sched_getaffinity(0))
     else:
         count = os.cpu_count() or 1
-    return max(1, min(count, _quota(Path("/sys/fs/cgroup"))))
+    return max(1, min(count, _quota("/sys/fs/cgroup")))
 
 
-def _quota(folder: Path) -> int:
+def _quota(folder: str) -> int:
     """Processors that the cgroup grants, rounded up; many where it sets no limit."""
     for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         try:
-            fields = " ".join((folder / name).read_text() for name in names).split()
+            fields = " ".join(_text(f"{folder}/{name}") for name in names).split()
             quota, period = int(fields[0]), int(fields[1])
         except (OSError, ValueError, IndexError):  # no such file, or "max"
             continue
         if quota > 0 and period > 0:
             return math.ceil(quota / period)
     return MOST_THREADS
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
 
 
 class Pool:
@@ -109,7 +112,7 @@ class Pool:
                 return self
             self._reset()
             # workers inherit the mask: signals go to Python's threads
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+            before = _blocked_signals()
             try:
                 for _ in range(self.width - 1):
                     thread = ctypes.c_ulong()
@@ -120,7 +123,7 @@ class Pool:
                         break
                     self._workers.append(thread)
             finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                _libc().pthread_sigmask(_SET_MASK, before, None)
         return self
 
     def stop(self) -> None:
@@ -200,6 +203,21 @@ class Pool:
             self._word(LIMIT_TABLE + 16 * place).value = _self()
             self._word(LIMITS).value = max(self._word(LIMITS).value, place + 1)
             return place, 0
+
+
+_SET_MASK = 2  # Linux's number
+_MASK_BYTES = 128  # of a set of signals
+
+
+def _blocked_signals() -> ctypes.Array[ctypes.c_char]:
+    """Blocks all signals in this thread; gives those that were blocked before.
+
+    By the C library: the module ``signal`` makes enumerations, which takes a millisecond.
+    """
+    every, before = (ctypes.create_string_buffer(_MASK_BYTES) for _ in range(2))
+    _libc().sigfillset(every)
+    _libc().pthread_sigmask(_SET_MASK, every, before)
+    return before
 
 
 def _libc() -> ctypes.CDLL:

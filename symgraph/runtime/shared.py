@@ -17,10 +17,10 @@ import numpy as np
 from symgraph.errors import DTypeError, ShapeError
 from symgraph.ir.dim import as_dim
 from symgraph.ir.dtype import as_dtype
-from symgraph.ir.literal import State, register_state
 from symgraph.ir.node import Node, make_node
 from symgraph.ir.op import find_op
 from symgraph.ir.origin import at_line, user_line
+from symgraph.ir.states import State, register_state
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import HANDLES, Variable
 from symgraph.ops.assume import set_domain

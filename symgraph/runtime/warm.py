@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -51,8 +50,9 @@ def write(name: str, made: Recipe, code: Any, known: Sequence[Node]) -> None:
         else:
             rows.append([array.dtype.str, array.shape])
             own.append(array.tobytes())
+    c = made.counts
     head = {
-        "counts": asdict(made.counts),
+        "counts": [c.arguments, c.functions, c.constants, c.states],
         "work": made.work,
         "constants": rows,
         "parts": [len(made.image), len(program), *map(len, own)],
@@ -74,7 +74,7 @@ def read(name: str, known: Callable[[], Sequence[Node]]) -> Found | None:
             rest = rest[size:]
         constants = tuple(_constants(head["constants"], parts[2:], known()))
         loaded = artefact.load(artefact.Artefact.from_bytes(parts[1]))
-        counts = Interface(**head["counts"])
+        counts = Interface(*head["counts"])
         return Recipe(parts[0], counts, constants, head["work"]), loaded
     except (ParseError, ValueError, KeyError, IndexError) as error:
         disk.reject(name, str(error))

@@ -238,3 +238,18 @@ def test_what_killed_writers_leave_is_removed_in_time(folder):
     cache.write(cache.key("entry"), b"content")
     assert not old.exists()
     assert new.exists()
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{}, {"XDG_CACHE_HOME": "/somewhere"}, {"XDG_CACHE_HOME": " "}, {"HOME": "/home/nobody"}],
+    ids=str,
+)
+def test_the_folder_is_that_of_platformdirs(environment, monkeypatch):
+    import platformdirs
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with sg.config(cache_dir=None):
+        assert str(cache.folder()) == platformdirs.user_cache_dir("symgraph")
