@@ -73,10 +73,10 @@ def assemble(
         frozenset(t.name for t in lowering.temporaries),
         frozenset(kept),
     )
-    return [s for found in runs_of(items, about) for s in _written(found, lowering)]
+    return [s for found in runs_of(items, about) for s in _written(found, lowering, is_outermost)]
 
 
-def _written(found: Item | Run, lowering: Lowering) -> Sequence[Step]:
+def _written(found: Item | Run, lowering: Lowering, is_outermost: bool) -> Sequence[Step]:
     """The steps of an item or a run."""
     if isinstance(found, Run):
         return tiled(found, lowering)
@@ -88,7 +88,8 @@ def _written(found: Item | Run, lowering: Lowering) -> Sequence[Step]:
         statements = with_tiles(statements, lowering.b)
     if lowering.schedule.sum_blocks:
         statements = in_blocks(statements, lowering.b)
-    statements = lowering.in_lanes(statements)
+    if is_outermost:  # a turn of a loop is part of a larger kernel, perhaps
+        statements = lowering.in_lanes(statements)
     return [call_of(lowering, statements, stages, lowering.storages, lowering.actual)]
 
 

@@ -16,6 +16,7 @@ from symgraph.ir.op import find_op
 from symgraph.ir.type import TensorType, TupleType
 from symgraph.loop.ir import Branch, Copy, Expr, Loop, Step, View
 from symgraph.lower.inline import inlined
+from symgraph.lower.points import by_points
 from symgraph.lower.stage import Storage
 from symgraph.lower.turns import Pair, alternating, starts_in_second
 
@@ -82,7 +83,8 @@ def scan(segment: Segment, node: Node) -> None:
     first_kernel = len(lowering.kernels)
     turns, pairs = _turn(segment, node, body, params, states, targets)
     steps, var, length = [*views, *turns], f"t{number}", b.size(attrs["length"])
-    one = inlined(lowering, first_kernel, steps, var, length, pairs)
+    one = by_points(lowering, first_kernel, steps, var, length, pairs)
+    one = one or inlined(lowering, first_kernel, steps, var, length, pairs)
     if one is not None:
         start = _start(segment, node.inputs[:n_state], states)
         segment.step([*start, one], [s.name for s in inputs], [s.name for s in results])

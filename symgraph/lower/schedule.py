@@ -32,13 +32,20 @@ class Schedule:
     inline_work: int = 4096  # of a turn of a loop that is one kernel: a microsecond, or 100 calls
     lane_rows: int = 256  # from so many short rows on they are lanes; 0: never
     lane_bytes: int = 512  # of a number of each row of a block of such rows: eight vectors
+    point_rows: int = 64  # a scan over so many points goes block by block; 0: never
     least_gain: int = 1 << 20  # bytes that blocks keep from memory: more than caches hold anyway
     sum_blocks: bool = True  # long sums in blocks that are added exactly
 
 
 CPU = Schedule()
 DEVICE = Schedule(
-    row_bytes=0, most_chunks=1, tile_bytes=0, inline_work=0, lane_rows=0, sum_blocks=False
+    row_bytes=0,
+    most_chunks=1,
+    tile_bytes=0,
+    inline_work=0,
+    lane_rows=0,
+    point_rows=0,
+    sum_blocks=False,
 )  # splits and tiles by itself
 
 
