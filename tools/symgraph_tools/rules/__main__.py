@@ -1,11 +1,13 @@
-"""``python -m symgraph_tools.rules``: the catalogue, and the search."""
+"""``python -m symgraph_tools.rules``: the catalogue, the search, the scores."""
 
 from __future__ import annotations
 
 import click
 
 from symgraph_tools.rules.catalogue import catalogue
+from symgraph_tools.rules.scoring import ACCURACIES, score, table
 from symgraph_tools.rules.search import domain_of, repairs
+from symgraph_tools.rules.textbook import FORMULAS
 
 
 @click.group()
@@ -17,6 +19,21 @@ def main() -> None:
 def print_catalogue() -> None:
     """Print RULES.md."""
     click.echo(catalogue(), nl=False)
+
+
+@main.command("score")
+@click.argument("names", nargs=-1)
+@click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64")
+@click.option("--gradient", is_flag=True, help="of all partial derivatives")
+@click.option("--accuracy", "-a", multiple=True, type=click.Choice(ACCURACIES))
+@click.option("--worst", default=12, help="formulas to print")
+def print_scores(
+    names: tuple[str, ...], dtype: str, gradient: bool, accuracy: tuple[str, ...], worst: int
+) -> None:
+    """Print bits of error of textbook formulas, all or those named."""
+    rows = [f for f in FORMULAS if not names or any(n in f.name for n in names)]
+    for line in table(score(rows, dtype, gradient, accuracy or ACCURACIES), worst):
+        click.echo(line)
 
 
 @main.command("search")

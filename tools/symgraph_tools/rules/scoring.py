@@ -1,0 +1,168 @@
+"""Bits of error of compiled formulas, values and gradients, at each accuracy: ``score``.
+
+    python -m symgraph_tools.rules score --dtype float32 --gradient --worst 20
+
+An error is log2(1 + floats between the result and the rounded truth), NaN counting as all bits.
+Rows whose truth is not finite, or too small for a normal float, are left out.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import symgraph as sg
+
+from .exactly import Array, rounded, slopes, values
+from .formulas import Formula
+from .sampling import draw, ordinal
+from .textbook import FORMULAS
+
+ACCURACIES = ("as-written", "rules", "default", "high")
+SIZE = 40  # rows of each formula
+
+
+_truths: dict[tuple[str, str, bool], tuple[Array, ...]] = {}
+
+
+class Functions:
+    """The functions of ``Formula.of`` on symgraph's variables of one dtype."""
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = dtype
+
+    def __getattr__(self, name: str) -> Callable[[Any], Any]:
+        found = getattr(sg.special, name, None) or getattr(sg, name)
+        return lambda x: found(
+            sg.constant(np.asarray(x, self.dtype)) if isinstance(x, float) else x
+        )
+
+    @property
+    def pi(self) -> Any:
+        """The number."""
+        return np.pi
+
+    def sum(self, x: Any) -> Any:
+        """Over the last axis."""
+        return sg.sum(x, axis=-1, keepdims=True)
+
+    def max(self, x: Any) -> Any:
+        """Over the last axis."""
+        return sg.max(x, axis=-1, keepdims=True)
+
+    def mean(self, x: Any) -> Any:
+        """Over the last axis."""
+        return sg.mean(x, axis=-1, keepdims=True)
+
+
+class Score(NamedTuple):
+    """Mean bits of error of a formula by accuracy."""
+
+    name: str
+    bits: dict[str, float]
+
+    @property
+    def worse(self) -> list[str]:
+        """The accuracies that are more than a bit worse than the formula as written."""
+        written = self.bits.get("as-written", np.inf)
+        return [a for a, b in self.bits.items() if b > written + 1]
+
+
+def arguments(formula: Formula, dtype: str, size: int = SIZE) -> list[Array]:
+    """Rows for each argument."""
+    return [
+        draw(domain, f"{formula.name}|{name}|{dtype}", size, np.dtype(dtype))
+        for name, domain in formula.domains.items()
+    ]
+
+
+def differentiable(formula: Formula) -> list[int]:
+    """The arguments that are no counts."""
+    return [k for k, d in enumerate(formula.domains.values()) if d.kind != "count"]
+
+
+def _truth(formula: Formula, dtype: str, gradient: bool) -> tuple[Array, ...]:
+    key = (formula.name, dtype, gradient)
+    if key not in _truths:
+        _truths[key] = _exact(formula, dtype, gradient)
+    return _truths[key]
+
+
+def _exact(formula: Formula, dtype: str, gradient: bool) -> tuple[Array, ...]:
+    given = arguments(formula, dtype)
+    if not gradient:
+        return (rounded(values(formula.of, given), dtype),)
+    return tuple(
+        rounded(slopes(formula.of, given, k), dtype).reshape(given[k].shape)
+        for k in differentiable(formula)
+    )
+
+
+def compiled(formula: Formula, dtype: str, accuracy: str, gradient: bool) -> Callable[..., Any]:
+    """The formula, or its gradient by all arguments that are no counts, as a function of rows."""
+    vectors = any(d.n for d in formula.domains.values())
+    shapes = [("n", d.n or 1) if vectors else ("n",) for d in formula.domains.values()]
+    inputs = [
+        sg.tensor(name, shape=shape, dtype=dtype)
+        for name, shape in zip(formula.domains, shapes, strict=True)
+    ]
+    outputs = [formula.of(Functions(dtype), *inputs)]
+    if gradient:
+        wanted = [inputs[k] for k in differentiable(formula)]
+        outputs = sg.grad(sg.sum(outputs[0]), wanted, disconnected="zero")
+    mode = sg.Mode(accuracy=accuracy)
+    return sg.function(inputs, list(outputs), mode=mode, on_unused_input="ignore")
+
+
+def bits_of(found: Array, truth: Array) -> Array:
+    """Bits of error where the truth is an ordinary number."""
+    info = np.finfo(truth.dtype)
+    usual = np.isfinite(truth) & ((np.abs(truth) >= info.tiny) | (truth == 0))
+    found, truth = np.broadcast_to(found, truth.shape)[usual], truth[usual]
+    gap = np.abs(ordinal(found).astype(object) - ordinal(truth).astype(object)).astype(float)
+    return np.where(np.isnan(found), info.bits, np.minimum(np.log2(gap + 1), info.bits))
+
+
+def errors(formula: Formula, dtype: str, accuracy: str, gradient: bool = False) -> Array:
+    """Bits of error of each row (and each derivative)."""
+    given = arguments(formula, dtype)
+    truth = _truth(formula, dtype, gradient)
+    if any(d.n for d in formula.domains.values()):
+        given = [a if a.ndim == 2 else a[:, None] for a in given]
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = compiled(formula, dtype, accuracy, gradient)(*given)
+    pairs = zip(found, truth, strict=True)
+    return np.concatenate([bits_of(np.asarray(f).reshape(t.shape), t) for f, t in pairs])
+
+
+def score(
+    formulas: Iterable[Formula] = FORMULAS,
+    dtype: str = "float64",
+    gradient: bool = False,
+    accuracies: Sequence[str] = ACCURACIES,
+) -> list[Score]:
+    """The mean bits of error of each formula at each accuracy."""
+    return [
+        Score(f.name, {a: float(errors(f, dtype, a, gradient).mean()) for a in accuracies})
+        for f in formulas
+    ]
+
+
+def table(scores: Sequence[Score], worst: int) -> list[str]:
+    """The means, the worst formulas, and those made worse, as lines."""
+    names = list(scores[0].bits)
+    means = [float(np.mean([s.bits[a] for s in scores])) for a in names]
+    head = f"{'bits of error':28s}" + "".join(f"{a:>12s}" for a in names)
+    lines = [head, _line(f"mean of {len(scores)}", means)]
+    ranked = sorted(scores, key=lambda s: -s.bits[names[-1]])
+    lines += [_line(s.name, [s.bits[a] for a in names]) for s in ranked[:worst]]
+    lines += [f"made worse: {s.name} ({', '.join(s.worse)})" for s in scores if s.worse]
+    return lines
+
+
+def _line(name: str, bits: Sequence[float]) -> str:
+    return f"{name:28s}" + "".join(f"{b:12.2f}" for b in bits)
