@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -59,6 +60,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trace.save(made / "step.sgtrace")
     trace.save(made / "model.sgtrace")
     np.savez(made / "x.npz", x=np.ones((5, 4)))
+    if shutil.which("git"):
+        who = ("-c", "user.name=n", "-c", "user.email=n@example.org", "-c", "commit.gpgsign=false")
+        for what in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "first"]):
+            subprocess.run(["git", *who, *what], cwd=made, check=True, capture_output=True)
     (made / "old.json").write_text('{"steps": [{"name": "k0_negative", "us": 1.5}]}')
     return made
 
@@ -67,6 +72,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_example_of_the_help_runs(example, folder, monkeypatch):
     if ".png" in example or ".pdf" in example:
         pytest.importorskip("matplotlib", reason="draws the picture")
+    if "--rev" in example and not shutil.which("git"):
+        pytest.skip("compares revisions of git")
     monkeypatch.chdir(folder)
     program, *arguments = shlex.split(example)
     assert program == "symgraph"

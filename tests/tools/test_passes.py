@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +46,14 @@ import symgraph as sg
 x = sg.tensor("x", shape=("n", 3))
 w = sg.tensor("w", shape=(3, 5))
 f = sg.function([x, w], sg.log(sg.exp(x @ w)).sum(), mode=sg.Mode(backend="interp"))
+"""
+REVISED = """
+from weights import RATE
+
+import symgraph as sg
+
+x = sg.vector("x")
+f = sg.function([x], sg.exp(x) * RATE, mode=sg.Mode(backend="interp"))
 """
 CHECK = """
 import sys
@@ -243,3 +253,65 @@ def test_costs_of_workloads_are_those_of_their_steps(name):
     total = sum((row.cost for row in rows[first:]), Cost())
     assert total == costs.total(trace.state(rows[-1].number))
     assert costs.total(trace.state(trace.find_stage("built").step)).flops > 0
+
+
+def git(folder: Path, *arguments: str) -> None:
+    who = ("-c", "user.name=n", "-c", "user.email=n@example.org", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="compares revisions of git")
+def test_diff_of_revisions_compares_a_program_with_its_past(tmp_path, monkeypatch):
+    folder = tmp_path / "sub"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (folder / "weights.py").write_text("RATE = 0.5\n", encoding="utf-8")
+    (folder / "program.py").write_text(REVISED, encoding="utf-8")
+    git(tmp_path, "init", "-q")
+    for rate in ("0.5", "0.25"):  # in a module of its own, which has the same name in both
+        (folder / "weights.py").write_text(f"RATE = {rate}\n", encoding="utf-8")
+        git(tmp_path, "add", "-A")
+        git(tmp_path, "commit", "-qm", rate)
+    same = run("diff", "program.py", "--rev", "HEAD", "--exit-code")
+    assert (same.exit_code, same.stdout) == (0, "--- f at HEAD, final\n+++ f, final\n")
+    past = run("diff", "program.py:f", "--rev", "HEAD~1", "--exit-code")
+    assert past.exit_code == 4
+    assert re.search(r"^- .*0\.5", past.stdout, flags=re.MULTILINE)
+    assert re.search(r"^\+ .*0\.25", past.stdout, flags=re.MULTILINE)
+    both = run("diff", "program.py", "--rev", "HEAD~1", "--rev", "HEAD")
+    assert "+++ f at HEAD, final" in both.stdout
+    for arguments, text in (
+        (("program.py", "--rev", "nothing"), "not a valid object name"),
+        (("program.py:f", "program.py:f", "--rev", "HEAD"), "name no other"),
+    ):
+        refused = run("diff", *arguments)
+        assert refused.exit_code in (2, 3)
+        assert text in refused.stderr
+        assert len(refused.stderr.splitlines()) <= 2
+
+
+def test_diff_of_several_says_who_has_what(program):
+    found = run("diff", program, "program.py:g", "program.py:f")
+    assert found.exit_code == 0, found.output
+    heads, rows = found.stdout.splitlines()[:3], found.stdout.splitlines()[3:]
+    assert heads == ["A  f, final", "B  g, final", "C  f, final"]
+    assert rows
+    assert {row.split()[0] for row in rows} == {"A.C", ".B."}
+    as_json = json.loads(run("diff", program, "program.py:g", program, "--json").stdout)
+    assert as_json["schema"] == "symgraph.diff-several/1"
+    assert not as_json["equal"]
+    assert run("diff", program, program, program, "--exit-code").exit_code == 0
+
+
+def test_diff_as_a_page_marks_what_differs_and_asks_for_nothing(program):
+    assert run("diff", program, "program.py:g", "-o", "d.html").exit_code == 0
+    text = Path("d.html").read_text(encoding="utf-8")
+    assert "default-src 'none'" in text
+    assert not re.search(r"<script|src=|@import|url\(", text)
+    assert text.count("<svg") == 2
+    first, second = re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)
+    assert "- multiply" in first or "- _" in first
+    assert "+ subtract" in second or "+ _" in second
+    same = run("diff", program, program, "--format", "html").stdout
+    assert "no difference" in same
+    assert not re.search(r">[-+~] \w", re.search(r"<svg.*</svg>", same, flags=re.DOTALL)[0])

@@ -199,3 +199,33 @@ def _cut(text: str, width: int) -> str:
 def _opcodes(found: Matched, context: int) -> Sequence[list[tuple[str, int, int, int, int]]]:
     matcher = difflib.SequenceMatcher(None, found.first.lines, found.second.lines, autojunk=False)
     return list(matcher.get_grouped_opcodes(context))
+
+
+def states(found: Matched) -> tuple[dict[Node, str], dict[Node, str]]:
+    """Nodes that differ, of the first and of the second: removed, added or changed."""
+    sides = (found.first, found.second)
+    lines = [{s.numbers[n]: x for n, x in zip(s.nodes, s.lines, strict=False)} for s in sides]
+    made: list[dict[Node, str]] = []
+    for k, word in enumerate(("removed", "added")):
+        own: dict[Node, str] = {}
+        for number, node in ((sides[k].numbers[n], n) for n in sides[k].nodes):
+            if number not in lines[1 - k]:
+                own[node] = word
+            elif lines[1 - k][number] != lines[k][number]:
+                own[node] = "changed"
+        made.append(own)
+    return made[0], made[1]
+
+
+def formulas(graphs: Sequence[Graph]) -> list[tuple[Node, tuple[int, ...]]]:
+    """Every formula of several graphs once, with the numbers of the graphs that have it."""
+    places: dict[object, list[int]] = {}
+    first: dict[object, Node] = {}
+    for number, graph in enumerate(graphs):
+        keyed = _Keyed(graph)
+        for node in keyed.nodes:
+            found = places.setdefault(keyed.keys[node], [])
+            first.setdefault(keyed.keys[node], node)
+            if number not in found:
+                found.append(number)
+    return [(first[key], tuple(found)) for key, found in places.items()]
