@@ -2,7 +2,8 @@
 
 erfc and erfcx use (1 + 2x) exp(x^2) erfc(x), a smooth function of t = (x - k) / (x + k) (Shepherd
 & Laframboise 1981, Math. Comp. 36), with exp(-x^2) from the exact square of x. The rounding that
-costs most, that of exp, is avoided by pairs.
+costs most, that of exp, is avoided by pairs; float32 is computed in float64 instead, in a third of
+the time.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from symgraph_kernels.coefficients import (
     ERF_LARGE,
     ERF_SMALL,
     ERFC,
+    ERFC_SINGLE,
     ERFCINV_FAR,
     ERFCINV_MIDDLE,
     ERFCINV_NEAR,
     ERFCX,
     ERFINV,
+    EXP_SINGLE,
 )
-from symgraph_kernels.exponential import bounded, exp, exp_pair, scale
+from symgraph_kernels.exponential import LOG2E, bounded, exp, exp_pair, scale
 from symgraph_kernels.logarithm import log_pair
 from symgraph_kernels.pairs import Pair, Value, divide, fast_sum, full_sum, multiply, product, root
 from symgraph_kernels.words import Table
@@ -34,7 +37,7 @@ ROOT_HALF = (
     1.2101617152815436e-08,
 )
 ERFINV_SQRT2 = Table(tuple(c * SQRT2[0] for c in ERFINV.float64), ())
-INF, NAN = float("inf"), float("nan")
+INF, NAN, LN2 = float("inf"), float("nan"), 0.6931471805599453
 
 
 def erf(s: Any, x: Value) -> Value:
@@ -49,7 +52,23 @@ def erf(s: Any, x: Value) -> Value:
     return s.copysign(s.select(a < 1.0, small, 1.0 - tail), x)
 
 
+def _erfc_single(s: Any, x: Value, a: Value) -> Value:
+    """erfc(a), to the digits of float32, in float64: 0 <= a <= 11.5 and x = a^2."""
+    n = s.rint(-LOG2E * x)
+    power = s.poly(EXP_SINGLE, s.fma(n, -LN2, -x)) * s.pow2(n)
+    far, twice = a + 3.0, s.fma(2.0, a, 1.0)
+    inverse = 1.0 / (far * twice)  # of both quotients
+    t = (a - 3.0) * twice * inverse
+    return power * s.poly(ERFC_SINGLE, t) * (far * inverse)
+
+
 def erfc(s: Any, x: Value) -> Value:
+    if not s.wide:
+        d, x = s.double(), s.widen(x)
+        a = d.abs(x)
+        a = d.select(a > 11.0, 11.0, a)
+        found = _erfc_single(d, a * a, a)
+        return s.narrow(d.select(x < 0.0, 2.0 - found, found))
     a = s.abs(x)
     top = s.number(30.0, 11.0)
     a = s.select(a > top, top, a)
@@ -92,6 +111,12 @@ def _normal_middle(s: Any, x: Value) -> Pair:
 
 def ndtr(s: Any, x: Value) -> Value:
     """P(X < x) for a standard normal X: exp(-x^2 / 2) from the exact square."""
+    if not s.wide:
+        d, x = s.double(), s.widen(x)
+        a = d.abs(x)
+        a = d.select(a > 16.0, 16.0, a)
+        found = 0.5 * _erfc_single(d, 0.5 * a * a, a * ROOT_HALF[0])
+        return s.narrow(d.select(x > 0.0, 1.0 - found, found))
     a = s.abs(x)
     middle = a < 1.06
     top = s.number(40.0, 16.0)
