@@ -19,6 +19,7 @@ from symgraph.lower.long_sums import in_blocks
 from symgraph.lower.members import Item
 from symgraph.lower.memory import names_in
 from symgraph.lower.nest import Body, body_of, buffers_read, buffers_written, flat, sweep
+from symgraph.lower.owners import with_owners
 from symgraph.lower.rows import accesses, with_rows
 from symgraph.lower.schedule import Schedule
 from symgraph.lower.stage import Stage, Storage
@@ -86,6 +87,8 @@ def _written(found: Item | Run, lowering: Lowering, is_outermost: bool) -> Seque
     statements = chunked(list(found.statements), _Partials(lowering, stages[-1].node))
     if lowering.schedule.most_chunks > 1:
         statements = with_tiles(statements, lowering.b)
+        rows = lambda name: lowering.b.size(lowering.storages[name].shape[0])  # noqa: E731
+        statements = with_owners(statements, rows, lowering.b)
     if lowering.schedule.sum_blocks:
         statements = in_blocks(statements, lowering.b)
     if is_outermost:  # a turn of a loop is part of a larger kernel, perhaps

@@ -20,7 +20,7 @@ from symgraph.loop.ir import (
     Var,
     Word,
 )
-from symgraph.loop.traverse import postorder
+from symgraph.loop.traverse import blocks, postorder
 from symgraph.lower.nest import buffers_read, buffers_written, expressions, flat, leaves
 from symgraph.lower.stage import Stage, Storage
 from symgraph.lower.words import WordBuilder
@@ -96,8 +96,9 @@ def _in_order(statements: Iterable[Stmt]) -> list[str]:
 
     def visit(block: Iterable[Stmt]) -> None:
         for s in block:
+            for inner in blocks(s):
+                visit(inner)
             if isinstance(s, For):
-                visit(s.body)
                 continue
             for e in leaves(expressions([s])):
                 if isinstance(e, Load):
