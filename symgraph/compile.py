@@ -29,6 +29,7 @@ from symgraph.ir.graph import substitute_nodes, toposort
 from symgraph.ir.node import Node
 from symgraph.ir.origin import as_if_at
 from symgraph.ir.resolve import Requirement, requirements, resolve
+from symgraph.loop.forms import form_of
 from symgraph.loop.ir import Program
 from symgraph.loop.text import show
 from symgraph.lower.expand import expand
@@ -211,8 +212,8 @@ def identity(program: Program) -> str:
     Inputs and sizes carry the user's names; here they are ``x0``, ``n0``, ..., which the lowering
     gives to nothing else.
     """
-    kernels = tuple(replace(k, origin=(), lines=()) for k in program.kernels)
     plain = {b.name: f"x{k}" for k, b in enumerate(program.inputs)}
     plain |= {name: f"n{k}" for k, name in enumerate(program.sizes)}
-    text = show(replace(program, kernels=kernels))
-    return re.sub(r"\b[^\W\d]\w*", lambda word: plain.get(word[0], word[0]), text)
+    text = show(replace(program, kernels=()))
+    text = re.sub(r"\b[^\W\d]\w*", lambda word: plain.get(word[0], word[0]), text)
+    return "\n".join([text, *(f"{k.name} {form_of(k).key()}" for k in program.kernels)])

@@ -20,6 +20,7 @@ from symgraph.codegen.llvm_text import (
 from symgraph.codegen.llvm_words import emit
 from symgraph.codegen.rescue import Definition
 from symgraph.loop.ir import Cast, Const, Expr, Load, Var, Word
+from symgraph.loop.text import show_const
 from symgraph.loop.traverse import children, postorder
 from symgraph.loop.words import COMPLEX_PARTS, convert
 from symgraph.records import dataclass
@@ -63,6 +64,7 @@ class Expressions:
         self.values: dict[str, Operand | Slot] = {}
         self.memory: dict[str, Memory] = {}
         self.functions: dict[str, Definition] = {}
+        self.numbers: dict[str, Value] = {}  # constants that come as arguments, by their texts
         self.natural: set[str] = set()  # names of int64 that are no larger than an address
         self._emitters: dict[tuple[DType, DType], TextEmitter] = {}
 
@@ -160,7 +162,8 @@ class Expressions:
             case Var(name, _):
                 return self.read(name)
             case Const(value, dtype):
-                return number(value, dtype)
+                given = self.numbers.get(show_const(node)) if self.numbers else None
+                return given or number(value, dtype)
             case Load(buffer, index, dtype):
                 at = tuple([_real(done[id(i)]) for i in index])
                 return self.load(dtype, self.place(self.memory[buffer], at))

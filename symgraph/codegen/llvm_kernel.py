@@ -7,13 +7,16 @@ loops for several threads. No buffer that is written overlaps another one (``noa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from symgraph.codegen.llvm_expression import Memory
 from symgraph.codegen.llvm_parallel import Spreader
 from symgraph.codegen.llvm_rescue import is_short, short_definition
 from symgraph.codegen.llvm_statement import Statements, strides
-from symgraph.codegen.llvm_text import INDEX, POINTER, Module, Value
+from symgraph.codegen.llvm_text import INDEX, POINTER, Module, Value, type_of
 from symgraph.codegen.rescue import Definition, definition
-from symgraph.loop.ir import Buffer, Fail, For, Function, Kernel, While, Word
+from symgraph.loop.ir import Buffer, Const, Fail, For, Function, Kernel, While, Word
+from symgraph.loop.text import show_const
 from symgraph.loop.traverse import can_fail, expressions, postorder, statements
 from symgraph_kernels.table import ROWS
 
@@ -31,10 +34,13 @@ def function_calls(kernel: Kernel) -> int:
 
 
 class KernelText:
-    """Writes one kernel into a module; ``threads``: does its function take the thread pool?"""
+    """Writes one kernel into a module; ``threads``: does its function take the thread pool?
 
-    def __init__(self, kernel: Kernel, module: Module) -> None:
-        self.kernel, self.module = kernel, module
+    ``numbers``: constants that its function takes as its last arguments.
+    """
+
+    def __init__(self, kernel: Kernel, module: Module, numbers: Sequence[Const] = ()) -> None:
+        self.kernel, self.module, self.numbers = kernel, module, numbers
         self.fails = can_fail(kernel)
         self.name = f'@"{PREFIX}{kernel.name}"'
         self.threads = False
@@ -55,6 +61,8 @@ class KernelText:
             params.append(f"i64 %s{k}")
         if self.fails:
             params.append("ptr noalias %facts")
+        for k, number in enumerate(self.numbers):
+            e.numbers[show_const(number)] = Value(type_of(number.dtype), f"%n{k}")
         e.natural.update(kernel.sizes)
         for k, spec in enumerate(kernel.buffers):
             address = Value(POINTER, f"%b{k}")
@@ -71,6 +79,7 @@ class KernelText:
         self.threads = spreader.count > 0
         if self.threads:
             params.append("ptr %parallel")
+        params += [str(n) for n in e.numbers.values()]
         head = f"define internal {result} {self.name}({', '.join(params)}) nounwind {{"
         lines = [head, "entry:", *writer.entry, *b.lines, "}"]
         self.texts = [*spreader.texts, "\n".join(lines)]

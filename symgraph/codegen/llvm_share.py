@@ -1,22 +1,22 @@
 """Equal kernels become one function, and kernels that differ in numbers one function of these.
 
-A deep network has hundreds of kernels and a dozen kinds of them; LLVM's time is that of the kinds.
-Kernels are compared as text: values in it are numbered, so that names of buffers do not matter.
+A deep network has hundreds of kernels and a dozen kinds of them; only one of each kind is written,
+and LLVM's time is that of the kinds. ``loop.forms`` says which are alike.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
+from symgraph.codegen.llvm_expression import number
 from symgraph.codegen.llvm_kernel import KernelText
 from symgraph.codegen.llvm_text import Module, Value
-from symgraph.loop.ir import Kernel
+from symgraph.loop.forms import Form, form_of
+from symgraph.loop.ir import Const, Kernel
 from symgraph.records import dataclass
 
 MOST_NUMBERS = 64  # that a function takes as arguments
-_NUMBER = re.compile(r"0x[0-9A-F]{16}")
-_TYPE = re.compile(r"\b(?:double|float)\b")
+Group = Sequence[tuple[Kernel, Form]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,51 +29,58 @@ class Shared:
 
 def shared_functions(kernels: Iterable[Kernel], module: Module) -> dict[str, Shared]:
     """The function of every kernel, by the kernel's name; the module gets each function once."""
-    alike: dict[str, list[KernelText]] = {}
+    alike: dict[str, list[tuple[Kernel, Form]]] = {}
     for kernel in kernels:
-        made = KernelText(kernel, module)
-        made.write()
-        text = "\n".join(made.texts).replace(f".{kernel.name}", "")
-        alike.setdefault(_NUMBER.sub("#", text), []).append(made)
+        form = form_of(kernel)
+        alike.setdefault(form.text, []).append((kernel, form))
     found: dict[str, Shared] = {}
     for group in alike.values():
-        found |= _joined(group, module)
+        found |= _of_numbers(group, module) or _equal(group, module)
     return found
 
 
-def _joined(group: Sequence[KernelText], module: Module) -> dict[str, Shared]:
-    """Kernels whose texts differ in numbers at most."""
-    numbers = [_NUMBER.findall("\n".join(made.texts)) for made in group]
-    unlike = [k for k, column in enumerate(zip(*numbers, strict=True)) if len(set(column)) > 1]
-    first = group[0]
-    if len(first.texts) == 1 and len(unlike) <= MOST_NUMBERS:
-        text, types = _with_parameters(first.texts[0], unlike)
-        module.functions.append(text)
-        return {
-            made.kernel.name: Shared(first, tuple(map(Value, types, [own[k] for k in unlike])))
-            for made, own in zip(group, numbers, strict=True)
-        }
+def _of_numbers(group: Group, module: Module) -> dict[str, Shared] | None:
+    """Kernels whose numbers differ as one function; None where that cannot be, or none differ.
+
+    A kernel that spreads its loops is several functions, and keeps its numbers.
+    """
+    columns = zip(*(form.numbers for _, form in group), strict=True)
+    unlike = [k for k, column in enumerate(columns) if len(set(column)) > 1]
+    if not 0 < len(unlike) <= MOST_NUMBERS:
+        return None
+    first, form = group[0]
+    made = KernelText(first, module, _at(form, unlike))
+    made.write()
+    if len(made.texts) > 1:
+        return None
+    module.functions += made.texts
+    return {
+        kernel.name: Shared(made, tuple(_value(c) for c in _at(own, unlike)))
+        for kernel, own in group
+    }
+
+
+def _equal(group: Group, module: Module) -> dict[str, Shared]:
+    """Kernels whose numbers are equal as one function each."""
     found: dict[str, Shared] = {}
-    same: dict[tuple[str, ...], KernelText] = {}
-    for made, own in zip(group, numbers, strict=True):
-        function = same.setdefault(tuple(own), made)
-        if function is made:
-            module.functions += made.texts
-        found[made.kernel.name] = Shared(function)
+    made: dict[tuple[str, ...], Shared] = {}
+    for kernel, form in group:
+        key = tuple(form.numbers)
+        if key not in made:
+            function = KernelText(kernel, module)
+            function.write()
+            module.functions += function.texts
+            made[key] = Shared(function)
+        found[kernel.name] = made[key]
     return found
 
 
-def _with_parameters(text: str, places: Sequence[int]) -> tuple[str, list[str]]:
-    """A function with the numbers at some places as parameters, and the types of these."""
-    wanted, types, parts, end = set(places), list[str](), list[str](), 0
-    for k, match in enumerate(_NUMBER.finditer(text)):
-        if k in wanted:
-            line = text.rfind("\n", 0, match.start())
-            types.append(_TYPE.findall(text, line, match.start())[-1])
-            parts += [text[end : match.start()], f"%n{len(types) - 1}"]
-            end = match.end()
-    changed = "".join([*parts, text[end:]])
-    head, brace, body = changed.partition(") nounwind {")
-    more = [f"{kind} %n{k}" for k, kind in enumerate(types)]
-    comma = ", " if more and not head.endswith("(") else ""
-    return head + comma + ", ".join(more) + brace + body, types
+def _at(form: Form, places: Sequence[int]) -> list[Const]:
+    numbers = list(form.numbers.values())
+    return [numbers[k] for k in places]
+
+
+def _value(x: Const) -> Value:
+    found = number(x.value, x.dtype)
+    assert isinstance(found, Value)
+    return found

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 
-from symgraph.ir.dim import DimLike, divide_exactly, mul, product
+from symgraph.ir.dim import Dim, DimLike, divide_exactly, mul, product
 from symgraph.loop.ir import Const, Expr
 from symgraph.lower.members import Item, Member, member_of, rows_of
 from symgraph.lower.schedule import Schedule, guess, guess_extent
@@ -45,6 +46,15 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """The rows, whole buffers and sums of a member, by the names of their buffers."""
+
+    rows: frozenset[str]
+    whole: frozenset[str]
+    sums: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Blocking:
     """What forming runs needs to know.
 
@@ -59,6 +69,7 @@ class Blocking:
     temporaries: frozenset[str]
     kept: frozenset[str]
     known: dict[tuple[int, int], Member | None] = field(default_factory=dict)
+    named: dict[Member, Named] = field(default_factory=dict)
 
     def member(self, item: Item, rows: Expr) -> Member | None:
         """``member_of``, asked once: windows overlap."""
@@ -66,6 +77,14 @@ class Blocking:
         if key not in self.known:
             self.known[key] = member_of(item, rows, self.b, self.storage)
         return self.known[key]
+
+    def named_of(self, member: Member) -> Named:
+        """The buffers behind a member's names, looked up once."""
+        found = self.named.get(member)
+        if found is None:
+            groups = (member.rows, member.whole, member.sums)
+            found = self.named[member] = Named(*(frozenset(map(self.actual, g)) for g in groups))
+        return found
 
     def box(self, name: str) -> Storage:
         """A buffer by its name."""
@@ -85,9 +104,12 @@ def runs_of(items: Sequence[Item], about: Blocking) -> list[Item | Run]:
         return list(items)
     out: list[Item | Run] = []
     uses = Counter(n for item in items for n in item.reads | item.writes)
+    sums = [0, *accumulate(_most_gained(item, about) for item in items)]
     place = 0
     while place < len(items):
-        found = _run_at(items[place : place + WINDOW], uses, about)
+        near = items[place : place + WINDOW]
+        gain = sums[place + len(near)] - sums[place]
+        found = None if gain < about.schedule.least_gain else _run_at(near, uses, about)
         if found is None:
             out.append(items[place])
             place += 1
@@ -96,6 +118,17 @@ def runs_of(items: Sequence[Item], about: Blocking) -> list[Item | Run]:
             out += [*run.before, run, *run.after]
             place += used
     return out
+
+
+def _most_gained(item: Item, about: Blocking) -> int:
+    """Bytes of memory traffic that an item may save in a run, at most: small programs save none.
+
+    Enough for a run where a length is a symbol.
+    """
+    boxes = [box for name in item.reads | item.writes if (box := about.storage(name)) is not None]
+    if any(isinstance(dim, Dim) for box in boxes for dim in box.shape):
+        return about.schedule.least_gain
+    return sum(about.nbytes(box.name) for box in boxes)
 
 
 def _run_at(
@@ -146,15 +179,13 @@ def _admit(run: Run, member: Member, about: Blocking) -> bool:
         return False
     if sum(map(about.nbytes, member.sums)) > limits.partial_bytes:
         return False
-    actual = about.actual
-    rows, whole = {actual(n) for n in member.rows}, {actual(n) for n in member.whole}
+    mine = about.named_of(member)
+    used = mine.rows | mine.whole | mine.sums
     for other in list(run.members):
-        made = {actual(n) for n in other.sums}
-        if made & (rows | whole) or made & {actual(n) for n in member.sums}:
+        theirs = about.named_of(other)
+        if theirs.sums & used or member.item.writes & theirs.whole:
             return False
-        if member.item.writes & {actual(n) for n in other.whole}:
-            return False
-        if other.item.writes & whole:
+        if other.item.writes & mine.whole:
             rest = [m.item for m in run.members if m is not other]
             if other.item.conflicts(rest):
                 return False
@@ -172,7 +203,7 @@ def _divide(run: Run, uses: Mapping[str, int], about: Blocking) -> bool:
         return False
     inside = Counter(n for m in run.members for n in m.item.reads | m.item.writes)
     outside = about.kept | {n for n, count in inside.items() if uses[n] > count}
-    rows = {about.actual(n) for m in run.members for n in m.rows}
+    rows = {n for m in run.members for n in about.named_of(m).rows}
     written = {n for m in run.members for n in m.item.writes}
     scratch = frozenset((rows & written & about.temporaries) - outside)
     count = guess_extent(run.rows) if isinstance(run.rows, Const) else USUAL_ROWS
@@ -181,8 +212,8 @@ def _divide(run: Run, uses: Mapping[str, int], about: Blocking) -> bool:
     if len(widths_known) < len(widths) or not count:
         return False
     per_row = sum(widths_known)
-    readers = [n for m in run.members for n in {about.actual(x) for x in m.rows}]
-    gained = [n for n in rows if n in scratch or readers.count(n) > 1]
+    readers = Counter(n for m in run.members for n in about.named_of(m).rows)
+    gained = [n for n in rows if n in scratch or readers[n] > 1]
     gain = count * sum(w for n, w in widths.items() if n in gained and w)
     height = about.schedule.tile_bytes // max(1, per_row)
     is_batch = any(m.product is not None and m.product.name == "gemm_batched" for m in products)

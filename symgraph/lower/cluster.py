@@ -23,6 +23,9 @@ from symgraph.records import dataclass, field
 WINDOW = 48  # top-level entries looked back over: keeps the work linear in the graph
 LARGEST_BODY = 300  # statements in one loop nest; beyond it compile time and register pressure grow
 MOST_FUNCTIONS = 48  # elementary functions in one: LLVM's time is quadratic in them (1000: 42 s)
+# In one of a program with more than twice as many: its loops are alike, and the smaller they are,
+# the sooner one stands for all. A store and a load cost less than one function.
+FUNCTIONS_OF_MANY = 12
 
 
 @dataclass(slots=True)
@@ -87,6 +90,13 @@ class Clusters:
     stages: dict[int, Stage] = field(default_factory=dict)
     writers: dict[str, list[int]] = field(default_factory=dict)
     apart: list[Apart] = field(default_factory=list)
+    most_functions: int = MOST_FUNCTIONS
+
+    def expect(self, functions: int) -> None:
+        """How many elementary functions there will be in all."""
+        self.most_functions = (
+            FUNCTIONS_OF_MANY if functions > 2 * MOST_FUNCTIONS else MOST_FUNCTIONS
+        )
 
     def add(self, stage: Stage) -> None:
         """Place a stage; its producers must have been added before."""
@@ -196,10 +206,9 @@ class Clusters:
     def _fits(self, nest: Nest, stage: Stage, depth: int) -> bool:
         return not nest.closed and nest.dim == stage.space[depth] and self.has_room(nest, stage)
 
-    @staticmethod
-    def has_room(nest: Nest, stage: Stage) -> bool:
+    def has_room(self, nest: Nest, stage: Stage) -> bool:
         """Does a stage fit into a loop that is not too long then?"""
-        if nest.functions and nest.functions + functions_in(stage) > MOST_FUNCTIONS:
+        if nest.functions and nest.functions + functions_in(stage) > self.most_functions:
             return False
         return nest.size + len(stage.lets) <= LARGEST_BODY
 

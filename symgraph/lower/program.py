@@ -19,7 +19,7 @@ from symgraph.lower.assemble import assemble
 from symgraph.lower.build import Namer, StageBuilder
 from symgraph.lower.cluster import Clusters
 from symgraph.lower.control import CONTROL
-from symgraph.lower.demand import demanded, is_reinterpretation, is_scalar_constant
+from symgraph.lower.demand import COSTLY, demanded, is_reinterpretation, is_scalar_constant
 from symgraph.lower.guarded import function_of
 from symgraph.lower.lanes import with_lanes
 from symgraph.lower.library import LIBRARY
@@ -154,6 +154,7 @@ class Segment:
         nodes = [n for n, _ in outputs]
         order = toposort(nodes, stop=lambda n: n in self.where and n.op.kind == "leaf")
         stored = demanded(nodes)
+        self.clusters.expect(sum(node.op.name in COSTLY for node in order))
         for node in order:
             self._emit(node, stored)
         for node, target in copies:
