@@ -32,6 +32,7 @@ from symgraph.ops.convert import asarray, cast
 from symgraph.ops.leaves import tensor
 from symgraph.ops.tree import Tree, flatten, nesting, unflatten
 from symgraph.outline import Outline, roots_of
+from symgraph.records import dataclass
 from symgraph.rewrite.journal import Journal
 from symgraph.runtime.arguments import In, Parameter
 from symgraph.runtime.function import Function
@@ -74,29 +75,43 @@ def function(
     if replaced:
         nodes = substitute_nodes([*[r.node for r in results], *values], replaced)
         results, values = [Variable(n) for n in nodes[: len(results)]], [*nodes[len(results) :]]
-    values, targets = _with_default_updates(_roots(results, values)[0], values, targets)
-    if any("defines dimension" in n.op.properties for n in toposort(_roots(results, values)[0])):
+    found = _found(results, values)
+    if _add_default_updates(found.below, values, targets):
+        found = _found(results, values)
+    if any("defines dimension" in n.op.properties for n in found.below):
         results = [Variable(r.node) for r in results]
-    _check_leaves(_roots(results, values)[0], parameters, on_unused_input)
+        found = _found(results, values)
+    _check_leaves(found.below, parameters, on_unused_input)
     given = (inputs, outputs, updates, givens, mode, name, on_unused_input, threads, device)
-    return _assemble(results, values, targets, parameters, tree, chosen, given)
+    return _assemble(results, values, found, targets, parameters, tree, chosen, given)
 
 
-def _roots(results: Sequence[Variable], values: Sequence[Node]) -> Any:
-    found = roots_of(results, values)
-    return found or roots_of([Variable(r.node) for r in results], values)
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What outputs need (see ``roots_of``), and all nodes below it, inputs first."""
+
+    roots: tuple[Node, ...]
+    pending: tuple[Pending, ...]
+    recipe: tuple[tuple[Any, ...], ...]
+    below: list[Node]
+
+
+def _found(results: Sequence[Variable], values: Sequence[Node]) -> _Found:
+    found = roots_of(results, values) or roots_of([Variable(r.node) for r in results], values)
+    assert found is not None  # it is None for pending gradients alone
+    return _Found(*found, toposort(found[0]))
 
 
 def _assemble(
     results: list[Variable],
     values: list[Node],
+    found: _Found,
     targets: list[Node],
     parameters: list[Parameter],
     tree: Tree,
     mode: Mode,
     given: tuple[Any, ...],
 ) -> Function:
-    roots, pending, recipe = _roots(results, values)
     inputs = [p.variable.node for p in parameters]
     structure = nesting(tree)
 
@@ -105,29 +120,28 @@ def _assemble(
 
     outline = Outline(
         tuple(inputs),
-        roots,
-        pending,
-        recipe,
+        found.roots,
+        found.pending,
+        found.recipe,
         complete,
         mode,
         (structure, len(results)),
         tuple(targets),
     )
-    below = toposort(roots)
     plumbing = Plumbing(
         name=given[5] or "function",
         parameters=parameters,
         inputs=inputs,
-        shared=[n for n in below if n.op.name == "shared"],
+        shared=[n for n in found.below if n.op.name == "shared"],
         n_outputs=len(results),
         updated=targets,
-        structure=lambda found: unflatten(tree, found),
+        structure=lambda made: unflatten(tree, made),
         outline=outline,
         rebuild=(_rebuild, given),
         backend=mode.code_generator,
         nesting=structure,
         threads=given[7] or 0,
-        lengths=_lengths(roots, parameters, set(below), mode),
+        lengths=_lengths(found.below, parameters, mode),
         observe=_observer(complete(), mode) if mode.check else None,
     )
     return Function(plumbing)
@@ -277,26 +291,24 @@ def _givens(pairs: list[tuple[Variable, Any]]) -> dict[Node, Node]:
     return found
 
 
-def _with_default_updates(
-    nodes: Sequence[Node], values: list[Node], targets: list[Node]
-) -> tuple[list[Node], list[Node]]:
-    """Streams advance at every call of a function that reads them."""
-    added, found = list(values), list(targets)
-    for node in toposort(nodes):
+def _add_default_updates(below: Sequence[Node], values: list[Node], targets: list[Node]) -> bool:
+    """Streams advance at every call of a function that reads them. Are there any to add?"""
+    before = len(targets)
+    for node in below:
         if (
             node.op.name == "shared"
-            and node not in found
+            and node not in targets
             and node.attrs["cell"].default_update is not None
         ):
-            found.append(node)
-            added.append(
+            targets.append(node)
+            values.append(
                 _fitting(node.attrs["cell"].default_update, node.tensor, "a default update")
             )
-    return added, found
+    return len(targets) > before
 
 
-def _check_leaves(nodes: Sequence[Node], parameters: list[Parameter], on_unused: str) -> None:
-    used = {n for n in toposort(nodes) if n.op.name == "input"}
+def _check_leaves(below: Sequence[Node], parameters: list[Parameter], on_unused: str) -> None:
+    used = {n for n in below if n.op.name == "input"}
     known = {p.variable.node for p in parameters}
     for node in used - known:
         line = str(node.lines[0]) if node.lines else None
@@ -312,17 +324,10 @@ def _check_leaves(nodes: Sequence[Node], parameters: list[Parameter], on_unused:
     if on_unused not in ("raise", "warn", "ignore"):
         what = f"on_unused_input is raise, warn or ignore, not {on_unused!r}"
         raise ArgumentError(at_line(what))
-    tensors = [n for n in toposort(nodes) if isinstance(n.type, TensorType)]
-    sizes = {
-        a for n in tensors for d in (*n.tensor.shape, n.attrs.get("dim", 1)) for a in symbols(d)
-    }
-    told = {
-        a
-        for n in tensors
-        if n.op.name in ("input", "shared")
-        for d in n.tensor.shape
-        for a in symbols(d)
-    }
+    types = {(n.type, n.attrs.get("dim", 1)) for n in below if isinstance(n.type, TensorType)}
+    leaves = [n for n in below if n.op.name in ("input", "shared")]
+    sizes = {a for t, dim in types for d in (*t.shape, dim) for a in symbols(d)}
+    told = {a for n in leaves for d in n.tensor.shape for a in symbols(d)}
     for p in parameters:
         needed = any(symbols(d) & (sizes - told) for d in p.variable.shape)
         if p.variable.node not in used and not needed and on_unused != "ignore":
@@ -344,12 +349,10 @@ def _unused(parameter: Parameter, how: str) -> None:
     warnings.warn(text, stacklevel=4)
 
 
-def _lengths(
-    nodes: Sequence[Node], parameters: list[Parameter], used: set[Node], mode: Mode
-) -> list[Length]:
+def _lengths(nodes: Sequence[Node], parameters: list[Parameter], mode: Mode) -> list[Length]:
     """Dimensions computed from data get a small function each, called before the main one."""
     found = []
-    for node in toposort(nodes):
+    for node in nodes:
         if "defines dimension" not in node.op.properties:
             continue
         (atom,) = symbols(node.attrs["dim"])

@@ -132,7 +132,9 @@ def roots_of(
     waiting = tuple(p for _, p in pending.values())
     if waiting:
         ends = [n for p in waiting for n in (p.cost, *p.wrt, *p.stop)]
-        if not _leaves(ends) <= _leaves(roots):
+        below = set(toposort(roots))
+        others = [n for n in ends if n not in below]
+        if not _leaves(others) <= below:
             return None  # an input may be used by a cost, and by no gradient
         for node in ends:
             roots.setdefault(node, len(roots))

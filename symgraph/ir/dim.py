@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from symgraph.errors import ShapeError, message
 from symgraph.ir.dim_algebra import (
@@ -146,6 +147,11 @@ def broadcast(a: DimLike, b: DimLike) -> DimLike | None:
         return None
     if isinstance(a, int) or isinstance(b, int):
         return a if isinstance(a, int) else b
+    return _broadcast_symbols(a, b)
+
+
+@lru_cache(maxsize=1024)  # a chain of a thousand operations meets one pair a thousand times
+def _broadcast_symbols(a: Dim, b: Dim) -> DimLike:
     parts: dict[DimLike, None] = {}
     for dim in (a, b):
         for part in _broadcast_parts(dim):

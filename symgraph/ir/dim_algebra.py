@@ -136,6 +136,8 @@ class Dim:
         return _arith(self, other, lambda a, b: mod(b, a))
 
     def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
         return isinstance(other, Dim) and self._hash == other._hash and self._key == other._key
 
     def __hash__(self) -> int:

@@ -7,6 +7,8 @@ int8 or bool) symgraph answers float32.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +35,8 @@ _CANONICAL: dict[DType, DType] = {d: d for d in ALL}
 
 def as_dtype(dtype: DTypeLike) -> DType:
     """The canonical dtype meant by a name, a NumPy type or a Python type; DTypeError otherwise."""
+    if isinstance(dtype, np.dtype) and dtype in _CANONICAL:
+        return _CANONICAL[dtype]
     try:
         asked = np.dtype(dtype).newbyteorder("=")
     except TypeError as error:
@@ -64,17 +68,22 @@ def is_integer(dtype: DType) -> bool:
     return dtype.kind in "iu"
 
 
+@lru_cache
 def promote(*dtypes: DType) -> DType:
     """The dtype that holds all of them, as NumPy 2 promotes arrays."""
     return as_dtype(np.result_type(*dtypes))
 
 
-def promote_weak(strong: list[DType], weak: list[Scalar]) -> DType:
+def promote_weak(strong: Iterable[DType], weak: Iterable[Scalar]) -> DType:
     """Promotion where Python numbers take part by kind only (NEP 50)."""
+    return _promoted_weak(tuple(strong), tuple(map(type, weak)))
+
+
+@lru_cache
+def _promoted_weak(strong: tuple[DType, ...], weak: tuple[type[Scalar], ...]) -> DType:
     if not strong:
-        return as_dtype(np.result_type(*[np.asarray(w).dtype for w in weak]))
-    kinds = [{bool: False, int: 0, float: 0.0, complex: 0j}[type(w)] for w in weak]
-    found = np.result_type(*strong, *kinds)
+        return as_dtype(np.result_type(*[np.asarray(kind()).dtype for kind in weak]))
+    found = np.result_type(*strong, *[kind() for kind in weak])
     return FLOAT32 if found == np.float16 else as_dtype(found)
 
 

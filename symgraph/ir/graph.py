@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copyreg
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from symgraph.display import mimebundle
@@ -61,26 +61,19 @@ def toposort(outputs: Iterable[Node], stop: Callable[[Node], bool] | None = None
     """All nodes that outputs depend on, inputs first; walks no further than where ``stop``."""
     order: list[Node] = []
     done: set[Node] = set()
-    for root in outputs:
-        if root in done:
-            continue
-        stack: list[tuple[Node, Iterator[Node]]] = [(root, _children(root, stop))]
-        done.add(root)
-        while stack:
-            node, children = stack[-1]
-            for child in children:
-                if child not in done:
-                    done.add(child)
-                    stack.append((child, _children(child, stop)))
-                    break
-            else:
-                order.append(node)
-                stack.pop()
+    stack = [*outputs][::-1]
+    while stack:
+        node = stack[-1]
+        if node not in done:
+            if stop is None or not stop(node):
+                waiting = [n for n in node.inputs if n not in done]
+                if waiting:
+                    stack += waiting[::-1]  # and this node once more, when they are done
+                    continue
+            done.add(node)
+            order.append(node)
+        stack.pop()
     return order
-
-
-def _children(node: Node, stop: Callable[[Node], bool] | None) -> Iterator[Node]:
-    return iter(()) if stop is not None and stop(node) else iter(node.inputs)
 
 
 def leaves(outputs: Iterable[Node], op: str) -> list[Node]:

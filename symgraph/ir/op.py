@@ -60,7 +60,7 @@ class Op:
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:
         for arg in args:
-            if hasattr(arg, "__pattern__"):
+            if hasattr(type(arg), "__pattern__"):
                 return arg.__pattern__(self, args, attrs)
         return self.front(*args, **attrs)
 

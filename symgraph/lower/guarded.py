@@ -81,7 +81,8 @@ def _product(
 
 def _power(s: Any, x: Any, y: Any) -> Any:
     """Whole powers as products, which keep what is exact."""
-    power = float(y.value) if isinstance(y, Const) else 0.0
+    given: Any = y.value if isinstance(y, Const) else 0.0
+    power = float(given)
     if not (power.is_integer() and 2 <= power <= MOST_FACTORS):
         return s.pow(x, y)
     found, square, rest = None, x, int(power)

@@ -105,14 +105,12 @@ def _to_numpy(value: Any, dtype: Any) -> np.ndarray[Any, Any]:
 
 def cast(x: Variable, dtype: DType) -> Variable:
     """x converted to a dtype; constants are converted at once; no node where nothing changes."""
-    if x.dtype == dtype and not x.weak:
-        return x
+    if x.dtype == dtype:
+        return wrap(x.node) if x.weak else x
     if x.node.op.name == "constant":
         value = x.node.attrs["value"]
         _refuse_overflow(x, value, dtype)
         return wrap(constant_node(convert_values(value, dtype)))
-    if x.dtype == dtype:
-        return wrap(x.node)
     return make("astype", [x], dtype=dtype)
 
 
