@@ -2,8 +2,7 @@
 
 erfc and erfcx use (1 + 2x) exp(x^2) erfc(x), a smooth function of t = (x - k) / (x + k) (Shepherd
 & Laframboise 1981, Math. Comp. 36), with exp(-x^2) from the exact square of x. The rounding that
-costs most, that of exp, is avoided by pairs; float32 is computed in float64 instead, in a third of
-the time.
+costs most, that of exp, is avoided by pairs; float32 takes float64 for a part.
 """
 
 from __future__ import annotations
@@ -20,9 +19,10 @@ from symgraph_kernels.coefficients import (
     ERFCINV_NEAR,
     ERFCX,
     ERFINV,
-    EXP_SINGLE,
+    EXP,
+    NDTR_SINGLE,
 )
-from symgraph_kernels.exponential import LOG2E, bounded, exp, exp_pair, scale
+from symgraph_kernels.exponential import LN2_HIGH, LN2_LOW, LOG2E, bounded, exp, exp_pair, scale
 from symgraph_kernels.logarithm import log_pair
 from symgraph_kernels.pairs import Pair, Value, divide, fast_sum, full_sum, multiply, product, root
 from symgraph_kernels.words import Table
@@ -37,7 +37,7 @@ ROOT_HALF = (
     1.2101617152815436e-08,
 )
 ERFINV_SQRT2 = Table(tuple(c * SQRT2[0] for c in ERFINV.float64), ())
-INF, NAN, LN2 = float("inf"), float("nan"), 0.6931471805599453
+INF, NAN = float("inf"), float("nan")
 
 
 def erf(s: Any, x: Value) -> Value:
@@ -52,23 +52,26 @@ def erf(s: Any, x: Value) -> Value:
     return s.copysign(s.select(a < 1.0, small, 1.0 - tail), x)
 
 
-def _erfc_single(s: Any, x: Value, a: Value) -> Value:
-    """erfc(a), to the digits of float32, in float64: 0 <= a <= 11.5 and x = a^2."""
-    n = s.rint(-LOG2E * x)
-    power = s.poly(EXP_SINGLE, s.fma(n, -LN2, -x)) * s.pow2(n)
-    far, twice = a + 3.0, s.fma(2.0, a, 1.0)
-    inverse = 1.0 / (far * twice)  # of both quotients
-    t = (a - 3.0) * twice * inverse
-    return power * s.poly(ERFC_SINGLE, t) * (far * inverse)
+def _single_tail(s: Any, a: Value, square: Pair, table: Table) -> Value:
+    """exp(-square) g(a), float32: g(a) (a + 3) a polynomial in t = (a - 3) / (a + 3), a >= 0.
+
+    g is computed in float64, which costs less than pairs; the exponential in float32.
+    """
+    n = s.rint(-LOG2E * square[0])
+    r = s.fma(n, -LN2_LOW[1], s.fma(n, -LN2_HIGH[1], -square[0])) - square[1]
+    above_one = s.widen(s.fma(r * r, s.fma(r, s.poly(EXP, r), 0.5), r))
+    d, a = s.double(), s.widen(a)
+    inverse = 1.0 / (a + 3.0)
+    g = d.poly(table, (a - 3.0) * inverse) * inverse
+    return scale(s, s.narrow(d.fma(g, above_one, g)), n)
 
 
 def erfc(s: Any, x: Value) -> Value:
     if not s.wide:
-        d, x = s.double(), s.widen(x)
-        a = d.abs(x)
-        a = d.select(a > 11.0, 11.0, a)
-        found = _erfc_single(d, a * a, a)
-        return s.narrow(d.select(x < 0.0, 2.0 - found, found))
+        a = s.abs(x)
+        a = s.select(a > 11.0, 11.0, a)
+        found = _single_tail(s, a, product(s, a, a), ERFC_SINGLE)
+        return s.select(x < 0.0, 2.0 - found, found)
     a = s.abs(x)
     top = s.number(30.0, 11.0)
     a = s.select(a > top, top, a)
@@ -112,11 +115,12 @@ def _normal_middle(s: Any, x: Value) -> Pair:
 def ndtr(s: Any, x: Value) -> Value:
     """P(X < x) for a standard normal X: exp(-x^2 / 2) from the exact square."""
     if not s.wide:
-        d, x = s.double(), s.widen(x)
-        a = d.abs(x)
-        a = d.select(a > 16.0, 16.0, a)
-        found = 0.5 * _erfc_single(d, 0.5 * a * a, a * ROOT_HALF[0])
-        return s.narrow(d.select(x > 0.0, 1.0 - found, found))
+        a = s.abs(x)
+        a = s.select(a > 16.0, 16.0, a)
+        high, low = product(s, a, a)
+        half = 0.5 * high, 0.5 * low
+        found = _single_tail(s, a, half, NDTR_SINGLE)
+        return s.select(x > 0.0, 1.0 - found, found)
     a = s.abs(x)
     middle = a < 1.06
     top = s.number(40.0, 16.0)
