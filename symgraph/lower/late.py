@@ -12,12 +12,13 @@ twice, the second time from the first cache.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 
 from symgraph.ir.dim import DimLike
 from symgraph.ir.dtype import INT64, DType
 from symgraph.loop.ir import Assign, Cast, Const, Expr, For, Let, Load, Stmt, Store, Var, Word
 from symgraph.loop.text import show_expr
-from symgraph.loop.traverse import postorder, rebuild, statements, substitute
+from symgraph.loop.traverse import children, postorder, statements, substitute
 from symgraph.lower.chunks import Place
 from symgraph.lower.members import Item
 from symgraph.lower.nest import buffers_written
@@ -39,10 +40,12 @@ class _Fold:
     after: tuple[Stmt, ...]
     sums: Sums
     lets: Lets  # of the loop
+    whole: Lets  # the same, written out
+    texts: dict[str, str]  # and a digest of each
 
     def full(self, x: Expr) -> str:
-        """An expression with the loop's locals written out."""
-        return show_expr(_written_out(x, self.lets))
+        """A digest of an expression with the loop's locals written out."""
+        return _digest(x, self.texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,15 @@ def _fold_of(item: Item) -> _Fold | None:
     sums = sums_of(before, loop, (loop.var,))
     if sums is None or sums.buffers or not sums.locals:
         return None
-    lets = {s.name: s.value for s in statements(loop.body) if isinstance(s, Let)}
-    return _Fold(before, loop, item.statements[at + 1 :], sums, lets)
+    lets: Lets = {}
+    whole: Lets = {}
+    texts: dict[str, str] = {}
+    for s in statements(loop.body):
+        if isinstance(s, Let):
+            texts[s.name] = _digest(s.value, texts)
+            lets[s.name] = s.value
+            whole[s.name] = substitute(s.value, whole)
+    return _Fold(before, loop, item.statements[at + 1 :], sums, lets, whole, texts)
 
 
 def _square_of(fold: _Fold) -> _Square | None:
@@ -117,7 +127,7 @@ def _square_of(fold: _Fold) -> _Square | None:
     element, center = distance.args
     if not isinstance(center, Var) or center.name not in outside:
         return None
-    uses = [x for x in postorder(_written_out(element, fold.lets)) if isinstance(x, Var)]
+    uses = [x for x in postorder(substitute(element, fold.whole)) if isinstance(x, Var)]
     if any(x.name in outside for x in uses):
         return None
     return _Square(name, element, center, product.args[0])
@@ -126,7 +136,7 @@ def _square_of(fold: _Fold) -> _Square | None:
 def _source(items: Sequence[Item], late: _Fold, square: _Square) -> tuple[int, _Fold, str] | None:
     """The item before that goes through the same elements and adds them up, and its sum's name."""
     wanted = late.full(square.element)
-    needed = {x.buffer for x in postorder(_written_out(square.element, late.lets))
+    needed = {x.buffer for x in postorder(substitute(square.element, late.whole))
               if isinstance(x, Load)}  # fmt: skip
     for at in range(len(items) - 1, -1, -1):
         fold = _fold_of(items[at])
@@ -185,11 +195,18 @@ def _through(x: Expr, lets: Lets) -> Expr:
     return x
 
 
-def _written_out(x: Expr, lets: Lets) -> Expr:
-    found = x
-    while any(isinstance(n, Var) and n.name in lets for n in postorder(found)):
-        found = rebuild(found, lambda n: lets.get(n.name, n) if isinstance(n, Var) else n)
-    return found
+def _digest(x: Expr, locals_: dict[str, str]) -> str:
+    """The same for equal expressions; written out, their text may be exponentially long."""
+    done: dict[int, str] = {}
+    for node in postorder(x):
+        if isinstance(node, Var) and node.name in locals_:
+            done[id(node)] = locals_[node.name]
+            continue
+        head = {Word: "word", Load: "load", Cast: "cast"}.get(type(node)) or show_expr(node)
+        name = getattr(node, "name", getattr(node, "buffer", ""))
+        parts = (head, name, str(node.dtype), *(done[id(child)] for child in children(node)))
+        done[id(node)] = blake2b(" ".join(parts).encode(), digest_size=16).hexdigest()
+    return done[id(x)]
 
 
 @dataclass(slots=True)

@@ -77,3 +77,16 @@ def test_two_arrays_keep_their_own_sums(rng: np.random.Generator) -> None:
     mean, of_y, of_x = f(a, b)
     assert float(of_y) == pytest.approx(float(((b - mean) ** 2).sum()), rel=1e-12)
     assert float(of_x) == pytest.approx(float(((a - mean) ** 2).sum()), rel=1e-12)
+
+
+def test_what_is_shared_many_times_is_looked_at_once(rng: np.random.Generator) -> None:
+    """Forty doublings of one number are forty words, whose text has a thousand billion."""
+    x = sg.tensor("x", dtype="float64", shape=(200_000,))
+    found = x
+    for _ in range(40):
+        found = sg.sin(found) * found
+    value = rng.normal(size=200_000)
+    right = value
+    for _ in range(40):
+        right = np.sin(right) * right
+    assert float(sg.function([x], sg.sum(found))(value)) == pytest.approx(right.sum(), rel=1e-9)
