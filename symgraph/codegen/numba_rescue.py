@@ -47,7 +47,8 @@ def _added(module: Any, made: rescue.Definition) -> Any:
         return found
     for name, text in made.parts()[:-1]:
         if name not in module.globals:
-            _put(module, name, "void", (), text)
+            # one of several kernels' modules, which are linked: equal programs are one
+            _put(module, name, "void", (), text.replace(" = global ", " = weak_odr global "))
     return _put(module, made.name, made.result, made.params, made.text)
 
 

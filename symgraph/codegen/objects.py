@@ -98,8 +98,11 @@ def internalize(module: Any, exports: Sequence[str]) -> None:
     These (weak_odr) are called by nothing until the loop vectorizer looks for them by name.
     """
     for item in [*module.functions, *module.global_variables]:
-        kept = item.name in exports or item.linkage == llvm.Linkage.weak_odr
-        if not item.is_declaration and not kept:
+        if item.is_declaration:
+            continue
+        if item.name in exports:
+            item.linkage = "external"
+        elif item.linkage != llvm.Linkage.weak_odr:
             item.linkage = "internal"
 
 

@@ -37,6 +37,7 @@ MODULES = (
     "random",
     "control",
     "guarded",
+    "exact_sums",
     "marks",
 )
 

@@ -16,6 +16,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from symgraph.ir.dim import product
 from symgraph.ir.graph import Graph, param_node, substitute_nodes, toposort
 from symgraph.ir.node import Node, make_node, rebuild
 from symgraph.ir.op import find_op
@@ -23,7 +24,17 @@ from symgraph.ir.type import TensorType
 from symgraph.rewrite.build import call, made_for, number
 from symgraph.rewrite.error_bounds import BOUNDS, EXACT, Bound, size, times, total
 from symgraph.rewrite.facts import fact
-from symgraph.rewrite.guard_cost import Budget
+from symgraph.rewrite.guard_cost import Budget, is_few
+from symgraph.rewrite.guarded_sums import (
+    SUMS,
+    Redoable,
+    is_cheap,
+    is_dot,
+    redoable,
+    redone,
+    sum_bound,
+    terms_of_product,
+)
 from symgraph.rewrite.journal import Application
 
 # half units in the last place that an error may reach, by the width of the dtype
@@ -76,7 +87,10 @@ class _Guards:
     def __init__(self, accuracy: str, trace: list[Application] | None) -> None:
         self.limits, self.always, self.trace = LIMITS[accuracy], accuracy == "high", trace
         self.budget = Budget((), inside=False)
-        self.bounds: dict[Node, Bound] = {}
+        self.bounds: dict[Node, Bound] = {}  # sums taken as exact
+        self.deep: dict[Node, Bound] = {}  # the same with the errors of sums
+        self.sums: dict[Node, Redoable] = {}
+        self.tried: dict[Node, Redoable | None] = {}
         self.bodies: dict[Graph, Graph] = {}
 
     def graph(self, outputs: tuple[Node, ...], inside: bool) -> tuple[Node, ...]:
@@ -95,13 +109,19 @@ class _Guards:
             own = in_region(node)
             inputs = tuple((inside if own else made)[i] for i in node.inputs)
             plain = rebuild(node, inputs, self._attrs(node))
+            if is_dot(plain):
+                terms, axes = terms_of_product(plain)
+                plain = call("sum", terms, axes=axes)
             made[node] = inside[node] = plain
             if own:
                 self._bound(plain)
                 if node in leaving:
                     made[node] = self._guarded(plain)
             if not own:
-                inside[node] = made[node]
+                self._sum(plain)
+                if node in leaving and plain in self.sums:
+                    made[node] = self._guarded(plain)
+                inside[node] = plain if plain in self.sums else made[node]
         return tuple(made[o] for o in outputs)
 
     def _leaving(self, order: Iterable[Node], outputs: tuple[Node, ...]) -> set[Node]:
@@ -111,8 +131,37 @@ class _Guards:
             if node.op.name == "guarded":
                 found.update(node.inputs[2:])  # what it guards is guarded
             elif not in_region(node):
-                found.update(node.inputs)
-        return {n for n in found if in_region(n) and n.tensor.dtype.kind == "f"}
+                whole = self._redone_whole(node)
+                found.update(node.inputs if whole is None else whole.reads)
+        return {n for n in found if _is_float(n) and (in_region(n) or n.op.name in SUMS)}
+
+    def _redone_whole(self, node: Node) -> Redoable | None:
+        """A sum whose terms are computed again with it."""
+        found = self._redoable(node)
+        return found if found is not None and found.region else None
+
+    def _redoable(self, node: Node) -> Redoable | None:
+        """A sum that may be done again: by default where that costs little."""
+        if node.op.name not in SUMS or (node.op.name == "matmul" and not self.always):
+            return None
+        if node not in self.tried:
+            found = redoable(node, in_region)
+            cheap = found is not None and not self.budget.inside and is_cheap(found)
+            self.tried[node] = found if self.always or cheap else None
+        return self.tried[node]
+
+    def _sum(self, node: Node) -> None:
+        """Notes a sum that can be done again, with its bound."""
+        found = self._redoable(node)
+        if found is None or node in self.sums:
+            return
+        before = made_for(node.lines)
+        self.sums[node], self.deep[node] = found, sum_bound(found)
+        made_for(before)
+
+    def _reaches(self, node: Node) -> bool:
+        """Do the errors of the sums below a value count for it? By default for few elements."""
+        return self.always or is_few(product(node.tensor.shape))
 
     def _attrs(self, node: Node) -> Any:
         held = {k: v for k, v in node.attrs.items() if isinstance(v, Graph)}
@@ -128,15 +177,26 @@ class _Guards:
         found = self.bounds.get(node)
         if found is None:
             before = made_for(node.lines)
-            inputs = [self.bounds.get(i, EXACT) for i in node.inputs]
-            found = self.bounds[node] = BOUNDS[node.op.name](node, inputs)
+            row = BOUNDS[node.op.name]
+            found = self.bounds[node] = row(node, [self._known(i) for i in node.inputs])
+            if self._reaches(node) and any(i in self.deep for i in node.inputs):
+                deep = [self.deep.get(i) or self._known(i) for i in node.inputs]
+                self.deep[node] = row(node, deep)
             made_for(before)
         return found
+
+    def _known(self, node: Node) -> Bound:
+        return self.bounds.get(node, EXACT)
 
     def _guarded(self, node: Node) -> Node:
         before = made_for(node.lines)
         try:
-            doubt = self._doubt(node)
+            deep = self.deep.get(node)
+            doubt = None if deep is None else self._doubt(node, deep, amplified=True)
+            made = None if doubt is None else self._branch(node, doubt)
+            if made is not None:
+                return made
+            doubt = self._doubt(node, self._known(node))
             if doubt is None or not (self.always or self._affordable(node, doubt)):
                 return node
             return self._made(node, doubt)
@@ -151,10 +211,15 @@ class _Guards:
         new = [n for n in extra if n not in known and in_region(n)]
         return self.budget.affords(node, region, leaves, new)
 
-    def _doubt(self, node: Node) -> Node | None:
-        """Positive where the bound is too large, NaN where something overflowed on the way."""
-        bound, limit = self.bounds[node], self.limits[node.tensor.dtype.itemsize]
+    def _doubt(self, node: Node, bound: Bound, amplified: bool = False) -> Node | None:
+        """Positive where the bound is too large, NaN where something overflowed on the way.
+
+        ``amplified``: None where nothing can amplify an error, whatever overflows.
+        """
+        limit = self.limits[node.tensor.dtype.itemsize]
         amplifies = bound.extra is not None or bound.relative > limit
+        if amplified and not amplifies:
+            return None
         overflows, hidden = overflowing(node)
         parts = [call("subtract", h, h) for h in hidden]
         if amplifies:
@@ -164,6 +229,18 @@ class _Guards:
         if overflows:
             parts.append(call("subtract", node, node))
         return total(*parts)
+
+    def _branch(self, node: Node, doubt: Node) -> Node | None:
+        """The value with its sums done again where it is in doubt."""
+        region, leaves = region_of(node)
+        if len(region) > MOST_NODES:
+            return None
+        sums = [self.sums[n] for n in leaves if n in self.sums]
+        made = redone(node, doubt, leaves, sums)
+        if made is not None and self.trace is not None:
+            limit = self.limits[node.tensor.dtype.itemsize]
+            self.trace.append(_record(node, made, limit, "with the sums that it is made of"))
+        return made
 
     def _made(self, node: Node, doubt: Node) -> Node:
         found = slow_form(node)
@@ -209,7 +286,7 @@ def may_overflow(node: Node) -> bool:
 
 def region_of(root: Node) -> tuple[list[Node], list[Node]]:
     """The operations of the region that ends in a node, and the values that it reads."""
-    order = toposort([root], stop=lambda n: not in_region(n))
+    order = toposort([root], stop=lambda n: not in_region(n))  # of a sum: the sum itself
     region = [n for n in order if in_region(n)]
     return region, [n for n in order if not in_region(n) and not _is_number(n)]
 
@@ -224,14 +301,19 @@ def slow_form(node: Node) -> tuple[tuple[Node, ...], Graph] | None:
     return tuple(leaves), Graph(tuple(params.values()), (output,))
 
 
+def _is_float(node: Node) -> bool:
+    return isinstance(node.type, TensorType) and node.tensor.dtype.kind == "f"
+
+
 def _is_number(node: Node) -> bool:
     return node.op.name == "constant" and node.tensor.shape == ()
 
 
-def _record(node: Node, made: Node, limit: float) -> Application:
+def _record(node: Node, made: Node, limit: float, how: str = "") -> Application:
     why = (
         f"the rounding errors of {_words(node)} may add up to more than {limit:g} half units in "
         "the last place; lanes where their bound says so are computed again in double-double"
+        f"{', ' + how if how else ''}"
     )
     return Application("guards", "guard", why, SOURCE, "accuracy", node, made, node.lines)
 
