@@ -39,8 +39,8 @@ from symgraph.lower.schedule import CPU, DEVICE
 from symgraph.mode import Mode
 from symgraph.ops.assume import assumed_of, carry
 from symgraph.records import dataclass, field
-from symgraph.rewrite.guards import guard
-from symgraph.rewrite.journal import Journal
+from symgraph.rewrite.guards import Entries, guard
+from symgraph.rewrite.journal import Application, Journal
 from symgraph.rewrite.loops import tidy_loops
 from symgraph.rewrite.pipeline import PIPELINE, finish, optimize
 from symgraph.rewrite.spread import spread_loops
@@ -85,9 +85,10 @@ def _clean(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node,
 def _guard(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
     if mode.passes is not None or mode.code_generator == "cuda":  # no slow functions there yet
         return outputs
-    known = len(record.rewrites)
-    made = guard(outputs, mode.accuracy, record.rewrites)
-    record.journals.append(Journal("guards", outputs, [*record.rewrites[known:]], made))
+    entries: Entries = []
+    made = guard(outputs, mode.accuracy, entries)
+    record.rewrites += [e for e in entries if isinstance(e, Application)]
+    record.journals.append(Journal("guards", outputs, entries, made))
     return made
 
 

@@ -7,7 +7,7 @@ graph in double-double; where even that cancels to nothing, both columns are too
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from symgraph.records import dataclass
 from symgraph.rewrite.facts import fact
 
 Array = np.ndarray[Any, np.dtype[Any]]
+REPAIRS = ("stabilize", "ranges")  # tables whose changes of value are told
 NOTABLE = 2.0  # bits that a line must lose to be blamed
 
 
@@ -47,12 +48,14 @@ class OutputAccuracy:
     blame: Line | None
     lost: float
     mended: tuple[str, ...]
+    changed: tuple[str, ...] = ()  # what differs from the formula as written, beside rounding
 
     def __str__(self) -> str:
         lines = [f"{self.name}:", f"    as written  {self.before}", f"    compiled    {self.after}"]
         if self.lost >= NOTABLE:
             lines.append(f"    {self.lost:.1f} bits are lost at {self.blame or 'an unknown line'}")
         lines += [f"    mended by {text}" for text in self.mended]
+        lines += [f"    now {text}" for text in self.changed]
         return "\n".join(lines)
 
 
@@ -60,20 +63,24 @@ class OutputAccuracy:
 class Accuracy:
     """What ``f.accuracy`` found; ``print`` it.
 
-    ``guarded``: lanes that this function has computed slowly so far; ``share``: of the lanes of the
-    call measured, which part was.
+    ``guarded``: lanes that this function has computed slowly so far, in all its calls, and
+    ``share_so_far`` of those it could have, None where calls are not counted; ``share``: of the
+    lanes of the call measured, which part was.
     """
 
     name: str
     outputs: tuple[OutputAccuracy, ...]
     guarded: int
     share: float
+    share_so_far: float | None
     synthetic: bool
 
     def __str__(self) -> str:
         source = "inputs made up" if self.synthetic else "the inputs given"
         head = f"accuracy of {self.name} on {source}, in bits of error"
         lanes = f"guarded lanes: {100 * self.share:.3g}% of this call, {self.guarded} so far"
+        if self.share_so_far is not None:
+            lanes += f" ({100 * self.share_so_far:.3g}%)"
         return "\n".join([head, *map(str, self.outputs), lanes])
 
 
@@ -109,6 +116,7 @@ class Case:
     applications: Sequence[Any]  # of rules and guards, in the order of the trace
     guarded: int
     share: float
+    share_so_far: float | None
     synthetic: bool
 
 
@@ -126,7 +134,8 @@ def measure(case: Case) -> Accuracy:
             for k in range(len(case.results))
             if written[k].tensor.dtype.kind == "f"
         ]
-    return Accuracy(case.name, tuple(rows), case.guarded, case.share, case.synthetic)
+    found = case.guarded, case.share, case.share_so_far
+    return Accuracy(case.name, tuple(rows), *found, case.synthetic)
 
 
 def _by_serial(outputs: Iterable[Node], values: Mapping[Node, Any]) -> dict[Node, Any]:
@@ -146,7 +155,8 @@ def _output(
     worst, lost = _blamed(node, plain, exact)
     line = worst.lines[0] if worst is not None and worst.lines else None
     mended = _mended(node, case.applications)
-    return OutputAccuracy(case.names[k], before, after, line, lost, mended)
+    changed = _changed(node, case.applications)
+    return OutputAccuracy(case.names[k], before, after, line, lost, mended, changed)
 
 
 def _bits(value: Array, truth: Array) -> Bits:
@@ -173,15 +183,25 @@ def _blamed(
     return worst, most
 
 
-def _mended(root: Node, applications: Sequence[Any]) -> tuple[str, ...]:
-    """Rules and guards at the lines of an output's nodes, each once."""
+def _of_lines(root: Node, applications: Sequence[Any]) -> Iterator[tuple[Any, str]]:
+    """Rules and guards at the lines of an output's nodes, with the first of these."""
     lines = {line for n in toposort([root]) if n.op.kind != "leaf" for line in n.lines}
-    rows = []
     for a in applications:
-        if a.table == "canonicalize" or (a.lines and not lines & set(a.lines)):
-            continue
-        where = f" ({a.lines[0]})" if a.lines else ""
-        rows.append(f"{a.table}: {a.rule}{where}")
+        if a.table != "canonicalize" and (not a.lines or lines & set(a.lines)):
+            yield a, f" ({a.lines[0]})" if a.lines else ""
+
+
+def _mended(root: Node, applications: Sequence[Any]) -> tuple[str, ...]:
+    rows = (f"{a.table}: {a.rule}{where}" for a, where in _of_lines(root, applications))
+    return tuple(dict.fromkeys(rows))
+
+
+def _changed(root: Node, applications: Sequence[Any]) -> tuple[str, ...]:
+    """What a rule gives where the formula as written gives something else, as 0 for 0 * log 0."""
+    found = _of_lines(root, applications)
+    rows = (
+        f"{a.changes}: {a.rule}{where}" for a, where in found if a.table in REPAIRS and a.changes
+    )
     return tuple(dict.fromkeys(rows))
 
 

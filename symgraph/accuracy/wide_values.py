@@ -1,7 +1,7 @@
 """A graph in double-double with a wide exponent, on NumPy arrays: what its values should be.
 
 Elementwise ops run their own element code on triples; sums and extremes fold triples; movements
-move the three parts alike. What has no such form (matrix products, sorting, control flow) is
+move the three parts alike. What has no such form (large matrix products, sorting, control flow) is
 computed by its reference in its own dtype, and its inputs are rounded to that.
 """
 
@@ -27,7 +27,8 @@ from symgraph_kernels.wide import Wide
 DType = np.dtype[Any]
 MOVES = frozenset(("index", "gather", "pieces"))
 FOLDS: Mapping[str, str] = {"sum": "add", "prod": "mul", "max": "maximum", "min": "minimum"}
-STARTS = {"sum": 0.0, "prod": 1.0}
+STARTS = {"add": 0.0, "mul": 1.0}
+MOST_TERMS = 1 << 20  # of a matrix product: larger ones are computed by their reference
 _TRUTHS = frozenset((
     "eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite", "signbit",
 ))  # fmt: skip
@@ -106,7 +107,11 @@ def _value(node: Node, inputs: list[Any], evaluation: Evaluation) -> Any:
         if node.op.kind in MOVES and len(floats) == len(inputs):
             return _moved(node, inputs, evaluation)
         if node.op.name in FOLDS:
-            return _folded(node, inputs[0])
+            return _folded(inputs[0], FOLDS[node.op.name], node.attrs["axes"])
+        if node.op.name == "matmul" and len(floats) == len(inputs):
+            found = _product(*inputs)
+            if found is not None:
+                return found
     return _lifted(evaluation.value(node, [rounded(x) for x in inputs]))
 
 
@@ -146,8 +151,19 @@ def _reference(node: Node, inputs: list[Any], evaluation: Evaluation) -> Any:
     return np.asarray(node.op.reference(*inputs, **attrs))
 
 
-def _folded(node: Node, x: WideArray) -> WideArray:
-    axes = node.attrs["axes"]
+def _product(x: WideArray, y: WideArray) -> WideArray | None:
+    """A matrix product by its terms; None where these are too many."""
+    left, right = ([np.broadcast_to(p, np.shape(v.parts.high)) for p in v.parts] for v in (x, y))
+    left, right = [p[..., None] for p in left], [p[..., None, :, :] for p in right]
+    shape = np.broadcast_shapes(left[0].shape, right[0].shape)
+    if np.prod(shape) > MOST_TERMS:
+        return None
+    sides = (Wide(*(np.broadcast_to(p, shape) for p in side)) for side in (left, right))
+    terms = WideArray(wide_plain.evaluate("mul", *sides), x.dtype)
+    return _folded(terms, "add", (len(shape) - 2,))
+
+
+def _folded(x: WideArray, word: str, axes: tuple[int, ...]) -> WideArray:
     high = np.asarray(x.parts.high)
     kept = [a for a in range(high.ndim) if a not in axes]
     moved = [
@@ -156,9 +172,8 @@ def _folded(node: Node, x: WideArray) -> WideArray:
         )
         for p in x.parts
     ]
-    word = FOLDS[node.op.name]
     terms = [Wide(*(p[k] for p in moved)) for k in range(moved[0].shape[0])]
-    if node.op.name in STARTS:
+    if word in STARTS:
         shape = tuple(high.shape[a] for a in kept)
-        terms.insert(0, wide_plain.lift(np.full(shape, STARTS[node.op.name])))
+        terms.insert(0, wide_plain.lift(np.full(shape, STARTS[word])))
     return WideArray(reduce(lambda a, b: wide_plain.evaluate(word, a, b), terms), x.dtype)

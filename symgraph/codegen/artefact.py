@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any  # functions of ctypes
 
 from symgraph.codegen import externals
-from symgraph.codegen.externals import CODE
+from symgraph.codegen.externals import CALL_COUNT, CODE
 from symgraph.codegen.loader import Library, library
 from symgraph.codegen.processor import processor_key
 from symgraph.errors import ParseError, SymgraphError
@@ -115,13 +115,17 @@ class Loaded:
 
     def counts(self) -> dict[str, int]:
         """How many lanes each function of kernels has computed slowly so far."""
+        names = [name for name in self._counters if name != CALL_COUNT]
+        return {name.removeprefix(CODE): self._counted(name) for name in names}
+
+    def calls(self) -> int | None:
+        """How often the program ran, where it has such functions and its backend counts that."""
+        return self._counted(CALL_COUNT) if CALL_COUNT in self._counters else None
+
+    def _counted(self, name: str) -> int:
         if self._library is None:
-            return {}
-        places = {name: self._library.address[name] for name in self._counters}
-        return {
-            name.removeprefix(CODE): ctypes.c_int64.from_address(place).value
-            for name, place in places.items()
-        }
+            return 0
+        return ctypes.c_int64.from_address(self._library.address[name]).value
 
     def addresses(self, threads: int) -> tuple[int, tuple[int, ...]]:
         """Where ``run`` is, and the functions that it is given, for so many threads (0: all)."""

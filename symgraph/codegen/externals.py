@@ -13,6 +13,7 @@ from symgraph.errors import UnsupportedError
 CODE = "sg.code."  # globals with the programs of slow functions; they begin with a count of lanes
 RESCUE = "symgraph_rescue"  # the interpreter of these programs
 CELL = "symgraph_rescue_cell"  # a variable that holds its address
+CALL_COUNT = f"{CODE}calls"  # a global that counts the calls of a program with such functions
 PARALLEL = "symgraph_parallel"
 """Runs the chunks of a loop on several threads; see ``symgraph.runtime.pool``."""
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from symgraph.codegen.externals import PARALLEL
+from symgraph.codegen.externals import CALL_COUNT, PARALLEL
 from symgraph.codegen.library import LIBRARY
 from symgraph.codegen.llvm_expression import ONE, Expressions, Memory, memory_type
 from symgraph.codegen.llvm_library import CALLS, CallText
@@ -83,6 +83,9 @@ class _ProgramWriter:
         kernels = [kernel for kernel in self.program.kernels if kernel.name in called]
         self.functions |= shared_functions(kernels, self.module)
         self._begin()
+        if any(kernel.functions for kernel in kernels):
+            self.module.define(CALL_COUNT, f"@{CALL_COUNT} = global i64 0, align 8")
+            self.b.line(f"%called = atomicrmw add ptr @{CALL_COUNT}, i64 1 monotonic")
         self._steps(self.program.steps)
         self.b.line("ret i32 0")
         head = f"define i32 @{ENTRY}(ptr noalias %buffers, ptr noalias %sizes, ptr noalias %facts)"

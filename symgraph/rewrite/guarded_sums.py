@@ -23,7 +23,7 @@ from symgraph.ir.graph import Graph, param_node, substitute_nodes, toposort
 from symgraph.ir.node import Node, make_node
 from symgraph.ir.op import find_op
 from symgraph.ir.type import TensorType
-from symgraph.rewrite.build import call, number
+from symgraph.rewrite.build import call, made_for, number
 from symgraph.rewrite.error_bounds import BOUNDS, EXACT, Bound, error_of, times, total
 from symgraph.rewrite.facts import fact
 from symgraph.rewrite.guard_cost import is_few
@@ -89,6 +89,15 @@ def terms_of_product(node: Node) -> tuple[Node, tuple[int, ...]]:
 def is_dot(node: Node) -> bool:
     """Is it the product of two vectors, written with matrices?"""
     return node.op.name == "matmul" and all(d == 1 for d in node.tensor.shape)
+
+
+def as_sum(dot: Node) -> Node:
+    """The product of two vectors as a sum."""
+    before = made_for(dot.lines)
+    terms, axes = terms_of_product(dot)
+    found = call("sum", terms, axes=axes)
+    made_for(before)
+    return found
 
 
 def is_cheap(found: Redoable) -> bool:

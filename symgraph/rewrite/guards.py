@@ -28,17 +28,18 @@ from symgraph.rewrite.guard_cost import Budget, is_few
 from symgraph.rewrite.guarded_sums import (
     SUMS,
     Redoable,
+    as_sum,
     is_cheap,
     is_dot,
     redoable,
     redone,
     sum_bound,
-    terms_of_product,
 )
 from symgraph.rewrite.journal import Application
 
 # half units in the last place that an error may reach, by the width of the dtype
 LIMITS = {"default": {8: 4096.0, 4: 512.0}, "high": {8: 16.0, 4: 16.0}}
+Entries = list[Application | tuple[Any, Any]]  # of a journal
 MOST_NODES = 200  # in a slow form
 MOST_INPUTS = 24
 OVERFLOWS = frozenset((
@@ -61,10 +62,8 @@ RETURNING = frozenset((
 SOURCE = "Higham 2002, Accuracy and Stability of Numerical Algorithms, 3.3"
 
 
-def guard(
-    outputs: Sequence[Node], accuracy: str, trace: list[Application] | None = None
-) -> tuple[Node, ...]:
-    """Outputs with guards where they are needed at this accuracy."""
+def guard(outputs: Sequence[Node], accuracy: str, trace: Entries | None = None) -> tuple[Node, ...]:
+    """Outputs with guards where they are needed at this accuracy; ``trace``: what was done."""
     if accuracy not in LIMITS:
         return tuple(outputs)
     return _Guards(accuracy, trace).graph(tuple(outputs), inside=False)
@@ -84,7 +83,7 @@ def in_region(node: Node) -> bool:
 
 
 class _Guards:
-    def __init__(self, accuracy: str, trace: list[Application] | None) -> None:
+    def __init__(self, accuracy: str, trace: Entries | None) -> None:
         self.limits, self.always, self.trace = LIMITS[accuracy], accuracy == "high", trace
         self.budget = Budget((), inside=False)
         self.bounds: dict[Node, Bound] = {}  # sums taken as exact
@@ -103,6 +102,7 @@ class _Guards:
     def _graph(self, outputs: tuple[Node, ...]) -> tuple[Node, ...]:
         order = toposort(outputs)
         leaving = self._leaving(order, outputs)
+        feeding = set() if self.always else _feeding(order)
         made: dict[Node, Node] = {}
         inside: dict[Node, Node] = {}  # the unguarded form, for nodes that are read in their region
         for node in order:
@@ -110,17 +110,18 @@ class _Guards:
             inputs = tuple((inside if own else made)[i] for i in node.inputs)
             plain = rebuild(node, inputs, self._attrs(node))
             if is_dot(plain):
-                terms, axes = terms_of_product(plain)
-                plain = call("sum", terms, axes=axes)
+                plain = as_sum(plain)
+            if plain is not node and self.trace is not None:
+                self.trace.append((node, plain))
             made[node] = inside[node] = plain
             if own:
                 self._bound(plain)
                 if node in leaving:
-                    made[node] = self._guarded(plain)
+                    made[node] = self._guarded(plain, node not in feeding)
             if not own:
                 self._sum(plain)
-                if node in leaving and plain in self.sums:
-                    made[node] = self._guarded(plain)
+                if node in leaving and node not in feeding and plain in self.sums:
+                    made[node] = self._guarded(plain, True)
                 inside[node] = plain if plain in self.sums else made[node]
         return tuple(made[o] for o in outputs)
 
@@ -188,10 +189,10 @@ class _Guards:
     def _known(self, node: Node) -> Bound:
         return self.bounds.get(node, EXACT)
 
-    def _guarded(self, node: Node) -> Node:
+    def _guarded(self, node: Node, may_branch: bool) -> Node:
         before = made_for(node.lines)
         try:
-            deep = self.deep.get(node)
+            deep = self.deep.get(node) if may_branch else None
             doubt = None if deep is None else self._doubt(node, deep, amplified=True)
             made = None if doubt is None else self._branch(node, doubt)
             if made is not None:
@@ -255,6 +256,16 @@ class _Guards:
         return made
 
 
+def _feeding(order: Sequence[Node]) -> set[Node]:
+    """Few elements that long loops read: a branch between would keep these from being one."""
+    found: set[Node] = set()
+    for node in reversed(order):
+        is_long = not isinstance(node.type, TensorType) or not is_few(product(node.tensor.shape))
+        if is_long or node in found:
+            found.update(node.inputs)
+    return found
+
+
 def overflowing(root: Node) -> tuple[bool, list[Node]]:
     """May something overflow on the way to a value? And where would the value not show it?"""
     order, _ = region_of(root)
@@ -315,7 +326,7 @@ def _record(node: Node, made: Node, limit: float, how: str = "") -> Application:
         "the last place; lanes where their bound says so are computed again in double-double"
         f"{', ' + how if how else ''}"
     )
-    return Application("guards", "guard", why, SOURCE, "accuracy", node, made, node.lines)
+    return Application("guards", "guard", why, SOURCE, "", node, made, node.lines)
 
 
 def _words(node: Node) -> str:

@@ -183,7 +183,8 @@ class Function:
             found = self._specialised(self._complete(ready))
             layout = found.executable.layout(ready.sizes)
             leaves = tuple(found.argument_leaves())
-            ready.written = Written(found.executable, leaves, layout)
+            guarded = found.record.stages.get("guarded", ())
+            ready.written = Written(found.executable, leaves, layout, guarded, ready.sizes)
         return ready.written
 
     def _fail(self, block: int, code: int, *facts: int) -> None:
@@ -370,10 +371,9 @@ class Function:
         ready = self._written(self._prepare(values, arrays))
         results = [*self._results(ready, None, arrays)]
         leaves = [values[n] if n in values else n.attrs["value"] for n in ready.leaves]
-        before = sum(ready.executable.counts().values())
+        before, _ = self._lanes_so_far()
         ready.executable.run(leaves, results, ready.layout)
-        after = sum(ready.executable.counts().values())
-        lanes = sum(r.size for r in results[: p.n_outputs]) or 1
+        after, possible = self._lanes_so_far()
         record = self._specialised({}).record
         return measure(
             Case(
@@ -385,10 +385,34 @@ class Function:
                 results[: p.n_outputs],
                 record.rewrites,
                 after,
-                (after - before) / lanes,
+                (after - before) / max(1, self._lanes(ready)),
+                after / possible if possible else None,
                 synthetic,
             )
         )
+
+    def _lanes(self, written: Written) -> int:
+        """Lanes of one call that could be computed slowly."""
+        from symgraph.accuracy.lanes import lanes
+
+        return lanes(written.guarded, written.sizes)
+
+    def _lanes_so_far(self) -> tuple[int, int]:
+        """Lanes computed slowly in all calls so far, and those that could have been.
+
+        Calls with lengths that the code does not know count as long as the last ones. 0 possible
+        where the backend counts no calls.
+        """
+        slow = possible = 0
+        for ready in self._entries.values():
+            written = self._written(ready)
+            codes: list[Any] = [written.executable.code]  # each backend loads its own
+            if ready.entry is not None:
+                codes.append(ready.entry.code)
+            for code in {id(c): c for c in codes if hasattr(c, "counts")}.values():
+                possible += (code.calls() or 0) * self._lanes(written)
+                slow += sum(code.counts().values())
+        return slow, possible
 
     def explain(self, what: str | int | Line | None = None) -> Explanation:
         """From a line ("train.py:12") to nodes, rewrites and kernels, and back; None: the story.

@@ -97,6 +97,7 @@ class Entry:
     native: entry.Native
     outputs: int
     patient: bool
+    code: Any  # the program's, as its backend has loaded it
 
     def call(self, function: object, arrays: Sequence[Array], results: Any) -> Any:
         """The function's result for converted arguments; ``results``: arrays to write instead.
@@ -118,7 +119,7 @@ def attach(p: Interface, made: Recipe, code: Any) -> Entry:
     run, functions = code.addresses(p.threads)
     cells: list[Cell] = [n.attrs["cell"] for n in states_of(p)]
     native = entry.Native(made.image, made.counts, run, functions, made.constants, cells, code)
-    return Entry(native, p.n_outputs, made.work >= PATIENCE)
+    return Entry(native, p.n_outputs, made.work >= PATIENCE, code)
 
 
 def _sources(

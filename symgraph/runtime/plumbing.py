@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from symgraph.ir.dim import Atom, DimLike
@@ -115,6 +116,8 @@ class Written:
     executable: Executable
     leaves: tuple[Node, ...]
     layout: Layout
+    guarded: tuple[Node, ...] = ()  # outputs with their guards
+    sizes: Mapping[Atom, int] = MappingProxyType({})
 
 
 @dataclass(slots=True)

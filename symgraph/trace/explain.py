@@ -29,7 +29,7 @@ from symgraph.trace.reasons import (
     vectors,
 )
 from symgraph.trace.trace import Step, Trace
-from symgraph.trace.wording import one_formula, short_line, step_formulas
+from symgraph.trace.wording import one_formula, short_line, step_formulas, told
 
 MOST_STEPS = 8  # told in a story
 MOST_MISSED = 3
@@ -80,7 +80,7 @@ def _explained(trace: Trace, what: str | int | Line | None) -> Explanation:
         return Explanation("rule", tuple(_rule(trace, text)))
     found = [k for k, row in enumerate(trace.rows) if text in row.names or row.op == text]
     if found:
-        lines = [line for k in _toldapart(trace, found) for line in (*_node(trace, k), "")]
+        lines = [line for k in _as_built(trace, found) for line in (*_node(trace, k), "")]
         return Explanation("node", tuple(lines[:-1]))
     raise ArgumentError(_unknown(trace, text))
 
@@ -100,7 +100,7 @@ def _known_rules() -> Mapping[str, object]:
     return {rule.name: rule for step in PIPELINE for rule in step.rules}
 
 
-def _toldapart(trace: Trace, found: list[int]) -> list[int]:
+def _as_built(trace: Trace, found: list[int]) -> list[int]:
     """Nodes as built where there are some, else all."""
     built = set(trace.state(trace.find_stage("built").step).order())
     return [k for k in found if k in built] or found
@@ -117,13 +117,13 @@ def _story(trace: Trace) -> Iterator[str]:
     names = ", ".join(trace.parameters)
     count = len(trace.state(trace.find_stage("built").step).order())
     yield f"You wrote {_or(text, f'{count} operations on {names}')}{at}."
-    told = list(_telling(trace))
-    for step in told[:MOST_STEPS]:
-        yield _told(step)
-    if len(told) > MOST_STEPS:
-        rest = len(told) - MOST_STEPS
+    telling = list(_telling(trace))
+    for step in telling[:MOST_STEPS]:
+        yield told(step)
+    if len(telling) > MOST_STEPS:
+        rest = len(telling) - MOST_STEPS
         yield f"{rest} more rewrites repair or save something: symgraph passes lists them."
-    if not told:
+    if not telling:
         yield "Nothing in it had to be repaired."
     for row in trace.parts.missed[:MOST_MISSED]:
         yield f"{row.why}."
@@ -139,20 +139,10 @@ def _telling(trace: Trace) -> Iterator[Step]:
     """Rewrites that repair or save, each rule at each line once."""
     seen: set[str] = set()
     for step in trace:
-        key = _told(step)
+        key = told(step)
         if step.rule not in TIDYING and key not in seen:
             seen.add(key)
             yield step
-
-
-def _told(step: Step) -> str:
-    ends = step_formulas(step)
-    what = f"{ends[0]} became {ends[1]}" if ends else f"{step.rule} was applied"
-    if step.row.table == "guards":
-        return f"A result is checked as it is computed: {step.why}."
-    if ends and "scaled_product(" in ends[1]:
-        what = f"{ends[0]} is computed with the exponents of its factors apart"
-    return f"{what}: {step.why}."
 
 
 def _program(trace: Trace) -> str:
@@ -205,7 +195,7 @@ def _line(trace: Trace, file: str, number: int) -> Iterator[str]:
         yield f"  {', '.join(nodes)} -> {'stay as they are' if stays else fate}"
     for step in steps:
         if step.rule not in TIDYING and step.row.kind == REWRITE:
-            yield f"  step {step.number}: {_told(step)}"
+            yield f"  step {step.number}: {told(step)}"
     yield from (f"  {row.why}" for row in trace.parts.missed if row.node in set(mine))
     for kernel in kernels:
         yield f"  runs in {kernel.name}"
@@ -277,7 +267,7 @@ def _node(trace: Trace, key: int) -> Iterator[str]:
         if key in step.delta.added:
             yield f"  made in step {number}, {_step_name(step)}"
         if step.before == key:
-            yield f"  replaced in step {number} by %{step.after}: {_told(trace.step(number))}"
+            yield f"  replaced in step {number} by %{step.after}: {told(trace.step(number))}"
         elif key in step.delta.removed:
             yield f"  gone in step {number}, {_step_name(step)}"
     if key not in last:

@@ -82,8 +82,8 @@ class Row:
 
     @property
     def bodies(self) -> tuple[int, ...]:
-        """Numbers of the graphs inside it."""
-        return tuple(v.number for v in self.attrs.values() if isinstance(v, Body))
+        """Numbers of the graphs inside it, by the names of the attributes, as files have them."""
+        return tuple(v.number for _, v in sorted(self.attrs.items()) if isinstance(v, Body))
 
 
 @dataclass(frozen=True, slots=True)

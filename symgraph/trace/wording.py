@@ -31,6 +31,17 @@ def step_formulas(step: Step) -> tuple[str, str] | None:
         return None
 
 
+def told(step: Step) -> str:
+    """A rewrite as a sentence: what became what, and why."""
+    ends = step_formulas(step)
+    what = f"{ends[0]} became {ends[1]}" if ends else f"{step.rule} was applied"
+    if step.row.table == "guards":
+        return f"A result is checked as it is computed: {step.why}."
+    if ends and "scaled_product(" in ends[1]:
+        what = f"{ends[0]} is computed with the exponents of its factors apart"
+    return f"{what}: {step.why}."
+
+
 def short_line(line: Line) -> str:
     """``train.py:12: loss = ...``, without the folder."""
     text = line.text

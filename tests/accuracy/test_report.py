@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -74,3 +76,45 @@ def test_graphs_in_double_double() -> None:
     found = wide_values([y.node], {x.node: value})[y.node]
     wanted = [1e-17, (3e-9 + 4.5e-18) + (-1e-9 + 5e-19) - 3e-9]
     np.testing.assert_allclose(rounded(found), wanted, rtol=1e-12)
+
+
+def test_calls_by_machine_code_are_counted_cold_and_warm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYMGRAPH_CACHE_DIR", str(tmp_path))
+    value = np.array([0.25, 1 + 1e-9, 3.0, 1 - 1e-9])
+    for _ in range(2):  # compiled, then from disk
+        x = sg.tensor("x", shape=(4,))
+        f = sg.function([x], x * x - 2 * x + 1)
+        for _ in range(9):
+            f(value)
+        found = f.accuracy(value)
+        assert found.share == 0.5
+        assert found.guarded == 10 * 2
+        assert found.share_so_far == 0.5
+    assert "20 so far (50%)" in str(found)
+
+
+def test_the_share_so_far_is_of_all_calls() -> None:
+    x = sg.tensor("x", shape=(4,))
+    f = sg.function([x], x * x - 2 * x + 1)
+    for _ in range(7):
+        f(np.array([4.0, 5.0, 6.0, 7.0]))
+    found = f.accuracy(np.array([1 + 1e-9, 5.0, 6.0, 7.0]))
+    assert (found.share, found.share_so_far) == (1 / 4, 1 / 32)
+
+
+def test_limits_that_a_rule_gives_are_told() -> None:
+    x = sg.vector("x")
+    (row,) = sg.function([x], x * sg.log(x)).accuracy(np.array([0.0, 2.0])).outputs
+    assert any("0 instead of NaN where x is 0" in text for text in row.changed)
+    assert "now 0 instead of NaN" in str(row)
+
+
+def test_products_are_measured_by_their_terms() -> None:
+    a, b = sg.matrix("a"), sg.matrix("b")
+    x, y = np.array([[1.0, 1.0, 1.0]]), np.array([[1.0], [1e-20], [-1.0]])
+    (row,) = sg.function([a, b], a @ b, mode=sg.Mode(accuracy="as-written")).accuracy(x, y).outputs
+    assert row.before.worst > 50
+    (row,) = sg.function([a, b], a @ b, mode=sg.Mode(accuracy="high")).accuracy(x, y).outputs
+    assert row.after.worst <= 1

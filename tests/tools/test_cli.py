@@ -241,3 +241,14 @@ def test_demo_reads_digits_explains_and_draws(tmp_path):
     after = (tmp_path / "pictures" / "softmax_after.svg").read_text(encoding="utf-8")
     assert "log_softmax" in after
     assert "new w.velocity" in after
+
+
+def test_print_of_the_stable_stage_says_what_was_repaired_and_where(program):
+    text = run("print", f"{program}:y", "--stage", "stable").output
+    formula, *told = text.splitlines()
+    assert formula == "-softplus(x)"
+    assert told
+    assert all(line.startswith("# ") for line in told)
+    assert any("sigmoid underflows" in line and ".py:" in line for line in told)
+    plain = run("print", f"{program}:y", "--stage", "stable", "--style", "ssa").output
+    assert "#" not in plain

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from ..target import Target
 
 
+REPAIRED = ("stable", "guarded")
+
+
 @command("print", examples=("symgraph print train.py:step", "symgraph print model.sg --style ssa"))
 @target_argument
 @stage_option
@@ -30,10 +33,19 @@ if TYPE_CHECKING:
 @click.option("--max-nodes", type=click.IntRange(min=1), help="How much to print at most.")
 @output_option
 def print_graph(console: Console, subject: Target, stage: str, style: str, **options: Any) -> None:
-    """Print a graph as text."""
+    """Print a graph as text.
+
+    With --stage stable or guarded, formulas and trees are followed by what was repaired: rule or
+    guard, reason, and line of the program.
+    """
     from symgraph.printing import render
 
-    console.write(render(subject.graph(stage), style, **options))
+    text = render(subject.graph(stage), style, **options)
+    if stage in REPAIRED and style in ("math", "tree"):
+        from symgraph.trace.repairs import repairs
+
+        text += "".join(f"# {line}\n" for line in repairs(subject.trace()))
+    console.write(text)
 
 
 COMMAND = print_graph
