@@ -65,7 +65,8 @@ EXACT = Exact()
 
 def lifted(x: Array) -> Array:
     """An array of mpmath numbers."""
-    return np.frompyfunc(lambda v: mp.mpf(float(v)), 1, 1)(x)
+    found: Array = np.frompyfunc(lambda v: mp.mpf(float(v)), 1, 1)(x)
+    return found
 
 
 def values(of: Callable[..., Any], arguments: Sequence[Array]) -> Array:
@@ -102,7 +103,8 @@ def _slope(of: Callable[..., Any], exact: list[Array], k: int, column: int | Non
         moved[k] = exact[k].copy()
         moved[k][place] = exact[k][place] * (1 + sign * mp.mpf(STEP))
         ends.append(_rows(of, moved))
-    return (ends[0] - ends[1]) / (2 * mp.mpf(STEP) * exact[k][place])
+    found: Array = (ends[0] - ends[1]) / (2 * mp.mpf(STEP) * exact[k][place])
+    return found
 
 
 def rounded(exact: Array, dtype: Any) -> Array:

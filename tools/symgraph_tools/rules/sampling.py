@@ -57,15 +57,18 @@ def near(lo: float, hi: float, n: int = 0) -> Domain:
     return Domain("near", lo, hi, n)
 
 
+_INTEGERS: dict[int, np.dtype[Any]] = {8: np.dtype("int64"), 4: np.dtype("int32")}
+
+
 def ordinal(x: Array) -> Array:
     """Order-preserving integers of floats; both zeros are 0."""
-    width = {8: np.int64, 4: np.int32}[x.dtype.itemsize]
+    width = _INTEGERS[x.dtype.itemsize]
     i = np.ascontiguousarray(x).view(width).astype(np.int64)
     return np.where(i < 0, np.int64(np.iinfo(width).min) - i, i)
 
 
 def _of_ordinal(k: Array, dtype: np.dtype[Any]) -> Array:
-    width = {8: np.int64, 4: np.int32}[dtype.itemsize]
+    width = _INTEGERS[dtype.itemsize]
     low = np.int64(np.iinfo(width).min)
     return np.where(k < 0, low - k, k).astype(width).view(dtype)
 
