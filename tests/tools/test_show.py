@@ -20,13 +20,16 @@ from symgraph_tools.collapse import collapse_repeats
 from symgraph_tools.commands import show
 from symgraph_tools.drawing import DrawingError
 from symgraph_tools.drawing_json import from_json, to_json
+from symgraph_tools.given import Given
 from symgraph_tools.graph_drawing import graph_drawing
 from symgraph_tools.graphml import to_graphml
 from symgraph_tools.layout import lay_out
+from symgraph_tools.page.error import error_heat
 from symgraph_tools.picture import FORMATS, RASTERS
 from symgraph_tools.selecting import HIDDEN, focus, hide
 from symgraph_tools.shading import PROPERTIES, shade
 from symgraph_tools.svg import render_svg
+from symgraph_tools.target import load_target
 from symgraph_tools.themes import THEMES
 from tests.tools.sample_graphs import clustered, network
 from tests.tools.test_svg import hostile
@@ -240,3 +243,40 @@ def test_a_saved_graph_is_shown_quickly_and_without_numba(tmp_path):
 def test_json_of_a_key_comes_back():
     drawing = shade(graph_drawing(Graph((), (sg.exp(sg.vector("x")).node,))), "dtype", "light")
     assert json.loads(to_json(drawing))["key"] == [list(pair) for pair in drawing.key]
+
+
+ACCURACY = """
+import symgraph as sg
+
+x = sg.vector("x")
+naive = sg.log(1 - sg.sigmoid(x))
+f = sg.function([x], naive, mode=sg.Mode("interp"))
+"""
+
+
+def test_nodes_are_coloured_by_their_error(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("accuracy.py").write_text(ACCURACY, encoding="utf-8")
+    built = drawn("accuracy.py", "--stage", "built", "--color-by", "error")
+    bits = {
+        n.op: float(dict(n.details)["error"]) for n in built.nodes if "error" in dict(n.details)
+    }
+    assert bits["sigmoid"] < 1.5
+    assert bits["log"] > 10  # -inf, or nothing right, for large x
+    assert [unit for text, _ in built.key for unit in text.split()[1:]] == ["bits"] * 5
+    final = drawn("accuracy.py", "--color-by", "error")
+    assert all(float(dict(n.details).get("error", 0)) < 1.5 for n in final.nodes)
+
+
+def test_the_page_has_the_error_of_lines_and_values(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("accuracy.py").write_text(ACCURACY, encoding="utf-8")
+    trace = load_target("accuracy.py").trace()
+    written, end = error_heat(trace, Given(), "built"), error_heat(trace, Given())
+    assert max(written.of.values()) > 10 > 1.5 > max(end.of.values())
+    ((file, number), share), *rest = written.by_line.items()
+    assert (Path(file).name, number, rest) == ("accuracy.py", 5, [])
+    assert 0.2 < share <= 1
+    found = run("show", "accuracy.py", "-f", "html", "-o", "-", "--color-by", "error")
+    assert '<option value="error as written">' in found.stdout
+    assert "bits of error" in found.stdout

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import symgraph as sg
+from symgraph.ir.graph import toposort
 from symgraph.trace.read import read_trace
 from symgraph.trace.record import chapters_of
 from tests.trace.workloads import WORKLOADS, build
@@ -204,3 +205,19 @@ def test_kernels_are_blamed_for_what_they_compute_not_for_what_they_read():
     f = sg.function([x], y)
     f(np.ones(3))
     assert [line.number for line in f.kernels[0].lines] == [y.node.lines[0].number]
+
+
+def test_a_stage_ends_before_what_the_next_one_makes_anew():
+    """The graph after each stage is that of the compiler, also where guards follow."""
+    x = sg.tensor("x", shape=("n", 4), dtype="float32")
+    w = sg.shared(np.full((4, 3), 0.5), "w")
+    logits = x @ sg.astype(w, "float32")
+    p = sg.exp(logits) / sg.sum(sg.exp(logits), axis=1, keepdims=True)
+    loss = -sg.mean(sg.log(p[:, 0]))
+    updates = {w: w - 0.1 * sg.grad(loss, w)}
+    f = sg.function([x], loss, updates=updates, mode=INTERPRETED)
+    for stage in f.trace.stages:
+        graph = f.trace.at(stage.name)
+        ops = {node.op.name for node in toposort(graph.outputs)}
+        assert ("guarded" in ops) == (stage.name == "guarded")
+    assert f.trace.at("final").outputs == f.optimized.outputs

@@ -69,19 +69,23 @@ def picture(subject: Target, wanted: Wanted) -> Drawing:
 
     Raises: DrawingError for a node, a kind or a property that is not there.
     """
-    times: Mapping[int, float] = {}
+    values: Mapping[int, float] = {}
     if wanted.color_by == "time":
         subject, heat = timed(subject)
-        times = heat.of
+        values = heat.of
     has_kernels = "fusion" in wanted.collapse or wanted.frames == "kernel"
     if has_kernels and wanted.stage == "final":  # kernels are made of what comes after: guards
         wanted = replace(wanted, stage=subject.trace().stages[-1].name)
     if has_kernels and wanted.depth is None:  # loops' bodies are inside kernels
         wanted = replace(wanted, depth=0)
+    if wanted.color_by == "error":
+        from .page.error import error_heat
+
+        values = error_heat(subject.trace(), subject.given, wanted.stage).of
     graph = subject.graph(wanted.stage)
     facts = Facts()
     if has_kernels or wanted.color_by:
-        facts = _facts(subject, wanted, times)
+        facts = _facts(subject, wanted, values)
     drawing = graph_drawing(
         graph,
         title=f"{subject.name}, {wanted.stage}",
@@ -125,25 +129,24 @@ def _short(line: str) -> str:
     return Path(head).name + colon + rest[:60]
 
 
-def _facts(subject: Target, wanted: Wanted, times: Mapping[int, float]) -> Facts:
-    """Kernels, passes and times by node."""
+def _facts(subject: Target, wanted: Wanted, values: Mapping[int, float]) -> Facts:
+    """Kernels, passes, and the values to colour by, by node."""
     trace = subject.trace()
-    number = (
-        len(trace.steps) - 1 if wanted.stage == "final" else trace.find_stage(wanted.stage).step
-    )
+    number = trace.find_stage(wanted.stage).step
     state, facts = trace.state(number), Facts()
     made = _passes(trace, number)
     device = trace.parts.backend if trace.parts.backend == "cuda" else "cpu"
-    for key in state.order():
+    present = state.order()
+    for key in present:
         node = state.node(key)
         notes = facts.notes.setdefault(node, [("device", device)])
         if key in made:
             notes.append(("made by", made[key]))
-        if key in times:
-            notes.append(("time", f"{times[key]:.0f}"))
+        if key in values:
+            notes.append((wanted.color_by, f"{values[key]:.4g}"))
     if wanted.stage in ("final", trace.stages[-1].name):
         for kernel in trace.parts.kernels:
-            for key in kernel.nodes:
+            for key in set(kernel.nodes) & set(present):
                 facts.notes.setdefault(state.node(key), []).append(("kernel", kernel.name))
     return facts
 
@@ -257,6 +260,11 @@ def written(subject: Target, form: str, wanted: Wanted) -> str | bytes:
             subject, heat["time"] = timed(subject)
             machine = {}
         trace = subject.trace()
+        if wanted.color_by == "error":
+            from .page.error import error_heat
+
+            heat["error as written"] = error_heat(trace, subject.given, "built")
+            heat["error in the end"] = error_heat(trace, subject.given)
         return page_html(trace, title=subject.name, theme=wanted.theme, machine=machine, heat=heat)
     if form == "txt":
         from symgraph.printing import tree

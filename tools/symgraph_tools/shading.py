@@ -1,4 +1,4 @@
-"""Colours of nodes by a property: op, dtype, line, pass, device in tints; bytes, time on a ramp.
+"""Colours by a property: op, dtype, line, pass, device in tints; bytes, time, error on a ramp.
 
 Tints are the colours of Okabe & Ito 2008, mixed into the background so that text stays readable on
 them in every theme; a key below the picture says which is which. In print they are greys.
@@ -21,9 +21,11 @@ PROPERTIES: Mapping[str, str] = {
     "device": "device",
     "bytes": "bytes",
     "time": "time",
+    "error": "error",
 }
 """What can be shown, and the detail of a node that has it."""
-RAMPED = ("bytes", "time")
+RAMPED: Mapping[str, str] = {"bytes": "B", "time": "ns", "error": "bits"}
+"""Those that are numbers, and their unit."""
 HUES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#7a7a7a")
 TINT = 0.38  # of the hue, the rest background
 MOST_TINTS = len(HUES) - 1  # further values share the last hue, grey
@@ -67,7 +69,7 @@ def _ramp(values: Mapping[str, str], look: Theme, by: str) -> tuple[dict[str, st
     numbers = {name: float(value) for name, value in values.items()}
     most = max(numbers.values()) or 1.0
     colours = {name: _step(number / most, look) for name, number in numbers.items()}
-    unit = "B" if by == "bytes" else "ns"
+    unit = RAMPED[by]
     key = [
         (f"{share * most:.3g} {unit}", _step(share, look))
         for share in (k / (RAMP_STEPS - 1) for k in range(RAMP_STEPS))

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 FORMATS = ("svg", "html", "png", "pdf", "dot", "mmd", "json", "graphml", "txt")
 COLLAPSE = ("scope", "fusion", "repeat")
 HIDE = ("const", "cast", "shape")
-COLORS = ("op", "dtype", "line", "pass", "device", "bytes", "time")
+COLORS = ("op", "dtype", "line", "pass", "device", "bytes", "time", "error")
 EXAMPLES = (
     "symgraph show train.py:step -o step.svg",
     "symgraph show train.py:step -o step.html",
     "symgraph show train.py:step -f mmd --collapse repeat",
     "symgraph show model.sg -o model.svg --stage built --theme print --labels",
     "symgraph show train.py:step -o near.svg --focus softplus --radius 1 --hide const,shape",
+    "symgraph show train.py:step -o error.svg --stage built --color-by error --legend",
     "symgraph show train.py:step -o kernels.svg --collapse fusion --color-by dtype --legend",
 )
 
@@ -58,7 +59,12 @@ def _several(name: str, allowed: tuple[str, ...], about: str) -> Callable[[Comma
 @click.option("--focus", metavar="NODE", default="", help="What is near a name or an op.")
 @click.option("--radius", type=click.IntRange(min=0), default=2, show_default=True)
 @_several("--hide", HIDE, "What to leave out.")
-@click.option("--color-by", type=click.Choice(COLORS), default=None, help="Colours by a property.")
+@click.option(
+    "--color-by",
+    type=click.Choice(COLORS),
+    default=None,
+    help="Colours by a property.  time: of a call with inputs that are made up; error: bits lost.",
+)
 @click.option("--labels", is_flag=True, help="Dtypes and shapes on arrows instead of in boxes.")
 @click.option("--legend", is_flag=True, help="Say below what outlines and colours mean.")
 @click.option("--theme", type=click.Choice(["light", "dark", "print"]), default="light")
