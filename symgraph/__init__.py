@@ -294,10 +294,6 @@ if TYPE_CHECKING:
         cols,
         function,
         grad,
-        hessian,
-        hvp,
-        jacobian,
-        jvp,
         matrices,
         matrix,
         row,
@@ -311,8 +307,8 @@ if TYPE_CHECKING:
         value_and_grad,
         vector,
         vectors,
-        vjp,
     )
+    from symgraph.derivatives import hessian, hvp, jacobian, jvp, vjp
     from symgraph.mode import Mode
     from symgraph.rewrite.pattern import holes
     from symgraph.rewrite.rule import rule
@@ -345,11 +341,11 @@ _LATE = {
     "cols": "symgraph.api",
     "function": "symgraph.api",
     "grad": "symgraph.api",
-    "hessian": "symgraph.api",
+    "hessian": "symgraph.derivatives",
     "holes": "symgraph.rewrite.pattern",
-    "hvp": "symgraph.api",
-    "jacobian": "symgraph.api",
-    "jvp": "symgraph.api",
+    "hvp": "symgraph.derivatives",
+    "jacobian": "symgraph.derivatives",
+    "jvp": "symgraph.derivatives",
     "load": "symgraph.saving",
     "load_parameters": "symgraph.saving",
     "matrices": "symgraph.api",
@@ -368,7 +364,7 @@ _LATE = {
     "value_and_grad": "symgraph.api",
     "vector": "symgraph.api",
     "vectors": "symgraph.api",
-    "vjp": "symgraph.api",
+    "vjp": "symgraph.derivatives",
 }
 METHODS["eval"] = lambda x, values: import_module("symgraph.api").evaluate(x, values)
 __version__ = "0.1.0"

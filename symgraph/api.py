@@ -1,6 +1,7 @@
-"""The verbs of define-then-run: ``function``, ``grad`` and its kin; constructors of inputs.
+"""The verbs of define-then-run: ``function`` and ``grad``; constructors of inputs.
 
-This module ties the layers together and holds no compiler code: see ``symgraph.compile`` for that.
+This module ties the layers together and holds no compiler code: see ``symgraph.compile`` for that,
+and ``symgraph.derivatives`` for what else differentiates.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from symgraph.autodiff import check, transform
 from symgraph.autodiff.arguments import check_connected, scalar_cost, variables_of
 from symgraph.autodiff.deferred import Deferred, Pending, can_wait
 from symgraph.config import config
@@ -23,7 +23,7 @@ from symgraph.errors import (
 )
 from symgraph.ir.dim import DimLike, symbols
 from symgraph.ir.graph import substitute_nodes, toposort
-from symgraph.ir.node import Node, newest
+from symgraph.ir.node import Node
 from symgraph.ir.origin import as_if_at, at_line, user_line
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
@@ -33,11 +33,9 @@ from symgraph.ops.leaves import tensor
 from symgraph.ops.tree import Tree, flatten, nesting, unflatten
 from symgraph.outline import Outline, roots_of
 from symgraph.records import dataclass
-from symgraph.rewrite.journal import Journal
 from symgraph.runtime.arguments import In, Parameter
 from symgraph.runtime.function import Function
 from symgraph.runtime.plumbing import Length, Plumbing
-from symgraph.trace.record import Chapter, remember
 
 Pairs = Mapping[Variable, Any] | Iterable[tuple[Variable, Any]]
 
@@ -375,48 +373,6 @@ def _lengths(nodes: Sequence[Node], parameters: list[Parameter], mode: Mode) -> 
     return found
 
 
-class _Gradients:
-    """Gradients are taken of the stabilized graph, in which what the user named survives as it is.
-
-    What was rewritten is remembered with the results, for the trace of functions that hold them.
-    """
-
-    def __init__(self, what: str) -> None:
-        self.what, self.line = what, user_line()
-        self.chapters: list[Chapter] = []
-        self.newest = 0
-
-    def prepare(self, outputs: Sequence[Node], cuts: Sequence[Node]) -> Sequence[Node]:
-        """The graph to differentiate."""
-        from symgraph.rewrite.pipeline import stabilize_for_grad  # all rules: 60 ms to import
-
-        journals: list[Journal] = []
-        found = stabilize_for_grad(outputs, cuts, journals=journals)
-        self.chapters.append(Chapter(self.what, self.line, tuple(journals)))
-        self.newest = newest()
-        return found
-
-    def note(self, found: Any) -> Any:
-        """The results, as they are."""
-        variables = [v for v in flatten(found)[0] if isinstance(v, Variable)]
-        remember(self.chapters, [v.node for v in variables], self.newest)
-        return found
-
-
-def _stable(transformation: Callable[..., Any]) -> Callable[..., Any]:
-    def apply(*args: Any, **options: Any) -> Any:
-        gradients = _Gradients(transformation.__name__)
-        found = transformation(*args, prepare=gradients.prepare, **options)
-        return gradients.note(found)
-
-    apply.__name__ = apply.__qualname__ = transformation.__name__
-    apply.__doc__ = transformation.__doc__
-    return apply
-
-
-_grad = _stable(transform.grad)
-
-
 def grad(
     cost: Variable | None,
     wrt: Any,
@@ -438,7 +394,11 @@ def grad(
         waiting = _deferred(cost, wrt, stop)
     if waiting is not None:
         return waiting
-    return _grad(cost, wrt, known_grads=known_grads, stop=stop, disconnected=disconnected)
+    from symgraph import derivatives  # the rules of differentiation
+
+    return derivatives.grad(
+        cost, wrt, known_grads=known_grads, stop=stop, disconnected=disconnected
+    )
 
 
 def _deferred(cost: Variable, wrt: Any, stop: Any) -> Any:
@@ -450,37 +410,35 @@ def _deferred(cost: Variable, wrt: Any, stop: Any) -> Any:
     if not can_wait(cost.node, nodes, ends):
         return None
 
-    gradients = _Gradients("grad")
+    line = user_line()
 
     def find() -> list[Variable]:
-        outside = as_if_at((gradients.line,) if gradients.line else ())  # not where it is looked at
+        from symgraph import derivatives
+
+        outside = as_if_at((line,) if line else ())  # not where it is looked at
         try:
-            written = transform.grad(cost, variables, stop=stops, prepare=gradients.prepare)
+            found: list[Variable] = derivatives.grad(cost, variables, stop=stops)
         finally:
             as_if_at(outside)
-        found: list[Variable] = gradients.note(written)
         return found
 
     pending = Pending(cost.node, nodes, ends, find)
     return unflatten(tree, [Deferred(pending, k, v) for k, v in enumerate(variables)])
 
 
-vjp = _stable(transform.vjp)
-jvp = _stable(transform.jvp)
-jacobian = _stable(transform.jacobian)
-hessian = _stable(transform.hessian)
-hvp = _stable(transform.hvp)
-
-
 def value_and_grad(
     function: Callable[..., Any], argnums: int | Sequence[int] = 0
 ) -> Callable[..., tuple[Variable, Any]]:
     """A function that gives the cost and its gradient by the arguments ``argnums``."""
+    from symgraph.autodiff import transform
+
     return transform.value_and_grad(function, argnums, differentiate=grad)
 
 
 def check_grad(fn: Callable[..., Any], *values: Any, **options: Any) -> Any:
     """Compare the gradient of ``fn`` at values with central differences, on compiled functions."""
+    from symgraph.autodiff import check
+
     return check.check_grad(
         fn, *values, compile=lambda i, o: function(i, o, on_unused_input="ignore"), **options
     )

@@ -94,10 +94,13 @@ class RewriteWarning(UserWarning):
 def message(
     what: str,
     facts: Mapping[str, object] | None = None,
-    line: str | None = None,
+    line: object = None,
     hint: str | None = None,
 ) -> str:
-    """One error text: what was asked, facts as `name: value` lines, the user's line, a hint."""
+    """One error text: what was asked, facts as `name: value` lines, the user's line, a hint.
+
+    Facts and the line become text here: reading a line of a file is work.
+    """
     parts = [what]
     parts += [f"  {name}: {value}" for name, value in (facts or {}).items()]
     if line:

@@ -70,7 +70,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "compile": ABOVE_COMPILE,
     "outline": (*ABOVE_COMPILE, "compile"),
     "debug": (*ABOVE_COMPILE, "compile"),
-    "api": (*ABOVE_COMPILE, "compile", "outline", "debug"),
+    "derivatives": ABOVE_COMPILE,
+    "api": (*ABOVE_COMPILE, "compile", "outline", "debug", "derivatives"),
     "optim": (*ABOVE_COMPILE, "compile", "api"),
     "frontends": (*LEAVES, "api", "ops"),
 }

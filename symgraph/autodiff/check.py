@@ -18,7 +18,7 @@ from symgraph.ops.create import arange
 Array = np.ndarray[Any, Any]
 Compile = Callable[[list[Variable], list[Variable]], Callable[..., Sequence[Any]]]
 
-STEP = np.finfo("float64").eps ** (1 / 3)  # of central differences: balances rounding and curvature
+STEP = 2.0 ** (-52 / 3)  # of central differences: balances rounding and curvature
 TOLERANCE = 1e-5  # what such differences reach, with room for functions that curve strongly
 MOST = 40  # elements of each value that are tried; more are drawn at random
 

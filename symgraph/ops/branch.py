@@ -68,13 +68,12 @@ def _alike(a: Variable, b: Variable, name: str) -> tuple[Variable, Variable]:
         b = cast(b, a.dtype)
     line = user_line()
     facts = {f"{name} of then_fn": a.type, f"{name} of else_fn": b.type}
-    where = str(line) if line else None
     if a.dtype != b.dtype:
         raise DTypeError(
             message(
                 "cond: the branches give different dtypes",
                 facts,
-                where,
+                line,
                 "use sg.astype in one of them",
             )
         )
@@ -88,7 +87,7 @@ def _alike(a: Variable, b: Variable, name: str) -> tuple[Variable, Variable]:
             message(
                 "cond: the branches give different shapes",
                 facts,
-                where,
+                line,
                 "use sg.broadcast_to in one of them",
             )
         ) from None

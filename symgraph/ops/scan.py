@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from symgraph.errors import ArgumentError, ShapeError, VerifyError, message
+from symgraph.errors import ArgumentError, ShapeError, VerifyError
 from symgraph.ir.dim import DimLike
 from symgraph.ir.graph import Graph
 from symgraph.ir.op import Attrs, Op, register
-from symgraph.ir.origin import user_line
+from symgraph.ir.origin import at_line
 from symgraph.ir.type import ShapeContext, TensorType, TupleType, Type
 from symgraph.ir.variable import Variable
 from symgraph.ops.capture import function_line
@@ -68,29 +68,19 @@ def scan(
 
 def _length(xs: Sequence[Variable], length: Any, names: Sequence[str]) -> DimLike:
     """The number of steps."""
-    line = user_line()
-    where = str(line) if line else None
     found: list[DimLike] = [] if length is None else [as_length(length, "scan: length")]
     for x, name in zip(xs, names, strict=True):
         if not x.shape:
-            raise ShapeError(
-                message(
-                    f"scan: {name} is a scalar",
-                    {name: x.type},
-                    where,
-                    "it needs a first axis to run along",
-                )
-            )
+            what = f"scan: {name} is a scalar"
+            raise ShapeError(at_line(what, {name: x.type}, "it needs a first axis to run along"))
         found.append(x.shape[0])
     if not found:
-        raise ArgumentError(
-            message("scan needs xs or length", line=where, hint="scan(step, init, length=10)")
-        )
+        raise ArgumentError(at_line("scan needs xs or length", hint="scan(step, init, length=10)"))
     numbers = {d for d in found if isinstance(d, int)}
     if len(numbers) > 1:
         facts = dict(zip(names, [x.type for x in xs], strict=True)) | {"length": length}
         raise ShapeError(
-            message("scan: lengths differ", facts, where, "all of xs run along their first axis")
+            at_line("scan: lengths differ", facts, "all of xs run along their first axis")
         )
     return numbers.pop() if numbers else found[0]
 

@@ -58,7 +58,7 @@ def trace_step(
         ]
         weak = [False] * len(weak)
     states = [
-        same_type(n, p, name, str(line) if line else None)
+        same_type(n, p, name, line)
         for n, p, name in zip(made.states, made.params, names, strict=False)
     ]
     return Step(made.params, states, made.outs, made.out_tree)
@@ -85,7 +85,7 @@ def _call(
     return Step(params, states, [asarray(o) for o in outs], out_tree)
 
 
-def same_type(value: Variable, like: Variable, name: str, line: str | None) -> Variable:
+def same_type(value: Variable, like: Variable, name: str, line: Line | None) -> Variable:
     """The next value of a state, which must have the state's type; Python numbers are converted."""
     if value.weak and not like.weak and np.can_cast(value.dtype, like.dtype, "same_kind"):
         value = cast(value, like.dtype)

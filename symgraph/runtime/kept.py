@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from symgraph.codegen import loader
 from symgraph.codegen.loader import Library
@@ -12,20 +12,28 @@ from symgraph.errors import ParseError
 from symgraph.runtime import cache
 from symgraph.runtime.sources import sources_key
 
-MAKERS = ("symgraph_kernels", "symgraph.codegen", "symgraph.loop")  # of such code
+MAKERS = ("symgraph_kernels", "symgraph.codegen", "symgraph.loop")  # whose code it is
 
 
-def library(name: str, compiled: Callable[[], bytes], export: str) -> Library:
-    """The code that ``compiled()`` gives, loaded; from disk if it is there and whole."""
+def library(
+    name: str,
+    compiled: Callable[[], bytes],
+    exports: Sequence[str],
+    makers: tuple[str, ...] = MAKERS,
+) -> Library:
+    """The code that ``compiled()`` gives, loaded; from disk if it is there and whole.
+
+    ``name`` says all that the code depends on besides processor and sources of ``makers``.
+    """
     if not config.cache:
-        return loader.library(compiled(), [export])
-    entry = f"{name}-" + cache.key(name, processor_key(), sources_key(*MAKERS))
+        return loader.library(compiled(), exports)
+    entry = f"{name.partition(' ')[0]}-" + cache.key(name, processor_key(), sources_key(*makers))
     image = cache.read(entry)
     if image is not None:
         try:
-            return loader.library(image, [export])
+            return loader.library(image, exports)
         except ParseError as error:
             cache.reject(entry, str(error))
     image = compiled()
     cache.write(entry, image)
-    return loader.library(image, [export])
+    return loader.library(image, exports)

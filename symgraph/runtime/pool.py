@@ -21,10 +21,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from symgraph.codegen.loader import Library, library
-from symgraph.codegen.processor import processor_key
+from symgraph.codegen.loader import Library
 from symgraph.config import config
-from symgraph.runtime import cache, pool_code
+from symgraph.runtime import kept, pool_code
 from symgraph.runtime.pool_code import (
     CPU_BYTES,
     CPUS,
@@ -40,6 +39,7 @@ from symgraph.runtime.pool_code import (
 
 NAME, SERIAL = "symgraph_parallel", "symgraph_serial"
 UNLIMITED = 1 << 62
+_MAKERS = ("symgraph.runtime", "symgraph.codegen")  # whose code it is
 LEVEL = 0  # of optimization: the code waits and claims, it does not compute
 
 
@@ -233,21 +233,18 @@ def _self() -> int:
 
 
 def _library(width: int, spin: int) -> Library:
-    if width == 1:
-        text, exports = pool_code.serial(), [SERIAL]
-    else:
-        text = pool_code.text(width, spin)
-        limited = (pool_code.limited(k) for k in range(2, width))
-        exports = [NAME, SERIAL, "symgraph_pool", "worker", "quit", *limited]
-    name = "pool-" + cache.key(text, processor_key())
-    image = cache.read(name) if config.cache else None
-    if image is None:
+    exports = [SERIAL]
+    if width > 1:
+        exports += [NAME, "symgraph_pool", "worker", "quit"]
+        exports += [pool_code.limited(k) for k in range(2, width)]
+
+    def compiled() -> bytes:
         from symgraph.codegen.objects import compile_text  # imports LLVM
 
-        image = compile_text(text, exports, LEVEL)
-        if config.cache:
-            cache.write(name, image)
-    return library(image, exports)
+        text = pool_code.serial() if width == 1 else pool_code.text(width, spin)
+        return compile_text(text, exports, LEVEL)
+
+    return kept.library(f"pool {width} {spin}", compiled, exports, _MAKERS)
 
 
 def _immortal(thing: object) -> None:

@@ -13,7 +13,6 @@ Sleeping is a futex, so this is for Linux; ``serial`` is what other systems get.
 from __future__ import annotations
 
 import platform
-import re
 import sys
 
 # Byte offsets in the state block; what different threads write lies in different cache lines.
@@ -72,6 +71,8 @@ def text(width: int, spin: int = SPIN) -> str:
     entries = [("symgraph_parallel", width), *((limited(k), k) for k in range(2, width))]
     parts = [_HEAD, serial(), _DRAIN, _WORKER, _WAKEN, _QUIT, _WIDTH, _POST]
     parts += [_ENTRY.replace("NAME", name).replace("MOST", str(most)) for name, most in entries]
+    import re
+
     words = _words(spin)
     pattern = re.compile(rf"\b({'|'.join(sorted(words, key=len, reverse=True))})\b")
     return pattern.sub(lambda found: words[found[0]], "".join(parts))

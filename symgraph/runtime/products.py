@@ -23,7 +23,7 @@ def address(symbol: str) -> int:
         raise UnsupportedError(f"there is no library function {symbol!r}")
     with _lock:
         if dtype not in _loaded:
-            _loaded[dtype] = kept.library(symbol, lambda: _compiled(dtype), name)
+            _loaded[dtype] = kept.library(symbol, lambda: _compiled(dtype), [name])
         return _loaded[dtype].address[name]
 
 

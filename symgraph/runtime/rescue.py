@@ -36,7 +36,7 @@ def load() -> int:
     """The address of the interpreter, which programs call from now on."""
     with _lock:
         if not _loaded:
-            _loaded.append(kept.library("rescue", _compiled, RESCUE))
+            _loaded.append(kept.library("rescue", _compiled, [RESCUE]))
             _cell.value = _loaded[0].address[RESCUE]
         return _loaded[0].address[RESCUE]
 

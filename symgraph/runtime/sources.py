@@ -6,22 +6,34 @@ import os
 from functools import cache
 from importlib.util import find_spec
 
-from symgraph.runtime import cache as disk
+from symgraph.fingerprint import named
+
+ROOTS = ("symgraph", "symgraph_kernels")
 
 
 @cache
 def sources_key(*packages: str) -> str:
-    """Names, sizes and times of all source files of packages, which are not imported."""
+    """Names, sizes and times of all source files of packages of ``ROOTS``."""
+    wanted = tuple(f"{name}." for name in packages)
+    return named(sorted(text for module, text in _files() if module.startswith(wanted)))
+
+
+@cache
+def _files() -> list[tuple[str, str]]:
+    """(dotted name of the folder and a dot, path with size and time) of every source file."""
     found = []
-    for package in packages:
-        spec = find_spec(package)
-        pending = [*(spec.submodule_search_locations or ())] if spec else []
+    for root in ROOTS:
+        spec = find_spec(root)  # finds without importing
+        places = (spec.submodule_search_locations or ()) if spec else ()
+        pending = [(f"{root}.", place) for place in places]
         while pending:
-            with os.scandir(pending.pop()) as entries:
+            package, folder = pending.pop()
+            with os.scandir(folder) as entries:
                 for item in entries:
-                    if item.is_dir():
-                        pending.append(item.path)
-                    elif item.name.endswith(".py"):
+                    if item.name.endswith(".py"):
                         status = item.stat()
-                        found.append(f"{item.path} {status.st_size} {status.st_mtime_ns}")
-    return disk.key(*sorted(found))
+                        text = f"{item.path} {status.st_size} {status.st_mtime_ns}"
+                        found.append((package, text))
+                    elif item.is_dir():
+                        pending.append((f"{package}{item.name}.", item.path))
+    return found
