@@ -13,6 +13,7 @@ from symgraph.loop.ir import Library, Local, Step, Stmt
 from symgraph.lower.blocks import Blocking, Run, runs_of
 from symgraph.lower.chunks import chunked
 from symgraph.lower.cluster import Barrier, Clusters, Entry, Nest, Text
+from symgraph.lower.columns import with_columns
 from symgraph.lower.kernels import call_of
 from symgraph.lower.late import with_late_squares
 from symgraph.lower.long_sums import in_blocks
@@ -84,7 +85,10 @@ def _written(found: Item | Run, lowering: Lowering, is_outermost: bool) -> Seque
     if not found.statements:
         return found.steps
     stages = found.stages
-    statements = chunked(list(found.statements), _Partials(lowering, stages[-1].node))
+    statements = list(found.statements)
+    if lowering.schedule.most_chunks > 1:
+        statements = with_columns(statements, lowering.b)
+    statements = chunked(statements, _Partials(lowering, stages[-1].node))
     if lowering.schedule.most_chunks > 1:
         statements = with_tiles(statements, lowering.b)
         rows = lambda name: lowering.b.size(lowering.storages[name].shape[0])  # noqa: E731

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from symgraph.ir.dim import DimLike
 from symgraph.ir.graph import Graph, substitute_nodes, toposort
 from symgraph.ir.node import Node, make_node, rebuild
 from symgraph.ir.op import find_op
@@ -23,8 +24,9 @@ DIRECT: dict[str, Callable[[Node], bool]] = {
     "matmul": lambda node: node.tensor.dtype.kind not in "biu",
     "argsort": lambda node: bool(node.attrs["axis"] == node.tensor.ndim - 1),
     "sort": lambda node: bool(node.attrs["axis"] == node.tensor.ndim - 1),
+    "roll": lambda node: not _is_rolled_by_number(node),
 }
-"""Library ops with an expansion: where the routine does the node as it is."""
+"""Ops with an expansion: where a routine, or the op's own code, does the node as it is."""
 
 
 def _first_place(x: Variable, axes: tuple[int, ...], best: str) -> Variable:
@@ -71,20 +73,41 @@ def _euclidean_norm(x: Variable, axes: tuple[int, ...]) -> Variable:
     return where(find_op("isnan")(rest), rest, found)  # type: ignore[no-any-return]
 
 
+def _rolled(x: Variable, shifts: tuple[DimLike, ...]) -> Variable:
+    """The end before the beginning: slices that are read in place, where mod stops vectors."""
+    for axis, shift in enumerate(shifts):
+        length = x.shape[axis]
+        assert isinstance(shift, int)
+        assert isinstance(length, int)
+        edge = -shift % length if length else 0
+        if edge:
+            before = (slice(None),) * axis
+            x = find_op("concat")(
+                [x[(*before, slice(edge, None))], x[(*before, slice(edge))]], axis
+            )
+    return x
+
+
+def _is_rolled_by_number(node: Node) -> bool:
+    pairs = zip(node.attrs["shifts"], node.tensor.shape, strict=True)
+    return all(isinstance(d, int) for pair in pairs for d in pair)
+
+
 WRITTEN: dict[str, Callable[..., Variable]] = {
     "argmax": partial(_first_place, best="max"),
     "argmin": partial(_first_place, best="min"),
     "euclidean_norm": _euclidean_norm,
+    "roll": _rolled,
 }
 """Ops that have a loop of their own, but are faster written with others."""
 
 
 def needs_expansion(node: Node) -> bool:
     """Is it written with other ops before lowering?"""
-    if node.op.name in WRITTEN:
-        return True
     if node.op.name in DIRECT:
         return not DIRECT[node.op.name](node)
+    if node.op.name in WRITTEN:
+        return True
     return node.op.kind == "composite"
 
 
