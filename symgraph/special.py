@@ -18,6 +18,7 @@ from symgraph.ops.math import sinc as sinc
 from symgraph.ops.math import softplus as softplus
 from symgraph.ops.math import xlog1py as xlog1py
 from symgraph.ops.math import xlogy as xlogy
+from symgraph.ops.polygamma import polygamma as polygamma
 from symgraph.ops.special import digamma as digamma
 from symgraph.ops.special import erf as erf
 from symgraph.ops.special import erfc as erfc
@@ -30,7 +31,6 @@ from symgraph.ops.special import lbeta as lbeta
 from symgraph.ops.special import log_ndtr as log_ndtr
 from symgraph.ops.special import ndtr as ndtr
 from symgraph.ops.special import ndtri as ndtri
-from symgraph.ops.special import polygamma as polygamma
 from symgraph.ops.special import trigamma as trigamma
 
 log1pexp = softplus

@@ -17,6 +17,7 @@ MODULES = (
     "scaled",
     "defects",
     "intervals",
+    "polygamma",
     "gammas",
     "shape",
     "broadcast",

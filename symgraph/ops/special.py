@@ -13,7 +13,7 @@ import numpy as np
 
 from symgraph.ir.op import Op, find_op
 from symgraph.ir.variable import Variable
-from symgraph.ops.convert import make, unsupported
+from symgraph.ops.convert import make
 from symgraph.ops.kinds import elementwise
 from symgraph.ops.math import exp, in_double
 from symgraph.ops.samples import INF, NAN, SPECIALS, reals
@@ -204,16 +204,10 @@ trigamma: Op = _function(
     "trigamma",
     "The second derivative of log(gamma(x)).",
     _scipy("polygamma", 1),
+    grad=lambda g, y, x: [g * make("polygamma", [x], order=2)],
     samples=(reals(0, 50, also=(1.0, 0.5, 1e-10, 1e10, INF, NAN)),),
     ulp=16.0,
 )
-
-
-def polygamma(order: int, x: Any) -> Variable:
-    """The derivative of digamma of this order: 0 is digamma itself, 1 trigamma."""
-    if order not in (0, 1):
-        raise unsupported("polygamma", f"order {order!r}", "orders 0 and 1 are there so far")
-    return trigamma(x) if order else digamma(x)  # type: ignore[no-any-return]
 
 
 # Stirling's series of log(gamma(x)) beyond (x - 1/2) log x - x + log(2 pi) / 2, in 1 / x**2:

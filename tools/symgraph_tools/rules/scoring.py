@@ -72,11 +72,14 @@ class Score(NamedTuple):
 
 
 def arguments(formula: Formula, dtype: str, size: int = SIZE) -> list[Array]:
-    """Rows for each argument."""
-    return [
+    """Rows for each argument: of shape (size,), or all (size, n) where there are vectors."""
+    found = [
         draw(domain, f"{formula.name}|{name}|{dtype}", size, np.dtype(dtype))
         for name, domain in formula.domains.items()
     ]
+    if all(a.ndim == 1 for a in found):
+        return found
+    return [a if a.ndim == 2 else a[:, None] for a in found]
 
 
 def differentiable(formula: Formula) -> list[int]:
@@ -130,8 +133,6 @@ def errors(formula: Formula, dtype: str, accuracy: str, gradient: bool = False) 
     """Bits of error of each row (and each derivative)."""
     given = arguments(formula, dtype)
     truth = _truth(formula, dtype, gradient)
-    if any(d.n for d in formula.domains.values()):
-        given = [a if a.ndim == 2 else a[:, None] for a in given]
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = compiled(formula, dtype, accuracy, gradient)(*given)
