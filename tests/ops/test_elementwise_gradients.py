@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from symgraph.autodiff.vjp import gradient
-from symgraph.errors import GradientError
 from symgraph.ir.op import find_op
 from symgraph.ops.convert import asarray
 from symgraph.ops.leaves import tensor
@@ -310,9 +309,3 @@ def test_gradient_of_pow_by_a_constant_exponent_makes_no_logarithm():
     for exponent in (2, 3, -1.5):
         (found,) = cotangents(x**exponent, [x])
         assert "log" not in {n.op.name for n in toposort([found.node])}
-
-
-def test_trigamma_has_no_gradient_and_says_so():
-    x = tensor("x", shape=(), dtype="float64")
-    with pytest.raises(GradientError, match="trigamma has no gradient"):
-        cotangents(find_op("trigamma")(x), [x])

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 import symgraph as sg
-
 from symgraph.errors import ArgumentError, DTypeError, UnsupportedError
 from symgraph.ir.dtype import ALL
 from symgraph.ir.op import OPS, find_op
-from symgraph.ops import parts, signs, special
+from symgraph.ops import parts, signs
 from symgraph.ops.convert import asarray
 from symgraph.ops.leaves import tensor
 from tests.tables.elementwise import inputs, ulps, value
