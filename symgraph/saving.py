@@ -7,7 +7,8 @@ of more than 16 elements. The JSON is one object::
      "dims":   ["dim ?x.0 = unknown(\\"?x.0\\", \\"token\\")"],
      "states": ["cell(float64(0.0))"],
      "graphs": [{"nodes": [{"op": "input", "type": "float64[n]", "names": ["x"],
-                            "attrs": {"serial": "\\"token\\""}, "lines": [["train.py", 3]]},
+                            "attrs": {"serial": "\\"token\\""}, "lines": [["train.py", 3]],
+                            "facts": [[">", 0.0]]},
                            {"op": "exp", "inputs": [0], "type": "float64[n]"}],
                  "params": [], "outputs": [1]}],
      "value":  {"variable": 0, "name": "y"}}
@@ -16,6 +17,8 @@ Types, attributes, dims and states are spelled as in ``symgraph/ir/literal.py``.
 (``@0``) come first; the last graph holds all nodes that ``value`` counts: its outputs.
 
 Loading makes nodes of ops that are in the table and nothing else: a file cannot make it run code.
+Nor can it make compiled code read outside of an array: that indices are inside is proved again, or
+checked at every call. ``facts`` are what was assumed of a node: they may change values, no more.
 What is damaged, foreign, or of a later version gives ParseError. Parameters are plain ``.npz``.
 """
 
@@ -41,6 +44,7 @@ from symgraph.ir.text import TYPED, attribute_texts, checked_node, nested
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable, handle
 from symgraph.ir.verify import verify
+from symgraph.ops.assume import CHECKS, Assumption, assumptions, state
 
 FORMAT, VERSION = "symgraph graph", 1
 INLINE = 16  # constants of more elements get a file of their own
@@ -198,6 +202,7 @@ def _graph_json(graph: Graph, writer: Writer) -> Json:
             "names": list(node.names),
             "lines": [[line.file, line.number] for line in node.lines],
         }
+        optional["facts"] = [[fact.relation, fact.bound] for fact in assumptions(node)]
         rows.append(row | {k: v for k, v in optional.items() if v})
     ends = {"params": graph.params, "outputs": graph.outputs}
     return {"nodes": rows} | {k: [numbers[n] for n in ns] for k, ns in ends.items()}
@@ -242,11 +247,38 @@ def _node(row: Json, nodes: Sequence[Node], reader: Reader) -> Node:
     if name in TYPED:
         attrs.setdefault("type", found)
     lines = tuple(_line(line) for line in _list_of(row, "lines", list))
-    node = checked_node(name, _pick(row, "inputs", nodes), attrs, found, lines[:MOST_LINES])
+    inputs = _pick(row, "inputs", nodes)
+    if attrs.get("checked") is True and not _is_inside(inputs, attrs):
+        attrs["checked"] = False
+    node = checked_node(name, inputs, attrs, found, lines[:MOST_LINES])
+    state(node, [_fact(fact) for fact in _list_of(row, "facts", list)])
     for label in _list_of(row, "names", str):
         if label:
             add_name(node, label)
     return node
+
+
+def _is_inside(inputs: Sequence[Node], attrs: Mapping[str, Any]) -> bool:
+    """Are the indices of a gather or scatter constants inside of its first input?"""
+    axes = attrs.get("axes")
+    if not isinstance(axes, tuple) or not isinstance(inputs[0].type, TensorType):
+        return False
+    shape = inputs[0].tensor.shape
+    for axis, index in zip(axes, inputs[len(inputs) - len(axes) :], strict=True):
+        dim = shape[axis] if type(axis) is int and 0 <= axis < len(shape) else None
+        if index.op.name != "constant" or not isinstance(dim, int):
+            return False
+        value = index.attrs["value"]
+        if value.size and not (value.min() >= 0 and value.max() < dim):
+            return False
+    return True
+
+
+def _fact(row: Json) -> Assumption:
+    match row:
+        case [str(relation), int() | float() as bound] if relation in CHECKS:
+            return Assumption(relation, float(bound))
+    raise ParseError(f"{str(row)[:80]} is no fact")
 
 
 def _line(row: Json) -> Line:

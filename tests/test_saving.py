@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 import random
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,16 +15,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+import symgraph as sg
 from symgraph.archive import npy_bytes, read_npy
 from symgraph.errors import ArgumentError, ParseError
 from symgraph.ir.dim import Dim
 from symgraph.ir.graph import Graph
 from symgraph.ir.verify import verify
+from symgraph.ops.assume import assumptions
 from symgraph.ops.control import cond, scan
 from symgraph.ops.evaluate import evaluate
 from symgraph.ops.leaves import constant, tensor
 from symgraph.runtime.shared import Shared, shared
-from symgraph.saving import load, load_parameters, save
+from symgraph.saving import load, load_parameters, parse_graph, save
 
 
 def classifier() -> dict[str, Any]:
@@ -400,3 +403,56 @@ def test_dims_keep_their_identity(path: Path):
     found = load(path)
     assert found[0].shape == x.shape
     assert found[1].shape == x.shape[1:]
+
+
+def _text_of(value: Any) -> str:
+    """The JSON of a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        save(Path(folder) / "f.sg", value)
+        return zipfile.ZipFile(Path(folder) / "f.sg").read("graph.json").decode()
+
+
+def test_what_was_assumed_is_in_the_file():
+    x, y = sg.tensor("x", shape=("n",), domain="positive"), sg.tensor("y", shape=("n",))
+    sg.assume((x + y >= -1) & sg.isfinite(y))
+    text = _text_of({"in": [x, y], "out": sg.sqrt((x + y) * x * x)})
+    assert '"facts":[[">",0.0]]' in text
+    # another process has other inputs: the same text under other tokens
+    tokens = [n.attrs["serial"] for n in (x.node, y.node)]
+    for token in tokens:
+        text = text.replace(token, f"{token} elsewhere")
+    loaded = parse_graph(text)
+    a, b = loaded["in"]
+    assert a.node is not x.node
+    assert [str(row) for row in assumptions(a.node)] == ["> 0"]
+    assert [str(row) for row in assumptions(b.node)] == ["is finite"]
+    assert [str(row) for row in assumptions((a + b).node)] == [">= -1"]
+
+
+@pytest.mark.parametrize("fact", ["[1, 2]", '["~", 0]', '[">", "0"]', "3"])
+def test_what_is_no_fact_is_refused(fact):
+    text = _text_of(sg.vector("x", domain="positive") * 2).replace('[">",0.0]', fact)
+    with pytest.raises(ParseError):
+        parse_graph(text)
+
+
+def test_a_file_cannot_claim_that_indices_are_inside():
+    x, i = sg.tensor("x", shape=(4,)), sg.tensor("i", shape=("k",), dtype="int64")
+    text = _text_of([x, i, x[i]])
+    assert '"checked":"False"' in text
+    x, i, taken = parse_graph(text.replace('"checked":"False"', '"checked":"True"'))
+    f = sg.function([x, i], taken, mode=sg.Mode(backend="interp"))
+    assert f(np.arange(4.0), np.array([-1, 2])).tolist() == [3.0, 2.0]
+    with pytest.raises(sg.BoundsError):
+        f(np.arange(4.0), np.array([1, 10**9]))
+
+
+def test_a_file_cannot_claim_that_constant_indices_are_inside():
+    x = sg.tensor("x", shape=(4,))
+    text = _text_of([x, x[np.array([0, 3])]])
+    assert '"checked":"True"' in text
+    assert "0, 3" in text
+    _, same = parse_graph(text)
+    assert same.node.attrs["checked"] is True
+    _, other = parse_graph(text.replace("0, 3", "0, 9"))
+    assert other.node.attrs["checked"] is False

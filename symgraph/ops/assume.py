@@ -72,7 +72,7 @@ class Assumption:
 
 
 _rows: weakref.WeakKeyDictionary[Node, tuple[Assumption, ...]] = weakref.WeakKeyDictionary()
-_differences: list[Node] = []  # of two expressions compared: nothing else may hold them
+_held: list[Node] = []  # expressions that facts were stated of: nothing else may hold them yet
 _generation = [0]
 
 DOMAINS: dict[str, tuple[tuple[str, float], ...]] = {
@@ -103,6 +103,8 @@ def assume(condition: Variable) -> Variable:
             continue
         about, relation, bound = _row_of(node)
         state(about, [Assumption(relation, bound, line)])
+        if about.inputs:
+            _held.append(about)
     return condition
 
 
@@ -197,8 +199,7 @@ def _row_of(node: Node) -> tuple[Node, str, float]:
             if bound is not None:
                 return about, found, bound
         if node.inputs[0].tensor.dtype.kind in "iuf":
-            _differences.append(make_node(find_op("subtract"), node.inputs, {}))
-            return _differences[-1], relation, 0.0
+            return make_node(find_op("subtract"), node.inputs, {}), relation, 0.0
     line = user_line()
     raise UnsupportedError(
         message(

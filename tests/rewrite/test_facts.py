@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -171,3 +173,10 @@ def test_conditions_read_as_text():
 
     p, q = holes("p q")
     assert (positive(p) & ~nonzero(q)).text == "positive(p) and not nonzero(q)"
+
+
+def test_an_assumption_about_an_expression_lasts_until_it_is_written_again():
+    x, y = tensor("x", shape=("n",)), tensor("y", shape=("n",))
+    assume(x * y + 1 > 0)
+    gc.collect()
+    assert fact((x * y + 1).node).positive
