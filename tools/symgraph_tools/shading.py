@@ -26,6 +26,7 @@ PROPERTIES: Mapping[str, str] = {
 """What can be shown, and the detail of a node that has it."""
 RAMPED: Mapping[str, str] = {"bytes": "B", "time": "ns", "error": "bits"}
 """Those that are numbers, and their unit."""
+FULL_ERROR = 8.0  # bits, at least, of the darkest colour: fewer are no reason to worry
 HUES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#7a7a7a")
 TINT = 0.38  # of the hue, the rest background
 MOST_TINTS = len(HUES) - 1  # further values share the last hue, grey
@@ -67,7 +68,7 @@ def _tints(values: Mapping[str, str], look: Theme) -> tuple[dict[str, str], Key]
 
 def _ramp(values: Mapping[str, str], look: Theme, by: str) -> tuple[dict[str, str], Key]:
     numbers = {name: float(value) for name, value in values.items()}
-    most = max(numbers.values()) or 1.0
+    most = max([*numbers.values(), FULL_ERROR if by == "error" else 0.0]) or 1.0
     colours = {name: _step(number / most, look) for name, number in numbers.items()}
     unit = RAMPED[by]
     key = [

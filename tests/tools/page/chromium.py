@@ -121,6 +121,22 @@ class Browser:
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
+    def in_frames(self, count: int, condition: str) -> None:
+        """Until an expression is true in so many frames with documents of their own."""
+        page, self.session = self.session, None
+        frames: list[str] = []
+        end = monotonic() + PATIENCE
+        while len(frames) < count and monotonic() < end:
+            infos = self.send("Target.getTargets")["targetInfos"]
+            frames = [info["targetId"] for info in infos if info["type"] == "iframe"]
+        assert len(frames) == count
+        for target in frames:
+            self.session = None
+            found = self.send("Target.attachToTarget", targetId=target, flatten=True)
+            self.session = found["sessionId"]
+            self.wait(condition)
+        self.session = page
+
     def picture(self) -> bytes:
         """What the window shows, as PNG."""
         return base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"])

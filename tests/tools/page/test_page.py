@@ -76,6 +76,16 @@ def test_kernels_have_sources_nodes_and_lines():
         assert kernel["lines"]
 
 
+def test_every_line_of_a_kernel_leads_to_lines_of_the_program():
+    content = page_content(network(1), {})
+    for kernel in content["kernels"]:
+        for how, text in kernel["sources"].items():
+            runs = kernel["at"][how]
+            assert sum(runs[::2]) == len(text.rstrip("\n").split("\n"))
+            assert max(runs[1::2]) < len(content["places"])
+    assert any("hidden @ w" in line for file in content["files"] for line in file["text"])
+
+
 def test_heat_is_by_node_with_bytes_always():
     trace = story()
     content = page_content(trace, {"time": Heat("time", "ns", {0: 5.0}, {0: "5 ns"})})
@@ -104,6 +114,16 @@ def test_machine_code_stands_beside_the_source():
 def test_an_unknown_theme_is_refused():
     with pytest.raises(DrawingError, match="no theme 'pink'"):
         page_html(story(), theme="pink")
+
+
+def test_programs_of_the_page_are_small():
+    """At most 60 kB (of 1,024 bytes) as they are sent, with names that can be read."""
+    text = page_html(story())
+    programs = re.findall(r"<script(?: id=.layout-program.)?>(.*?)</script>", text, re.S)
+    assert len(programs) == 2
+    size = sum(len(program.encode()) for program in programs)
+    print(f"JavaScript: {size} bytes")
+    assert size <= 60 * 1024
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ def page_html(
     parts = {
         "title": html.escape(title or f"{trace.name} · symgraph"),
         "theme": theme,
-        "css": "\n".join([*map(_variables, THEMES.values()), _asset("page.css")]),
+        "css": "\n".join([*map(_variables, THEMES.values()), _boxes(), _asset("page.css")]),
         "heats": heats,
         "data": _json(content),
         "layout": _program(*LAYOUT),
@@ -92,10 +92,13 @@ def _variables(theme: Theme) -> str:
     }
     for kind in KINDS:
         rows |= {f"{kind}-fill": theme.kinds[kind].fill, f"{kind}-line": theme.kinds[kind].stroke}
-    scope = f'body[data-theme="{theme.name}"]'
     variables = "".join(f"--{name}:{value};" for name, value in rows.items())
-    boxes = "".join(
-        f"{scope} .{kind} .box{{fill:var(--{kind}-fill);stroke:var(--{kind}-line)}}"
+    return f'body[data-theme="{theme.name}"]{{{variables}}}'
+
+
+def _boxes() -> str:
+    """The rule of each kind of box; its colours are variables of the theme."""
+    return "".join(
+        f".{kind} .box{{fill:var(--{kind}-fill);stroke:var(--{kind}-line)}}"
         for kind in ("op", "input", "constant", "shared", "output", "group")
     )
-    return f"{scope}{{{variables}}}{boxes}"

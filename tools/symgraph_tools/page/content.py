@@ -7,7 +7,7 @@ are. A graph of 10,000 nodes takes about 1.5 MB.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +20,7 @@ from symgraph.ir.op import OPS
 from symgraph.ir.views import INFIX
 from symgraph.printing.notes import bytes_text, nbytes
 from symgraph.trace.format import KINDS, REWRITE, Body, KernelRow, Row, RuleText, StepRow
+from symgraph.trace.provenance import source_lines
 from symgraph.trace.trace import Trace
 
 from .changes import Formulas, Shown, reader
@@ -34,13 +35,17 @@ Json = Any  # nested dicts, lists, texts and numbers
 
 @dataclass(frozen=True, slots=True)
 class Heat:
-    """Values by node that colours show; ``by_line``: shares of the whole by line, 0 to 1."""
+    """Values by node that colours show; ``by_line``: shares of the whole by line, 0 to 1.
+
+    ``full``: what has the full colour at least, so that small values do not look large.
+    """
 
     title: str
     unit: str
     of: Mapping[int, float]
     texts: Mapping[int, str] = field(default_factory=dict)
     by_line: Mapping[tuple[str, int], float] = field(default_factory=dict)
+    full: float = 0.0
 
 
 def page_content(
@@ -70,6 +75,7 @@ def page_content(
         "buffers": [made.buffer(buffer) for buffer in trace.parts.buffers],
         "slots": [made.writer.dim(size) for size in trace.parts.slots],
         "heat": {name: made.heat(one) for name, one in heats.items()},
+        "places": made.places,
         "lines": made.sources.lines(),
         "files": made.sources.texts(),
         "words": list(made.words),
@@ -86,6 +92,8 @@ class _Content:
         self.words: dict[str, int] = {"": 0}
         self.rules: dict[RuleText, int] = {}
         self.shown: dict[int, Shown] = {}
+        self.places: list[list[int]] = []
+        self._place_of: dict[tuple[int, ...], int] = {}
 
     def word(self, text: str) -> int:
         """The number of a text."""
@@ -172,17 +180,34 @@ class _Content:
         ]
 
     def kernel(self, kernel: KernelRow, more: Mapping[str, str]) -> Json:
-        """A kernel with its sources, and where it came from."""
+        """A kernel with its sources, and where it and each line of them came from."""
+        kernel = replace(kernel, sources={**kernel.sources, **more})
+        sources = {how: text[:LONGEST_SOURCE] for how, text in kernel.sources.items()}
         return {
             "name": kernel.name,
             "nodes": list(kernel.nodes),
             "lines": self.sources.all(kernel.lines),
             "notes": list(kernel.notes),
-            "locals": dict(kernel.locals),
             "bytes": self.writer.dim(kernel.nbytes),
             "flops": self.writer.dim(kernel.flops),
-            "sources": {k: v[:LONGEST_SOURCE] for k, v in ({**kernel.sources, **more}).items()},
+            "sources": sources,
+            "at": {how: self.at(kernel, how) for how in sources},
         }
+
+    def at(self, kernel: KernelRow, how: str) -> list[int]:
+        """For runs of lines of a source, how many there are and their place: lines of the user."""
+        found: list[int] = []
+        for _, lines in source_lines(self.trace, kernel, how):
+            key = tuple(self.sources.all(lines))
+            if key not in self._place_of:
+                self._place_of[key] = len(self.places)
+                self.places.append(list(key))
+            place = self._place_of[key]
+            if found and found[-1] == place:
+                found[-2] += 1
+            else:
+                found += [1, place]
+        return found
 
     def buffer(self, buffer: Any) -> Json:
         """A buffer with its lifetime."""
@@ -217,6 +242,7 @@ class _Content:
         return {
             "title": heat.title,
             "unit": heat.unit,
+            "full": heat.full,
             "of": dict(heat.of),
             "texts": dict(heat.texts),
             "byLine": by_line,

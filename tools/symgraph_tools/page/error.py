@@ -24,6 +24,7 @@ from symgraph.trace.trace import Trace
 
 from ..given import Given
 from ..inputs import Array, inputs_of, made_up, sizes_for
+from ..shading import FULL_ERROR
 from ..worlds import CLIMATES, Climate
 from .content import Heat
 
@@ -53,7 +54,7 @@ def error_heat(trace: Trace, given: Given, stage: str = "final") -> Heat:
             place = (line.file, line.number)
             by_line[place] = max(by_line.get(place, 0.0), min(1.0, bits / WIDTH))
     texts = {key: f"{bits:.1f} bits of error" for key, bits in of.items()}
-    return Heat("error", "bits", of, texts, by_line)
+    return Heat("error", "bits", of, texts, by_line, FULL_ERROR)
 
 
 def _errors(

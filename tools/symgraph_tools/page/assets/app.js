@@ -2,16 +2,10 @@
 //   layered.js, layout.js   where everything is; run in a worker where there is one
 //   model.js, groups.js     the graph at a step, and the part of it that is shown
 //   view.js, panes.js       the picture, and what stands beside it
-"use strict";
-
 const COLOURS = ["#3b528b", "#5ec962", "#e69f00", "#56b4e9", "#cc79a7", "#f0e442", "#009e73", "#d55e00"];
-const KEYS = {
-  ArrowRight: "next", ArrowLeft: "back", Home: "first", End: "last", " ": "play", f: "fit", "/": "search", d: "changes", g: "group",
-  h: "heat", t: "theme", o: "focus", q: "quiet", Escape: "clear", "?": "help", "+": "in", "-": "out", 1: "step tab", 2: "node tab",
-  3: "source tab", 4: "kernel tab", 5: "memory tab", "[": "left", "]": "right", e: "expand",
-};
-const QUICK = 60; // nodes that are laid out at once, sooner than a worker could be asked
+const QUICK = 60;
 const TABS = ["step", "node", "source", "kernel", "memory"];
+const THEMES = ["light", "dark", "print"];
 const GROUPS = ["none", "auto", "repeat", "chain", "line", "kernel"];
 
 class App {
@@ -31,6 +25,7 @@ class App {
       step: data.steps.length - 1, group: large ? "auto" : "none", heat: "none", hide: new Set(), quiet: true, changes: true,
       tab: "step", code: "py", kernel: 0, chosen: null, line: null, focus: 0, open: new Set(), closed: new Set(), theme: data.theme, query: "",
     };
+    this.heats = ["none", "dtype", ...Object.keys(data.heat)];
     this.read();
     this.controls();
     this.worker = startWorker(() => this.arrived());
@@ -39,31 +34,22 @@ class App {
 
   // ---- state in the address ----
   read() {
-    const given = new URLSearchParams(location.hash.slice(1)), s = this.state;
-    const number = (key, most) => { const n = Number(given.get(key)); return given.has(key) && Number.isInteger(n) && n >= 0 && n <= most ? n : undefined; };
-    s.step = number("step", this.data.steps.length - 1) ?? s.step;
-    s.kernel = number("kernel", this.data.kernels.length - 1) ?? s.kernel;
-    s.focus = number("focus", 9) ?? s.focus;
-    s.line = number("line", this.data.lines.length - 1) ?? s.line;
-    for (const [key, allowed] of [["group", GROUPS], ["tab", TABS], ["theme", ["light", "dark", "print"]], ["code", ["py", "ir", "llvm", "asm"]], ["heat", ["none", "dtype", ...Object.keys(this.data.heat)]]])
-      if (allowed.includes(given.get(key))) s[key] = given.get(key);
-    if (given.has("node")) s.chosen = given.get("node");
-    for (const key of ["open", "closed", "hide"]) if (given.has(key)) s[key] = new Set(given.get(key).split(",").filter(Boolean));
-    for (const key of ["quiet", "changes"]) if (given.has(key)) s[key] = given.get(key) === "1";
-    if (given.has("q")) s.query = given.get("q");
+    const given = new URLSearchParams(location.hash.slice(1)), s = this.state, { steps, kernels, lines } = this.data;
+    const most = { step: steps.length, kernel: kernels.length, line: lines.length, focus: 10, changes: 2, quiet: 2 };
+    const among = { group: GROUPS, tab: TABS, theme: THEMES, code: ["py", "ir", "llvm", "asm"], heat: this.heats };
+    for (const [key, text] of given) {
+      if (key in most && /^\d+$/.test(text) && Number(text) < most[key]) s[key] = Number(text);
+      else if (among[key]?.includes(text) || key === "chosen" || key === "query") s[key] = text;
+      else if (["open", "closed", "hide"].includes(key)) s[key] = new Set(text.split(",").filter(Boolean));
+    }
   }
 
   write() {
-    const s = this.state, made = new URLSearchParams({ step: s.step, tab: s.tab, theme: s.theme, group: s.group });
-    if (s.chosen) made.set("node", s.chosen);
-    if (s.heat !== "none") made.set("heat", s.heat);
-    if (s.focus) made.set("focus", s.focus);
-    if (s.line !== null) made.set("line", s.line);
-    if (s.tab === "kernel") { made.set("kernel", s.kernel); made.set("code", s.code); }
-    if (s.query) made.set("q", s.query);
-    if (!s.changes) made.set("changes", 0);
-    if (!s.quiet) made.set("quiet", 0);
-    for (const key of ["open", "closed", "hide"]) if (s[key].size) made.set(key, [...s[key]].join(","));
+    const made = new URLSearchParams();
+    for (const [key, value] of Object.entries(this.state)) {
+      const text = value instanceof Set ? [...value].join(",") : typeof value === "boolean" ? Number(value) : value ?? "";
+      if (text !== "") made.set(key, text);
+    }
     this.hash = `#${made}`;
     try { history.replaceState(null, "", this.hash); } catch { /* an embedded page has no address */ }
   }
@@ -82,7 +68,7 @@ class App {
     model.go(s.step);
     let part = model.whole(options);
     if (before) part = withGhosts(part, before);
-    this.users = readers(part);
+    this.edges = part.edges;
     part = grouped(part, s.group, model, (id) => s.open.has(id));
     if (s.focus && s.chosen) part = around(part, s.chosen, s.focus);
     return part;
@@ -116,79 +102,75 @@ class App {
 
   marks() {
     const s = this.state, chosen = new Set(), found = new Set(), number = this.number();
-    const lineNodes = (line) => (n) => this.model.nodes[n.node]?.lines.includes(line);
-    const same = (n) => n.kind !== "output" && (n.node === number || n.members?.some((m) => m.node === number));
-    const every = [...this.view.flat.values()];
-    if (s.chosen) for (const n of every) if (n.id === s.chosen || (number !== null && same(n))) chosen.add(n.id);
-    if (s.chosen && this.view.layout.frames[s.chosen]) chosen.add(s.chosen);
-    if (s.line !== null) for (const n of every) if (lineNodes(s.line)(n) || n.members?.some(lineNodes(s.line))) chosen.add(n.id);
-    if (s.query) for (const n of every) if (this.fits(n)) found.add(n.id);
+    if (this.view.layout.frames[s.chosen]) chosen.add(s.chosen);
+    const isChosen = (n) => n.node === number || this.model.nodes[n.node].lines.includes(s.line);
+    for (const n of this.view.flat.values()) {
+      if (n.id === s.chosen || (n.kind !== "output" && [...every(n)].some(isChosen))) chosen.add(n.id);
+      if (s.query && [...every(n)].some((m) => this.fits(m))) found.add(n.id);
+    }
     this.found = [...found];
     this.make("found").textContent = s.query ? `${found.size} found` : "";
     this.view.mark({ chosen, found, heat: this.heat() });
   }
 
   fits(node) {
-    const words = this.state.query.toLowerCase().split(/\s+/).filter(Boolean);
-    const all = (n) => {
-      const { op, name, type, lines } = this.model.nodes[n.node];
-      const text = [op, name, type, n.head, ...lines.map((l) => { const t = this.panes.lineText(l); return `${t.name}:${t.number} ${t.text}`; })].join(" ").toLowerCase();
-      return words.every((w) => text.includes(w)) || n.members?.some(all);
-    };
-    return all(node);
+    const { op, name, type, lines } = this.model.nodes[node.node];
+    const text = [op, name, type, node.head, ...lines.map((l) => this.panes.lineText(l)).map((l) => `${l.name}:${l.number} ${l.text}`)].join(" ").toLowerCase();
+    return this.state.query.toLowerCase().split(/\s+/).every((word) => text.includes(word));
   }
 
+  // For a node its colour, and what text is read on it; the legend says what colours mean.
   heat() {
-    const kind = this.state.heat;
-    const legend = this.make("legend");
+    const kind = this.state.heat, legend = this.make("legend"), nodes = [...this.view.flat.values()];
     legend.hidden = kind === "none";
     if (kind === "none") return null;
     if (kind === "dtype") {
-      const seen = new Map();
-      const of = (n) => { const t = this.model.nodes[n.node].type.split("[")[0]; if (!seen.has(t)) seen.set(t, `color-mix(in srgb, ${COLOURS[seen.size % COLOURS.length]} 38%, var(--ground))`); return [seen.get(t), "plain"]; };
-      for (const n of this.view.flat.values()) if (n.kind !== "group") of(n);
-      legend.innerHTML = [...seen].map(([t, c]) => `<span><i style="background:${c}"></i>${escaped(t)}</span>`).join("");
-      return (n) => (n.kind === "group" ? null : of(n));
+      const type = (n) => (n.kind === "group" ? "" : this.model.nodes[n.node].type.split("[")[0]), seen = [...new Set(nodes.map(type))].filter(Boolean);
+      const colour = (t) => `color-mix(in srgb, ${COLOURS[seen.indexOf(t) % COLOURS.length]} 38%, var(--ground))`;
+      legend.innerHTML = seen.map((t) => `<span><i style="background:${colour(t)}"></i>${escaped(t)}</span>`).join("");
+      return (n) => type(n) && [colour(type(n)), "plain"];
     }
-    const { of, title, unit } = this.data.heat[kind];
+    const { of, title, unit, full } = this.data.heat[kind];
     const value = (n) => (n.members ? n.members.reduce((sum, m) => sum + (value(m) ?? 0), 0) : n.kind === "output" ? undefined : of[n.node]);
-    let most = 0;
-    for (const n of this.view.flat.values()) most = Math.max(most, value(n) ?? 0);
+    const most = Math.max(full, ...nodes.map((n) => value(n) ?? 0));
     legend.innerHTML = `<span>${escaped(title)}</span><b class="ramp"></b><span>0 to ${most.toPrecision(3)} ${escaped(unit)}</span>`;
-    return (n) => { const v = value(n); return v === undefined || !most ? null : [ramp(v / most), v / most < 0.55 ? "bright" : "deep"]; };
+    return (n) => most && value(n) !== undefined && [ramp(value(n) / most), value(n) / most < 0.55 ? "bright" : "deep"];
   }
 
   number() {
-    const { chosen } = this.state, node = chosen && (this.view.flat?.get(chosen) ?? null);
-    if (node) return node.node;
-    const plain = chosen?.match(/^(?:.*\.)?(\d+)$/);
-    return plain ? Number(plain[1]) : null;
+    const { chosen } = this.state, node = chosen && this.view.flat?.get(chosen);
+    return node ? node.node : chosen && this.model.nodes[last(chosen)] ? last(chosen) : null;
+  }
+
+  users(number) {
+    const found = this.edges.filter((e) => e.change !== "old" && last(e.s) === number).map((e) => last(e.t));
+    return [...new Set(found)].filter((n) => n >= 0);
   }
 
   panel() {
     const s = this.state, number = this.number();
-    const lines = new Set(s.line !== null ? [s.line] : number !== null ? this.model.nodes[number]?.lines : s.tab === "source" && this.model.steps[s.step].line >= 0 ? [this.model.steps[s.step].line] : []);
+    const step = this.model.steps[s.step], near = s.tab === "source" && step.line >= 0 ? [step.line] : [];
+    const lines = new Set(s.line !== null ? [s.line] : number !== null ? this.model.nodes[number].lines : near);
     const of = this.data.heat.time?.byLine;
-    const context = { ...s, number, lines, users: this.users, lineHeat: of && ((l) => of[l] ?? 0) };
+    const context = { ...s, number, lines, users: this.users(number), lineHeat: of && ((l) => of[l] ?? 0) };
     const body = this.make("panel"), top = body.dataset.tab === s.tab ? body.scrollTop : 0;
-    body.innerHTML = { step: () => this.panes.step(context), node: () => this.panes.node(context), source: () => this.panes.source(context), kernel: () => this.panes.kernels(context), memory: () => this.panes.memory(context) }[s.tab]();
+    body.innerHTML = this.panes[s.tab](context);
     body.dataset.tab = s.tab;
     body.scrollTop = top;
     const list = this.make("steps");
     if (list.dataset.quiet !== String(s.quiet)) { list.innerHTML = this.panes.steps(s); list.dataset.quiet = s.quiet; }
-    list.querySelector(".here")?.classList.remove("here");
+    list.querySelector(".here")?.removeAttribute("class");
     const row = list.querySelector(`[data-step="${s.step}"]`);
-    row?.classList.add("here");
-    row?.scrollIntoView({ block: "nearest" });
-    body.querySelector(".code .here")?.scrollIntoView({ block: "nearest" });
-    for (const button of document.querySelectorAll("#tabs button")) button.classList.toggle("here", button.dataset.tab === s.tab);
-    const step = this.model.steps[s.step];
+    row?.setAttribute("class", "here");
+    for (const one of [row, body.querySelector(".code .here")]) one?.scrollIntoView({ block: "nearest" });
+    for (const button of document.querySelectorAll("#tabs button")) button.setAttribute("aria-selected", button.dataset.tab === s.tab);
     this.make("slider").value = s.step;
     this.make("caption").textContent = `${s.step} of ${this.data.steps.length - 1} · ${step.rule.name}${step.kind === 1 ? ` (${step.table})` : ""}`;
-    for (const [id, value] of [["group", s.group], ["heat", s.heat], ["theme", s.theme], ["search", s.query], ["focus", s.focus]]) if (document.activeElement !== this.make(id)) this.make(id).value = value;
-    this.make("changes").checked = s.changes;
-    this.make("quiet").checked = s.quiet;
-    for (const box of document.querySelectorAll("[data-hide]")) box.checked = s.hide.has(box.dataset.hide);
+    for (const one of document.querySelectorAll("[data-set],[data-hide]")) {
+      const { set, hide } = one.dataset;
+      if (one.type === "checkbox") one.checked = set ? s[set] : s.hide.has(hide);
+      else if (document.activeElement !== one) one.value = s[set];
+    }
   }
 
   // ---- what one can do ----
@@ -235,85 +217,71 @@ class App {
     this.make("play").textContent = this.playing ? "❚❚" : "▶";
   }
 
-  act(action) {
-    const s = this.state, cycle = (list, one) => list[(list.indexOf(one) + 1) % list.length];
-    const box = this.make("stage").getBoundingClientRect();
-    const actions = {
-      next: () => this.along(1), back: () => this.along(-1), first: () => this.step(0), last: () => this.step(1e9), play: () => this.play(),
-      fit: () => this.view.fit(), search: () => this.make("search").focus(), changes: () => this.set({ changes: !s.changes }),
-      group: () => this.set({ group: cycle(GROUPS, s.group) }), heat: () => this.set({ heat: cycle(["none", "dtype", ...Object.keys(this.data.heat)], s.heat) }),
-      theme: () => this.set({ theme: cycle(["light", "dark", "print"], s.theme) }), quiet: () => this.set({ quiet: !s.quiet }),
-      focus: () => this.set({ focus: s.focus ? 0 : 2 }, { then: () => this.view.fit() }), clear: () => { this.make("help").hidden = true; this.set({ chosen: null, line: null, query: "", focus: 0 }); },
-      help: () => { this.make("help").hidden = !this.make("help").hidden; }, in: () => this.view.zoom(1.25, box.width / 2, box.height / 2),
-      out: () => this.view.zoom(0.8, box.width / 2, box.height / 2), left: () => document.body.classList.toggle("no-left"),
-      right: () => document.body.classList.toggle("no-right"), expand: () => s.chosen && this.toggle(s.chosen),
+  // What keys do; buttons name their key.
+  keys() {
+    const s = this.state, cycle = (key, list) => this.set({ [key]: list[(list.indexOf(s[key]) + 1) % list.length] });
+    const { width, height } = this.make("stage").getBoundingClientRect(), zoom = (by) => this.view.zoom(by, width / 2, height / 2);
+    const pane = (name) => { document.body.classList.toggle(name); this.view.move(); }, help = this.make("help");
+    const walk = (some) => { if (some?.length) { this.choose(this.find(some[0])); this.view.show([s.chosen]); } }, number = this.number();
+    return {
+      ArrowRight: () => this.along(1), ArrowLeft: () => this.along(-1), Home: () => this.step(0), End: () => this.step(1e9), " ": () => this.play(),
+      ArrowUp: () => walk(this.model.inputs[number]), ArrowDown: () => walk(this.users(number)),
+      f: () => this.view.fit(), "/": () => this.make("search").focus(), d: () => this.set({ changes: !s.changes }), g: () => cycle("group", GROUPS),
+      h: () => cycle("heat", this.heats), t: () => cycle("theme", THEMES), q: () => this.set({ quiet: !s.quiet }),
+      o: () => this.set({ focus: s.focus ? 0 : 2 }, { then: () => this.view.fit() }), e: () => s.chosen && this.toggle(s.chosen),
+      Escape: () => { help.hidden = true; this.set({ chosen: null, line: null, query: "", focus: 0 }); }, "?": () => { help.hidden = !help.hidden; },
+      "+": () => zoom(1.25), "-": () => zoom(0.8), "[": () => pane("no-left"), "]": () => pane("no-right"),
+      c: () => navigator.clipboard?.writeText(location.href.split("#")[0] + this.hash),
+      ...Object.fromEntries(TABS.map((tab, k) => [k + 1, () => this.set({ tab })])),
     };
-    if (action.endsWith(" tab")) this.set({ tab: action.slice(0, -4) });
-    else actions[action]();
   }
 
   controls() {
-    const on = (id, event, run) => this.make(id).addEventListener(event, run);
-    this.make("slider").max = this.data.steps.length - 1;
-    on("slider", "input", (e) => this.step(Number(e.target.value)));
-    for (const id of ["play", "next", "back", "fit"]) on(id, "click", () => this.act(id));
-    on("helping", "click", () => this.act("help"));
-    on("help", "click", () => this.act("help"));
-    on("group", "change", (e) => this.set({ group: e.target.value, open: new Set() }, { then: () => this.view.fit() }));
-    on("heat", "change", (e) => this.set({ heat: e.target.value }));
-    on("theme", "change", (e) => this.set({ theme: e.target.value }));
-    on("focus", "change", (e) => this.set({ focus: Number(e.target.value) }, { then: () => this.view.fit() }));
-    on("changes", "change", (e) => this.set({ changes: e.target.checked }));
-    on("quiet", "change", (e) => this.set({ quiet: e.target.checked }));
-    on("search", "input", (e) => { this.state.query = e.target.value; this.marks(); this.write(); });
-    on("search", "keydown", (e) => { if (e.key === "Enter" && this.found.length) { this.turn = ((this.turn ?? -1) + 1) % this.found.length; this.view.show([this.found[this.turn]], 0.9); } });
-    on("copy", "click", () => { navigator.clipboard?.writeText(location.href.split("#")[0] + this.hash); });
-    for (const box of document.querySelectorAll("[data-hide]"))
-      box.addEventListener("change", () => { const { hide } = this.state; if (box.checked) hide.add(box.dataset.hide); else hide.delete(box.dataset.hide); this.refresh(); });
+    const slider = this.make("slider"), search = this.make("search");
+    slider.max = this.data.steps.length - 1;
+    slider.addEventListener("input", () => this.step(Number(slider.value)));
+    search.addEventListener("input", () => { this.state.query = search.value; this.marks(); this.write(); });
+    search.addEventListener("keydown", (e) => { if (e.key === "Enter" && this.found.length) { this.turn = ((this.turn ?? -1) + 1) % this.found.length; this.view.show([this.found[this.turn]], 0.9); } });
     document.addEventListener("click", (e) => this.clicked(e));
-    document.addEventListener("change", (e) => { if (e.target.dataset?.choose === "kernel") this.set({ kernel: Number(e.target.value) }); });
+    document.addEventListener("change", ({ target }) => {
+      const { set, hide } = target.dataset, fits = set === "group" || set === "focus";
+      if (hide) { const some = this.state.hide; if (target.checked) some.add(hide); else some.delete(hide); this.refresh(); }
+      if (set) this.set({ [set]: target.type === "checkbox" ? target.checked : isNaN(target.value) ? target.value : Number(target.value), ...(set === "group" && { open: new Set() }) }, { then: () => fits && this.view.fit() });
+    });
     document.addEventListener("keydown", (e) => {
-      if (["INPUT", "SELECT", "TEXTAREA"].includes(e.target.tagName) && e.target.type !== "range" && e.target.type !== "checkbox") { if (e.key === "Escape") e.target.blur(); return; }
-      if (e.ctrlKey || e.metaKey || e.altKey || !KEYS[e.key]) return;
-      e.preventDefault();
-      this.act(KEYS[e.key]);
+      if (e.target.matches?.("[type=search], select")) { if (e.key === "Escape") e.target.blur(); return; }
+      const act = e.ctrlKey || e.metaKey || e.altKey || (e.key === " " && e.target.matches?.("button, input")) ? null : this.keys()[e.key];
+      if (act) { e.preventDefault(); act(); }
     });
     window.addEventListener("hashchange", () => { if (location.hash !== this.hash) { this.read(); this.refresh(); } });
     window.addEventListener("resize", () => this.view.move());
+    window.addEventListener("beforeprint", () => { if (this.state.theme === "dark") document.body.dataset.theme = "light"; this.view.paper(true); });
+    window.addEventListener("afterprint", () => { document.body.dataset.theme = this.state.theme; this.view.paper(false); });
   }
 
   clicked(e) {
-    const element = e.target.closest("[data-step],[data-node],[data-line],[data-kernel],[data-code],#tabs button");
+    const element = e.target.closest("[data-step],[data-node],[data-line],[data-kernel],[data-code],[data-key],[data-tab]");
     if (!element || element.closest("#stage svg")) return;
     if (element.tagName === "A") e.preventDefault();
-    const { step, node, line, kernel, code, tab } = element.dataset;
-    if (step !== undefined) this.step(Number(step));
-    else if (node !== undefined) { this.choose(this.find(Number(node))); this.view.show([this.state.chosen]); }
-    else if (line !== undefined) this.set({ line: Number(line), chosen: null, tab: "source" }, { then: () => this.view.show([...this.view.chosen]) });
-    else if (kernel !== undefined) this.set({ kernel: Number(kernel), tab: "kernel" });
-    else if (code !== undefined) this.set({ code });
-    else if (tab !== undefined) this.set({ tab });
+    const { step, node, line, kernel, code, tab, key } = element.dataset, here = this.state.tab;
+    if (key) this.keys()[key]();
+    else if (step) this.step(Number(step));
+    else if (node) { this.choose(this.find(Number(node))); this.view.show([this.state.chosen]); }
+    else if (line) this.set({ line: Number(line), chosen: null, tab: here === "kernel" ? here : "source" }, { then: () => this.view.show([...this.view.chosen]) });
+    else if (kernel) this.set({ kernel: Number(kernel), tab: "kernel" });
+    else if (code) this.set({ code });
+    else this.set({ tab });
   }
 
   // Where a number is shown now: by itself, inside a body, or in a closed group.
   find(number) {
-    for (const [id, node] of this.view.flat) if (node.kind !== "output" && (node.node === number || node.members?.some((m) => m.node === number))) return id;
+    for (const [id, node] of this.view.flat) if (node.kind !== "output" && [...every(node)].some((m) => m.node === number)) return id;
     return String(number);
   }
 }
 
-function readers(part) {
-  const users = new Map(), number = new Map();
-  const walk = (p) => p.nodes.forEach((n) => { if (n.kind !== "output") number.set(n.id, n.node); if (n.inside) walk(n.inside); });
-  walk(part);
-  for (const { s, t, change } of part.edges) {
-    const from = number.get(s), to = number.get(t);
-    if (from === undefined || to === undefined || change === "old") continue;
-    if (!users.has(from)) users.set(from, []);
-    if (!users.get(from).includes(to)) users.get(from).push(to);
-  }
-  return users;
-}
+// The number of a node, from how it is called in the picture: NaN for outputs and groups.
+function last(id) { return Number(id.split(".").pop()); }
 
 function shortened(text, most) { return text.length > most ? `${text.slice(0, most - 1)}…` : text; }
 
@@ -324,33 +292,26 @@ function ramp(share) {
   return `rgb(${stops[k].map((c, i) => Math.round(c + (stops[k + 1][i] - c) * f)).join(",")})`;
 }
 
-// The layout in a worker, whose program is the text of this page; here where workers are not allowed.
+// The layout in a worker, whose program is the text of this page; here where workers are not allowed,
+// and where the picture is so small that it is sooner made than asked for.
 function startWorker(arrived) {
-  const self = { layout: null, layOut: null };
-  let turn = 0;
-  const here = (part) => {
-    const mine = ++turn, layout = layOut(part);
-    setTimeout(() => { if (mine === turn) { self.layout = layout; arrived(); } }, 0);
+  let turn = 0, worker = null;
+  const self = {
+    layOut(part) {
+      turn++;
+      self.part = part;
+      if (worker && part.nodes.length > QUICK) worker.postMessage({ turn, part });
+      else setTimeout(here, 0, turn);
+    },
   };
+  const here = (mine) => { if (mine === turn) { self.layout = layOut(self.part); arrived(); } };
   try {
     const text = document.getElementById("layout-program").textContent + "\nonmessage = (e) => postMessage({ turn: e.data.turn, layout: layOut(e.data.part) });";
-    const worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+    worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
     worker.onmessage = (e) => { if (e.data.turn === turn) { self.layout = e.data.layout; arrived(); } };
-    worker.onerror = (e) => { e.preventDefault(); self.layOut = here; if (!self.layout) here(self.last); };
-    self.layOut = (part) => {
-      self.last = slim(part);
-      if (part.nodes.length <= QUICK) here(self.last);
-      else worker.postMessage({ turn: ++turn, part: self.last });
-    };
-  } catch {
-    self.layOut = (part) => here(slim(part));
-  }
+    worker.onerror = (e) => { e.preventDefault(); worker = null; here(turn); };
+  } catch { /* as in a frame of a notebook */ }
   return self;
-}
-
-function slim(part) {
-  const nodes = part.nodes.map(({ id, w, h, hint, inside, labelWidth }) => ({ id, w, h, hint, labelWidth, inside: inside && slim({ nodes: inside.nodes, edges: [] }) }));
-  return { nodes, edges: part.edges.map(({ id, s, t }) => ({ id, s, t })) };
 }
 
 window.addEventListener("DOMContentLoaded", () => {

@@ -1,7 +1,5 @@
 // Parts of a graph as one box: chains, what one line of the program made, kernels, or, for large
 // graphs, whatever brings it to a size that can be read. Boxes open where they are clicked.
-"use strict";
-
 const READABLE = 150, LARGEST_TREE = 24;
 
 // Gives the part with groups as nodes: closed ones without an inside, open ones with.
@@ -42,10 +40,9 @@ function fold(part, keys, isOpen, tag) {
     const last = some[some.length - 1], id = `${tag}:${last.id}`;
     const changes = new Set(some.map((n) => n.change));
     const group = { id, node: last.node, kind: "group", members: some, bodies: [], head: groupHead(some), label: groupHead(some),
-      count: some.reduce((sum, n) => sum + (n.count ?? 1), 0), change: changes.size === 1 ? last.change : changes.size ? "changed" : undefined };
-    if (changes.size > 1 && !changes.has("new") && !changes.has("old") && !changes.has("changed")) group.change = undefined;
+      count: some.reduce((sum, n) => sum + (n.count ?? 1), 0), change: changes.size > 1 ? "changed" : last.change };
     if (isOpen(id)) group.inside = { nodes: some };
-    else some.forEach((n) => own(n, id, owner));
+    else for (const n of some) for (const inner of every(n)) owner.set(inner.id, id);
     nodes.push(group);
   });
   if (!placed.size) return part;
@@ -63,12 +60,6 @@ function fold(part, keys, isOpen, tag) {
   return { ...part, nodes, edges };
 }
 
-function own(node, id, owner) {
-  owner.set(node.id, id);
-  for (const inner of node.inside?.nodes ?? []) own(inner, id, owner);
-  for (const inner of node.members ?? []) own(inner, id, owner);
-}
-
 function groupHead(some) {
   const heads = some.map((n) => n.head);
   for (let period = 1; period <= heads.length / 2 && period <= 12; period++)
@@ -81,7 +72,7 @@ const isOperation = (node) => node.kind === "op" || node.kind === "group";
 
 // A node together with what only it reads: trees of at most LARGEST_TREE nodes.
 function byTree(part) {
-  const { index, out } = neighbours(part), size = part.nodes.map((n) => 1), root = part.nodes.map((_, k) => k);
+  const out = neighbours(part), size = part.nodes.map(() => 1), root = part.nodes.map((_, k) => k);
   for (let k = part.nodes.length - 1; k >= 0; k--) {
     const users = [...new Set(out[k])];
     if (!isOperation(part.nodes[k]) || users.length !== 1) continue;
@@ -106,7 +97,7 @@ function byLine(part, model) {
 
 // What a kernel stores, and what only it reads.
 function byKernel(part, model) {
-  const { out } = neighbours(part), keys = part.nodes.map((n) => (n.kind === "op" ? model.kernelOf.get(n.node) ?? null : null));
+  const out = neighbours(part), keys = part.nodes.map((n) => (n.kind === "op" ? model.kernelOf.get(n.node) ?? null : null));
   for (let k = part.nodes.length - 1; k >= 0; k--) {
     const node = part.nodes[k];
     if (keys[k] !== null || node.kind !== "op" || node.bodies.length || model.data.library.includes(model.nodes[node.node].op)) continue;
@@ -126,41 +117,30 @@ function byRepeat(part) {
 }
 
 function neighbours(part) {
-  const index = new Map();
-  part.nodes.forEach((n, k) => within(n, k, index));
-  const out = part.nodes.map(() => []);
+  const index = new Map(), out = part.nodes.map(() => []);
+  part.nodes.forEach((n, k) => { for (const inner of every(n)) index.set(inner.id, k); });
   for (const edge of part.edges) {
     const s = index.get(edge.s), t = index.get(edge.t);
     if (s !== undefined && t !== undefined && s !== t) out[s].push(t);
   }
-  return { index, out };
+  return out;
 }
 
-function within(node, k, index) {
-  index.set(node.id, k);
-  for (const inner of node.inside?.nodes ?? []) within(inner, k, index);
-  for (const inner of node.members ?? []) within(inner, k, index);
+// A node, what is in its frame, and what it stands for.
+function* every(node) {
+  yield node;
+  for (const inner of [...(node.inside?.nodes ?? []), ...(node.members ?? [])]) yield* every(inner);
 }
 
 // The nodes at most so many edges from one, and the edges between them.
 function around(part, id, radius) {
-  const near = new Map(), found = new Set([id]);
-  for (const { s, t } of part.edges) {
-    if (!near.has(s)) near.set(s, []);
-    if (!near.has(t)) near.set(t, []);
-    near.get(s).push(t);
-    near.get(t).push(s);
-  }
   if (!part.nodes.some((n) => n.id === id)) return part;
-  let edge = [id];
-  for (let k = 0; k < radius; k++) {
-    const following = [];
-    for (const n of edge) for (const m of near.get(n) ?? []) if (!found.has(m)) { found.add(m); following.push(m); }
-    edge = following;
+  let found = new Set([id]);
+  for (; radius; radius--) {
+    const more = new Set(found);
+    for (const { s, t } of part.edges) { if (found.has(s)) more.add(t); if (found.has(t)) more.add(s); }
+    found = more;
   }
-  const inner = new Set();
-  const all = (n) => { inner.add(n.id); (n.inside?.nodes ?? []).forEach(all); };
-  const nodes = part.nodes.filter((n) => found.has(n.id));
-  nodes.forEach(all);
+  const nodes = part.nodes.filter((n) => found.has(n.id)), inner = new Set(nodes.flatMap((n) => [...every(n)].map((m) => m.id)));
   return { ...part, nodes, edges: part.edges.filter((e) => inner.has(e.s) && inner.has(e.t)) };
 }

@@ -1,9 +1,9 @@
 // A layered layout, as in the Python package: ranks, chains of bends shared by the edges of one
-// source, orders with few crossings, Brandes-Köpf coordinates. Sugiyama et al. 1981; Brandes and
-// Köpf 2001. No DOM here: the same text runs in a worker.
+// source, orders with few crossings, positions by network simplex. Sugiyama et al. 1981; Gansner et
+// al. 1993. No DOM here: the same text runs in a worker.
 "use strict";
 
-const GAP_ALONG = 18, GAP_BEND = 10, GAP_ACROSS = 34, SWEEPS = 8;
+const GAP_ALONG = 18, GAP_BEND = 10, GAP_ACROSS = 30, SWEEPS = 8, WORK = 6e6;
 
 // nodes: [{w, h, hint?}]; edges: [[source, target]]. Gives {x, y, width, height, routes}, centres
 // of nodes, and for each edge its points from source to target (null for a self-loop).
@@ -14,7 +14,7 @@ function layered(nodes, edges) {
   const rank = ranks(nodes, links);
   const grid = withBends(nodes, rank, links);
   order(grid, nodes);
-  const along = alignAll(grid);
+  const along = positions(grid);
   return placed(nodes, grid, along, edges, links);
 }
 
@@ -39,43 +39,25 @@ function acyclic(count, edges) {
 
 function lists(count) { return Array.from({ length: count }, () => []); }
 
-// Longest paths, then nodes moved to where their edges are shortest.
+// Longest paths, then the least total length of edges; stubs of frames outermost.
 function ranks(nodes, links) {
-  const count = nodes.length;
-  const into = lists(count), out = lists(count), missing = new Int32Array(count);
-  for (const link of links) if (link) {
-    into[link[1]].push(link[0]); out[link[0]].push(link[1]); missing[link[1]]++;
-  }
-  const topo = [], rank = new Int32Array(count);
-  for (let n = 0; n < count; n++) if (!missing[n]) topo.push(n);
-  for (let k = 0; k < topo.length; k++)
-    for (const t of out[topo[k]]) {
-      rank[t] = Math.max(rank[t], rank[topo[k]] + 1);
-      if (!--missing[t]) topo.push(t);
+  const real = links.filter(Boolean), out = lists(nodes.length), missing = nodes.map(() => 0), rank = nodes.map(() => 0);
+  for (const [s, t] of real) { out[s].push(t); missing[t]++; }
+  const ready = [...rank.keys()].filter((n) => !missing[n]);
+  for (const n of ready)
+    for (const t of out[n]) {
+      rank[t] = Math.max(rank[t], rank[n] + 1);
+      if (!--missing[t]) ready.push(t);
     }
-  for (let turn = 0; turn < 3; turn++) {
-    for (let k = count - 1; k >= 0; k--) {
-      const n = topo[k];
-      if (!out[n].length || out[n].length < into[n].length) continue;
-      if (out[n].length === into[n].length && turn) continue;
-      rank[n] = Math.min(...out[n].map((t) => rank[t])) - 1;
-    }
-    for (const n of topo)
-      if (into[n].length > out[n].length)
-        rank[n] = Math.max(...into[n].map((s) => rank[s])) + 1;
-  }
-  const free = nodes.map((node, n) => (node.pin ? undefined : rank[n])).filter((r) => r !== undefined);
-  if (free.length)
-    nodes.forEach((node, n) => {
-      if (node.pin) rank[n] = node.pin < 0 ? least(free) - 1 : most(free) + 1;
-    });
-  const top = least(rank);
-  return rank.map((r) => r - top);
+  shorten(rank, real.map(([s, t]) => [s, t, 1, 1]));
+  const free = rank.filter((_, n) => !nodes[n].pin), low = least(free), high = most(free);
+  const found = rank.map((r, n) => (nodes[n].pin && free.length ? (nodes[n].pin < 0 ? low - 1 : high + 1) : r)), top = least(found);
+  return found.map((r) => r - top);
 }
 
 // Layers of places: nodes first, then bends, one for each layer that a source's edges pass.
 function withBends(nodes, rank, links) {
-  const place = { rank: Array.from(rank), size: nodes.map((n) => n.w), isBend: nodes.map(() => false) };
+  const place = { rank: Array.from(rank), size: nodes.map((n) => n.w), isBend: nodes.map(() => 0) };
   const ups = lists(nodes.length), downs = lists(nodes.length), chains = [], far = new Map();
   const join = (a, b) => { if (!downs[a].includes(b)) { downs[a].push(b); ups[b].push(a); } };
   for (const link of links) {
@@ -88,7 +70,7 @@ function withBends(nodes, rank, links) {
       if (bend === undefined) {
         bend = place.rank.length;
         far.set(key, bend);
-        place.rank.push(r); place.size.push(0); place.isBend.push(true);
+        place.rank.push(r); place.size.push(0); place.isBend.push(1);
         ups.push([]); downs.push([]);
       }
       join(last, bend);
@@ -108,8 +90,7 @@ function withBends(nodes, rank, links) {
 function order(grid, nodes) {
   const { layers, rank, ups, downs, at } = grid, total = rank.length;
   const seen = new Uint8Array(total);
-  const starts = nodes.map((n, k) => k).sort((a, b) => (nodes[a].hint ?? 0) - (nodes[b].hint ?? 0));
-  for (const start of starts) {
+  for (const start of nodes.keys()) {
     const stack = [start];
     while (stack.length) {
       const p = stack.pop();
@@ -201,93 +182,112 @@ function pair(left, right, at) {
   return total;
 }
 
-// Brandes and Köpf: four alignments, of which the two medians are averaged.
-function alignAll(grid) {
-  const conflicts = innerConflicts(grid), found = [];
-  for (const down of [true, false])
-    for (const right of [true, false]) found.push(alignment(grid, conflicts, down, right));
-  const spans = found.map((x) => most(x) - least(x));
-  const narrow = spans.indexOf(Math.min(...spans));
-  found.forEach((x, k) => {
-    const isRight = k % 2 === 0;
-    const shift = isRight ? least(found[narrow]) - least(x) : most(found[narrow]) - most(x);
-    for (let p = 0; p < x.length; p++) x[p] += shift;
+// Positions along the layers: each place near its neighbours, then lines as short as can be.
+function positions(grid) {
+  const { layers, rank, size, isBend, ups, downs, at } = grid, x = Array.from(rank, () => 0);
+  const apart = (p, q) => Math.ceil((size[p] + size[q]) / 2) + (isBend[p] || isBend[q] ? GAP_BEND : GAP_ALONG);
+  for (let sweep = 0; sweep < SWEEPS; sweep++) {
+    const near = sweep % 2 ? downs : ups;
+    for (const layer of sweep % 2 ? layers.slice().reverse() : layers)
+      settle(layer, x, (p) => mean(near[p].map((q) => x[q])) ?? x[p], apart);
+  }
+  x.forEach((v, p) => { x[p] = Math.round(v); });
+  const links = [];
+  for (const layer of layers) layer.slice(1).forEach((p, k) => links.push([layer[k], p, 0, apart(layer[k], p)]));
+  ups.forEach((some, q) => some.slice().sort((a, b) => at[a] - at[b]).forEach((p, k) => {
+    const weight = [1, 2, 8][isBend[p] + isBend[q]], offset = isBend[q] ? 0 : Math.round(portGap(size[q], some.length) * (k - (some.length - 1) / 2));
+    links.push([x.length, p, weight, 0], [x.length, q, weight, -offset]);
+    x.push(Math.min(x[p], x[q] + offset));
+  }));
+  shorten(x, links);
+  return x.slice(0, rank.length);
+}
+
+// The places of a layer as near to where they want to be as their distances let them, in squares:
+// pools of those that push each other (Ayer et al. 1955).
+function settle(layer, x, want, apart) {
+  const pools = [];
+  let offset = 0;
+  layer.forEach((p, k) => {
+    if (k) offset += apart(layer[k - 1], p);
+    let pool = { sum: want(p) - offset, some: [[p, offset]] };
+    while (pools.length && pools[pools.length - 1].sum / pools[pools.length - 1].some.length >= pool.sum / pool.some.length) {
+      const left = pools.pop();
+      pool = { sum: left.sum + pool.sum, some: left.some.concat(pool.some) };
+    }
+    pools.push(pool);
   });
-  return grid.rank.map((_, p) => {
-    const four = found.map((x) => x[p]).sort((a, b) => a - b);
-    return (four[1] + four[2]) / 2;
-  });
+  for (const { sum, some } of pools) for (const [p, at] of some) x[p] = at + sum / some.length;
 }
 
-function innerConflicts(grid) {
-  const { layers, ups, isBend, at } = grid, found = new Set();
-  for (let k = 1; k < layers.length; k++) {
-    let low = 0, scan = 0;
-    const layer = layers[k], upper = layers[k - 1].length;
-    layer.forEach((p, i) => {
-      const inner = isBend[p] ? ups[p].find((q) => isBend[q]) : undefined;
-      if (inner === undefined && i !== layer.length - 1) return;
-      const high = inner === undefined ? upper - 1 : at[inner];
-      for (; scan <= i; scan++)
-        for (const q of ups[layer[scan]])
-          if ((at[q] < low || at[q] > high) && !(isBend[layer[scan]] && isBend[q])) found.add(q * 1e6 + layer[scan]);
-      low = high;
-    });
+// Network simplex (Gansner et al. 1993): of all x with x[b] - x[a] >= least, for links [a, b,
+// weight, least], one whose weighted length is least, or what is best when the work is used up.
+function shorten(x, links) {
+  const count = x.length, tree = lists(count), near = lists(count), pull = new Float64Array(count), parent = Array(count);
+  const slack = ([a, b, , least]) => x[b] - x[a] - least, other = (link, p) => (link[0] === p ? link[1] : link[0]);
+  for (const link of links) {
+    near[link[0]].push(link); near[link[1]].push(link);
+    pull[link[0]] += link[2]; pull[link[1]] -= link[2];
   }
-  return found;
-}
-
-function alignment(grid, conflicts, down, right) {
-  const { layers, rank, at, size, isBend } = grid, total = rank.length;
-  const near = down ? grid.ups : grid.downs, sign = right ? 1 : -1;
-  const root = Array.from({ length: total }, (_, p) => p), next = root.slice();
-  const rows = down ? layers : layers.slice().reverse();
-  for (const layer of rows) {
-    let last = right ? -1 : Infinity;
-    const row = right ? layer : layer.slice().reverse();
-    for (const p of row) {
-      const some = near[p].slice().sort((a, b) => at[a] - at[b]);
-      if (!some.length) continue;
-      const half = (some.length - 1) / 2, middles = [Math.floor(half), Math.ceil(half)];
-      if (!right) middles.reverse();
-      for (const m of middles) {
-        if (next[p] !== p) break;
-        const q = some[m], key = down ? q * 1e6 + p : p * 1e6 + q;
-        if (conflicts.has(key) || !(right ? last < at[q] : last > at[q])) continue;
-        next[q] = p; root[p] = root[q]; next[p] = root[p]; last = at[q];
-      }
+  // A tree of links without slack: from each root, the part that is done moves to its nearest link.
+  const done = new Uint8Array(count), part = [], roots = [];
+  const grow = (from) => {
+    done[from] = 1;
+    for (let k = part.push(from) - 1; k < part.length; k++)
+      for (const link of near[part[k]]) if (!done[other(link, part[k])] && !slack(link)) plant(link, part[k]);
+  };
+  const plant = (link, from) => {
+    const to = other(link, from);
+    tree[from].push(link); tree[to].push(link);
+    done[to] = 1;
+    part.push(to);
+  };
+  for (let root = 0; root < count; root++) {
+    if (done[root]) continue;
+    roots.push(root);
+    grow(root);
+    for (;;) {
+      let best = null;
+      for (const link of links) if (done[link[0]] !== done[link[1]] && (!best || slack(link) < slack(best))) best = link;
+      if (!best) break;
+      const from = best[done[best[0]] ? 0 : 1], by = done[best[0]] ? slack(best) : -slack(best);
+      for (const p of part) x[p] += by;
+      plant(best, from);
+      grow(part.pop());
     }
   }
-  return compacted(grid, rows, root, next, right, sign);
-}
-
-// Blocks pushed together: longest paths over the blocks, then each as near to its right as it can.
-function compacted(grid, rows, root, next, right, sign) {
-  const { layers, rank, at, size, isBend } = grid, total = rank.length;
-  const apart = (a, b) => (size[a] + size[b]) / 2 + (isBend[a] || isBend[b] ? GAP_BEND : GAP_ALONG);
-  const into = lists(total), out = lists(total), missing = new Int32Array(total);
-  for (const layer of layers)
-    for (let k = 1; k < layer.length; k++) {
-      const a = right ? layer[k - 1] : layer[k], b = right ? layer[k] : layer[k - 1];
-      out[root[a]].push([root[b], apart(a, b)]);
-      into[root[b]].push([root[a], apart(a, b)]);
-      missing[root[b]]++;
+  const first = new Int32Array(count), size = new Int32Array(count), sum = new Float64Array(count);
+  for (let left = WORK / (count + links.length); left > 0; left--) {
+    const order = [], stack = roots.slice();
+    while (stack.length) {
+      const p = stack.pop();
+      first[p] = order.push(p) - 1;
+      for (const link of tree[p]) if (link !== parent[p]) { const q = other(link, p); parent[q] = link; stack.push(q); }
     }
-  const sequence = [], x = new Float64Array(total);
-  for (let p = 0; p < total; p++) if (root[p] === p && !missing[p]) sequence.push(p);
-  for (let k = 0; k < sequence.length; k++)
-    for (const [b, gap] of out[sequence[k]]) {
-      x[b] = Math.max(x[b], x[sequence[k]] + gap);
-      if (!--missing[b]) sequence.push(b);
+    size.fill(1);
+    sum.set(pull);
+    let out = -1, least = 0;
+    for (const p of order.reverse()) {
+      if (!parent[p]) continue;
+      const up = other(parent[p], p), cut = parent[p][0] === p ? sum[p] : -sum[p];
+      size[up] += size[p];
+      sum[up] += sum[p];
+      if (cut < least) { least = cut; out = p; }
     }
-  for (let k = sequence.length - 1; k >= 0; k--) {
-    const a = sequence[k];
-    if (!out[a].length || !into[a].length && out[a].length > 3) continue;
-    let bound = Infinity;
-    for (const [b, gap] of out[a]) bound = Math.min(bound, x[b] - gap);
-    if (!into[a].length) x[a] = bound;
+    if (out < 0) return;
+    const leaving = parent[out], inner = leaving[0] === out ? 1 : 0, from = first[out], to = from + size[out];
+    let best = null, room = Infinity;
+    for (const link of links) {
+      const p = first[link[inner]], q = first[link[1 - inner]];
+      if (p < from || p >= to || (q >= from && q < to) || slack(link) >= room) continue;
+      best = link;
+      room = slack(link);
+    }
+    for (let k = from; k < to; k++) x[order[count - 1 - k]] += inner ? -room : room;
+    for (const p of [leaving[0], leaving[1]]) tree[p].splice(tree[p].indexOf(leaving), 1);
+    for (const p of [best[0], best[1]]) tree[p].push(best);
+    parent.fill(undefined);
   }
-  return Array.from({ length: total }, (_, p) => sign * x[root[p]]);
 }
 
 function placed(nodes, grid, along, edges, links) {
@@ -296,7 +296,7 @@ function placed(nodes, grid, along, edges, links) {
   const gaps = layers.map((l) => {
     let far = 0;
     for (const p of l) for (const q of grid.downs[p]) far = Math.max(far, Math.abs(along[p] - along[q]));
-    return GAP_ACROSS + Math.min(far / 14, 60);
+    return GAP_ACROSS + Math.min(far / 18, 44);
   });
   const middle = [];
   let y = 0;
@@ -321,6 +321,8 @@ function placed(nodes, grid, along, edges, links) {
   };
 }
 
+function portGap(width, count) { return Math.min(14, (width - 8) / count); }
+
 // Where edges arrive: side by side, in the order in which they come.
 function ports(nodes, chains, x) {
   const into = new Map();
@@ -333,7 +335,7 @@ function ports(nodes, chains, x) {
   const found = new Float64Array(chains.length);
   for (const [target, some] of into) {
     some.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-    const gap = Math.min(14, (nodes[target].w - 8) / some.length);
+    const gap = portGap(nodes[target].w, some.length);
     some.forEach(([, e], k) => { found[e] = x[target] + (k - (some.length - 1) / 2) * gap; });
   }
   return found;

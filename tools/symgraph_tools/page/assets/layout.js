@@ -1,8 +1,6 @@
 // A layout of nodes with frames: the inside of each open frame is laid out first, and is then one
 // node of its surroundings. Edges that pass a frame's border do so at a place of their own, at the
 // top where they come in, at the bottom where they leave. No DOM here.
-"use strict";
-
 const PAD = 14, LABEL = 20;
 
 // part: {nodes: [{id, w, h, hint, inside?: part, label?}], edges: [{id, s, t, ...}]}, ends by id;

@@ -19,7 +19,6 @@ class Model {
       before, after, line, added, removed, inputs, graphs, text,
     }));
     this.reset();
-    this.history = this.tell();
   }
 
   reset() {
@@ -29,16 +28,9 @@ class Model {
     this.undo = [];
   }
 
-  // Steps at which each node came, changed or went.
-  tell() {
-    const found = new Map();
-    const note = (n, k, what) => { if (!found.has(n)) found.set(n, []); found.get(n).push([k, what]); };
-    this.steps.forEach((s, k) => {
-      for (const n of s.added) note(n, k, "made");
-      for (const n of s.removed) note(n, k, "gone");
-      if (s.before >= 0 && !s.removed.includes(s.before)) note(s.before, k, "rewritten");
-    });
-    return found;
+  // Steps at which a node came, changed or went.
+  history(n) {
+    return this.steps.flatMap((s, k) => (s.added.includes(n) ? [[k, "made"]] : s.removed.includes(n) ? [[k, "gone"]] : s.before === n ? [[k, "rewritten"]] : []));
   }
 
   go(step) {
@@ -157,36 +149,23 @@ class Model {
 
 // A part with what was there before this step too, as ghosts: what came is "new", what went "old".
 function withGhosts(now, before) {
-  const known = new Map();
-  const index = (part) => part.nodes.forEach((n) => { known.set(n.id, n); if (n.inside) index(n.inside); });
-  index(now);
-  const edges = new Map(now.edges.map((e) => [`${e.s}>${e.t}`, e]));
-  const olds = new Set();
-  const was = new Map();
-  const walk = (part, into) => {
+  const flat = (part) => new Map(part.nodes.flatMap((top) => [...every(top)].map((n) => [n.id, n])));
+  const known = flat(now), was = flat(before), ends = ({ s, t }) => `${s}>${t}`;
+  const drawn = new Set(now.edges.map(ends)), earlier = new Set(before.edges.map(ends));
+  for (const [id, node] of known) node.change = !was.has(id) ? "new" : was.get(id).head !== node.head && !node.inside ? "changed" : undefined;
+  const place = (part, into) => {
     for (const node of part.nodes) {
-      was.set(node.id, node);
       const here = known.get(node.id);
-      if (!here) {
-        node.change = "old";
-        into.nodes.push(node);
-        if (node.inside) markAll(node.inside, "old");
-        olds.add(node.id);
-      } else if (node.inside && here.inside) walk(node.inside, here.inside);
-      else if (here.head !== node.head) here.change = "changed";
+      if (here && node.inside && here.inside) place(node.inside, here.inside);
+      if (here) continue;
+      into.nodes.push(node);
+      for (const inner of every(node)) inner.change = "old";
     }
   };
-  walk(before, now);
-  for (const [id, node] of known) if (!was.has(id)) node.change = "new";
-  const earlier = new Set(before.edges.map((e) => `${e.s}>${e.t}`));
-  for (const edge of now.edges) if (!earlier.has(`${edge.s}>${edge.t}`)) edge.change = "new";
-  const present = new Set([...known.keys(), ...was.keys()]);
+  place(before, now);
+  const present = flat(now);
+  for (const edge of now.edges) if (!earlier.has(ends(edge))) edge.change = "new";
   for (const edge of before.edges)
-    if (!edges.has(`${edge.s}>${edge.t}`) && present.has(edge.s) && present.has(edge.t))
-      now.edges.push({ ...edge, id: `old:${edge.id}`, change: "old" });
+    if (!drawn.has(ends(edge)) && present.has(edge.s) && present.has(edge.t)) now.edges.push({ ...edge, id: `old:${edge.id}`, change: "old" });
   return now;
-}
-
-function markAll(part, change) {
-  for (const node of part.nodes) { node.change = change; if (node.inside) markAll(node.inside, change); }
 }

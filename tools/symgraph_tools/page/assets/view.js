@@ -1,7 +1,5 @@
 // The picture: SVG made from a layout, with pan, zoom, minimap, highlights and moving from one step
 // to the next.
-"use strict";
-
 const NS = "http://www.w3.org/2000/svg", FAR = 15, SUB = 11, MOVING = 400, SHARP = 0.45;
 const FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif";
 const MARKS = { new: "+", old: "−", changed: "•" };
@@ -68,33 +66,27 @@ class View {
     this.layers.edges.innerHTML = part.edges.map((e) => this.edge(e, layout.routes[e.id], drawn)).join("");
     this.arrangeNodes(flat, layout, isAnimated && flat.size <= MOVING);
     this.places = Object.fromEntries(Object.entries(layout.nodes).map(([id, [x, y]]) => [id, [x, y]]));
-    this.drawMinimap();
+    this.minimap.setAttribute("viewBox", `0 0 ${layout.width} ${layout.height}`);
   }
 
+  // Nodes that look as before stay, and move; all others are made anew.
   arrangeNodes(flat, layout, isAnimated) {
     const kept = new Map();
     this.world.classList.toggle("moving", isAnimated);
-    const fresh = document.createElement("div");
-    const html = [];
-    for (const node of flat.values()) {
-      const [x, y, w, h] = layout.nodes[node.id], look = this.node(node, w, h);
-      const old = this.elements.get(node.id);
-      if (old && old.look === look) {
-        old.element.style.transform = `translate(${round(x)}px, ${round(y)}px)`;
-        kept.set(node.id, old);
-      } else {
-        html.push(`<g class="node ${node.kind} ${node.change ?? ""}" data-id="${escaped(node.id)}" style="transform:translate(${round(x)}px,${round(y)}px)">${look}</g>`);
-        kept.set(node.id, { look, element: null });
+    for (const [id, node] of flat) {
+      const [x, y, w, h] = layout.nodes[id], look = this.node(node, w, h);
+      let [element, was] = this.elements.get(id) ?? [];
+      if (was !== look) {
+        element = document.createElementNS(NS, "g");
+        element.innerHTML = look;
+        element.dataset.id = id;
       }
+      element.setAttribute("class", `node ${node.kind} ${node.change ?? ""}`);
+      element.style.transform = `translate(${round(x)}px,${round(y)}px)`;
+      kept.set(id, [element, look]);
     }
-    fresh.innerHTML = `<svg xmlns="${NS}">${html.join("")}</svg>`;
-    for (const element of [...fresh.firstChild.children]) kept.get(element.dataset.id).element = element;
-    for (const [id, { element }] of this.elements) if (kept.get(id)?.element !== element) element.remove();
-    for (const [id, node] of kept) {
-      const { element } = node, { kind, change } = flat.get(id);
-      element.setAttribute("class", `node ${kind} ${change ?? ""}`);
-      if (!element.parentNode || element.parentNode !== this.layers.nodes) this.layers.nodes.append(element);
-    }
+    for (const [id, [element]] of this.elements) if (kept.get(id)?.[0] !== element) element.remove();
+    for (const [element] of kept.values()) if (!element.parentNode) this.layers.nodes.append(element);
     this.elements = kept;
   }
 
@@ -124,7 +116,7 @@ class View {
 
   // Classes for what is chosen, found and hot; nothing is laid out again.
   mark({ chosen, found, heat, focus }) {
-    for (const [id, { element }] of this.elements) {
+    for (const [id, [element]] of this.elements) {
       element.classList.toggle("chosen", chosen.has(id));
       element.classList.toggle("found", found.has(id));
       const box = element.querySelector(".box"), hot = heat?.(this.flat.get(id));
@@ -135,42 +127,59 @@ class View {
     this.layers.chosen.innerHTML = touched.map((e) => this.edge(e, this.layout.routes[e.id], null)).join("");
     for (const element of this.layers.frames.children) element.classList.toggle("chosen", chosen.has(element.dataset.id));
     this.chosen = chosen;
-    this.drawMinimap();
   }
 
   move() {
     const { x, y, k } = this.at;
     this.world.style.transform = `translate(${round(x)}px, ${round(y)}px) scale(${k})`;
     this.svg.classList.toggle("far", k < SHARP);
-    this.drawMinimap();
+    if (!this.layout) return;
+    const { width: w, height: h } = this.svg.getBoundingClientRect(), { width, height } = this.layout;
+    this.minimap.toggleAttribute("hidden", x > -9 && y > -9 && x + width * k < w + 9 && y + height * k < h + 9);
+    const seen = { x: -x / k, y: -y / k, width: w / k, height: h / k };
+    for (const [name, value] of Object.entries(seen)) this.minimap.lastChild.setAttribute(name, value);
   }
 
-  fit(limit = 1) {
+  // The middle of a part of the picture in the middle of the window, at a scale.
+  aim(left, top, right, bottom, k) {
     const { width: w, height: h } = this.svg.getBoundingClientRect();
-    const k = Math.min(limit, (w - 40) / Math.max(1, this.layout.width), (h - 40) / Math.max(1, this.layout.height));
-    this.at = { k, x: (w - this.layout.width * k) / 2, y: Math.max(20, (h - this.layout.height * k) / 2) };
+    this.at = { k, x: w / 2 - ((left + right) / 2) * k, y: h / 2 - ((top + bottom) / 2) * k };
     this.move();
+  }
+
+  // On paper, all of it.
+  paper(isPaper) {
+    if (!isPaper) { this.svg.removeAttribute("viewBox"); this.move(); return; }
+    this.svg.setAttribute("viewBox", `0 0 ${this.layout.width} ${this.layout.height}`);
+    this.world.style.transform = "none";
+    this.svg.classList.remove("far");
+  }
+
+  // The scale at which so much fits.
+  scale(width, height) {
+    const box = this.svg.getBoundingClientRect();
+    return Math.min(1, (box.width - 40) / Math.max(1, width), (box.height - 40) / Math.max(1, height));
+  }
+
+  fit() {
+    const { width, height } = this.layout;
+    this.aim(0, 0, width, height, this.scale(width, height));
   }
 
   // All of it, or, where that would be too small to read, its top at the size of its width.
   begin() {
     this.fit();
     if (this.at.k > 0.3) return;
-    const { width: w } = this.svg.getBoundingClientRect(), k = Math.min(0.8, Math.max(0.3, (w - 40) / this.layout.width));
-    this.at = { k, x: (w - this.layout.width * k) / 2, y: 20 };
-    this.move();
+    const { width } = this.layout, { height: h } = this.svg.getBoundingClientRect(), k = Math.max(0.3, this.scale(width, 0));
+    this.aim(0, 0, width, Math.min(this.layout.height, (h - 40) / k), k);
   }
 
   show(ids, least = 0.7) {
     const boxes = ids.map((id) => this.layout.nodes[id] ?? this.layout.frames[id]).filter(Boolean);
     if (!boxes.length) return;
-    const left = Math.min(...boxes.map((b) => b[0] - b[2] / 2)), right = Math.max(...boxes.map((b) => b[0] + b[2] / 2));
-    const top = Math.min(...boxes.map((b) => b[1] - b[3] / 2)), bottom = Math.max(...boxes.map((b) => b[1] + b[3] / 2));
-    const { width: w, height: h } = this.svg.getBoundingClientRect();
-    const whole = Math.min((w - 80) / (right - left), (h - 80) / (bottom - top));
-    const k = Math.min(1, whole, Math.max(this.at.k, least));
-    this.at = { k, x: w / 2 - ((left + right) / 2) * k, y: h / 2 - ((top + bottom) / 2) * k };
-    this.move();
+    const end = (pick, n, sign) => pick(...boxes.map((b) => b[n] + (sign * b[n + 2]) / 2));
+    const [left, top, right, bottom] = [end(Math.min, 0, -1), end(Math.min, 1, -1), end(Math.max, 0, 1), end(Math.max, 1, 1)];
+    this.aim(left, top, right, bottom, Math.min(this.scale(right - left + 40, bottom - top + 40), Math.max(this.at.k, least)));
   }
 
   zoom(factor, x, y) {
@@ -185,8 +194,7 @@ class View {
     svg.addEventListener("wheel", (e) => {
       e.preventDefault();
       const box = svg.getBoundingClientRect();
-      if (e.ctrlKey || !e.shiftKey) this.zoom(Math.exp(-e.deltaY * 0.0015), e.clientX - box.left, e.clientY - box.top);
-      else { this.at.x -= e.deltaY; this.move(); }
+      this.zoom(Math.exp(-e.deltaY * 0.0015), e.clientX - box.left, e.clientY - box.top);
     }, { passive: false });
     svg.addEventListener("pointerdown", (e) => { drag = { x: e.clientX, y: e.clientY, moved: false }; });
     window.addEventListener("pointermove", (e) => {
@@ -212,41 +220,9 @@ class View {
       this.on.hover(element ? element.dataset.id : null);
     });
     this.minimap.addEventListener("pointerdown", (e) => {
-      const box = this.minimap.getBoundingClientRect(), m = this.mini;
-      if (!m) return;
-      const { width: w, height: h } = svg.getBoundingClientRect();
-      this.at.x = w / 2 - ((e.clientX - box.left - m.x) / m.k) * this.at.k;
-      this.at.y = h / 2 - ((e.clientY - box.top - m.y) / m.k) * this.at.k;
-      this.move();
+      const { x, y } = new DOMPoint(e.clientX, e.clientY).matrixTransform(this.minimap.getScreenCTM().inverse());
+      this.aim(x, y, x, y, this.at.k);
     });
-  }
-
-  drawMinimap() {
-    if (!this.layout || this.waiting) return;
-    this.waiting = true;
-    requestAnimationFrame(() => { this.waiting = false; this.paintMinimap(); });
-  }
-
-  paintMinimap() {
-    const canvas = this.minimap, box = canvas.getBoundingClientRect(), scale = window.devicePixelRatio || 1;
-    if (!box.width) return;
-    canvas.width = box.width * scale;
-    canvas.height = box.height * scale;
-    const pen = canvas.getContext("2d"), style = getComputedStyle(document.body);
-    const { width: w, height: h } = this.layout;
-    const k = Math.min((box.width - 8) / Math.max(w, 1), (box.height - 8) / Math.max(h, 1));
-    const m = this.mini = { k, x: (box.width - w * k) / 2, y: (box.height - h * k) / 2 };
-    pen.setTransform(scale, 0, 0, scale, 0, 0);
-    const colour = (name) => style.getPropertyValue(name);
-    for (const [id, [x, y, nw, nh]] of Object.entries(this.layout.nodes)) {
-      const node = this.flat.get(id);
-      if (!node) continue;
-      pen.fillStyle = this.chosen?.has(id) ? colour("--accent") : node.change ? colour(`--${node.change}`) : colour(`--${node.kind}-line`);
-      pen.fillRect(m.x + (x - nw / 2) * k, m.y + (y - nh / 2) * k, Math.max(1.5, nw * k), Math.max(1.5, nh * k));
-    }
-    const view = this.svg.getBoundingClientRect();
-    pen.strokeStyle = colour("--accent");
-    pen.strokeRect(m.x - (this.at.x / this.at.k) * k, m.y - (this.at.y / this.at.k) * k, (view.width / this.at.k) * k, (view.height / this.at.k) * k);
   }
 }
 
