@@ -117,13 +117,13 @@ def test_an_unknown_theme_is_refused():
 
 
 def test_programs_of_the_page_are_small():
-    """At most 60 kB (of 1,024 bytes) as they are sent, with names that can be read."""
+    """At most 60 kB as they are sent, with names that can be read."""
     text = page_html(story())
     programs = re.findall(r"<script(?: id=.layout-program.)?>(.*?)</script>", text, re.S)
     assert len(programs) == 2
     size = sum(len(program.encode()) for program in programs)
     print(f"JavaScript: {size} bytes")
-    assert size <= 60 * 1024
+    assert size <= 60_000
 
 
 @pytest.mark.slow

@@ -23,9 +23,11 @@ from symgraph.trace.format import KINDS, REWRITE, Body, KernelRow, Row, RuleText
 from symgraph.trace.provenance import source_lines
 from symgraph.trace.trace import Trace
 
+from ..selecting import HIDDEN
 from .changes import Formulas, Shown, reader
 from .sources import Sources
 
+HIDES = {"constants": "const", "casts": "cast", "shapes": "shape"}
 LEAVES = ("input", "shared", "constant", "param", "dim")
 LONGEST_TEXT = 160  # characters of attributes
 LONGEST_SOURCE = 200_000  # characters of one kernel
@@ -65,6 +67,7 @@ def page_content(
         "outputs": list(trace.outputs),
         "infix": {name: sign for name, (sign, _) in INFIX.items()},
         "library": [op.name for op in OPS.values() if op.kind in ("library", "control", "leaf")],
+        "hidden": {kind: sorted(HIDDEN[name]) for kind, name in HIDES.items()},
         "nodes": nodes,
         "steps": steps,
         "rules": list(map(_rule, made.rules)),

@@ -151,7 +151,7 @@ class App {
     const s = this.state, number = this.number();
     const step = this.model.steps[s.step], near = s.tab === "source" && step.line >= 0 ? [step.line] : [];
     const lines = new Set(s.line !== null ? [s.line] : number !== null ? this.model.nodes[number].lines : near);
-    const of = this.data.heat.time?.byLine;
+    const of = (this.data.heat[s.heat] ?? this.data.heat.time)?.byLine;
     const context = { ...s, number, lines, users: this.users(number), lineHeat: of && ((l) => of[l] ?? 0) };
     const body = this.make("panel"), top = body.dataset.tab === s.tab ? body.scrollTop : 0;
     body.innerHTML = this.panes[s.tab](context);
@@ -262,7 +262,7 @@ class App {
   clicked(e) {
     const element = e.target.closest("[data-step],[data-node],[data-line],[data-kernel],[data-code],[data-key],[data-tab]");
     if (!element || element.closest("#stage svg")) return;
-    if (element.tagName === "A") e.preventDefault();
+    e.preventDefault();
     const { step, node, line, kernel, code, tab, key } = element.dataset, here = this.state.tab;
     if (key) this.keys()[key]();
     else if (step) this.step(Number(step));

@@ -123,7 +123,6 @@ function order(grid, nodes) {
     if (now < fewest) { fewest = now; best = layers.map((l) => l.slice()); }
   }
   best.forEach((layer, k) => { layers[k] = layer; number(layer); });
-  grid.crossings = fewest;
 }
 
 function least(values) { return values.reduce((a, b) => Math.min(a, b), Infinity); }
@@ -317,7 +316,7 @@ function placed(nodes, grid, along, edges, links) {
   });
   return {
     x: nodes.map((_, n) => x[n]), y: nodes.map((_, n) => middle[rank[n]]),
-    width: right - left, height: y, routes, crossings: grid.crossings,
+    width: right - left, height: y, routes,
   };
 }
 

@@ -6,7 +6,7 @@ const PAD = 14, LABEL = 20;
 // part: {nodes: [{id, w, h, hint, inside?: part, label?}], edges: [{id, s, t, ...}]}, ends by id;
 // an end may be inside a frame. Gives {nodes: {id: [x, y, w, h]}, frames, routes, width, height}.
 function layOut(part) {
-  const found = { nodes: {}, frames: {}, routes: {}, crossings: 0 };
+  const found = { nodes: {}, frames: {}, routes: {} };
   const made = level(part, part.edges, found);
   found.width = made.width;
   found.height = made.height;
@@ -33,7 +33,6 @@ function level(part, edges, found) {
   const nodes = part.nodes.map((n) => ({ ...n })), insides = new Map();
   for (const node of nodes) if (node.inside) insides.set(node.id, frame(node, inner.get(node.id), outer, found));
   const flat = layered(nodes, outer.map((e) => [index.get(e.from), index.get(e.to)]));
-  found.crossings += flat.crossings ?? 0;
   nodes.forEach((node, k) => {
     const box = [flat.x[k], flat.y[k], node.w, node.h];
     const inside = insides.get(node.id);
@@ -71,10 +70,9 @@ function frame(node, edges, outer, found) {
       if (!more.some((m) => m.id === id)) more.push({ id, s: key, t: edge.t });
     }
   }
-  const own = { nodes: {}, frames: {}, routes: {}, crossings: 0 };
+  const own = { nodes: {}, frames: {}, routes: {} };
   const made = level({ nodes: [...node.inside.nodes, ...extra] }, [...edges, ...more], own);
   own.width = made.width;
-  found.crossings += own.crossings;
   node.w = Math.max(made.width + 2 * PAD, node.labelWidth ?? 0);
   node.h = made.height + 2 * PAD + LABEL;
   own.stubs = stubs;

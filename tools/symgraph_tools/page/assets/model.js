@@ -4,8 +4,6 @@
 
 const HOLE = "_";
 const NUMBERS = new Set(["dim", "constant"]);
-const SHAPES = new Set(["reshape", "expand_dims", "squeeze", "broadcast_to", "permute_dims", "sum_to"]);
-const CASTS = new Set(["astype", "stop_gradient"]);
 
 class Model {
   constructor(data) {
@@ -84,12 +82,7 @@ class Model {
     return sign && parts.length === 2 ? `${parts[0]} ${sign} ${parts[1]}` : `${node.op}(${parts.join(", ")})`;
   }
 
-  isHidden(n, hide) {
-    const op = this.nodes[n].op;
-    if (hide.has("casts") && CASTS.has(op)) return true;
-    if (hide.has("shapes") && SHAPES.has(op)) return true;
-    return hide.has("constants") && NUMBERS.has(op);
-  }
+  isHidden(n, hide) { return [...hide].some((kind) => this.data.hidden[kind]?.includes(this.nodes[n].op)); }
 
   // The nodes and edges of one graph as they are drawn; `state` is now, or before this step.
   part(graph, prefix, options) {

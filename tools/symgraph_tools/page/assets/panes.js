@@ -36,8 +36,8 @@ class Panes {
       if (state.quiet && isNoise(step)) return;
       const head = step.kind === 1 ? `${step.stage} · ${step.table}` : step.stage;
       if (head !== last) { rows.push(`<h3>${escaped(head)}</h3>`); last = head; }
-      const counts = `${step.added.length ? `<b class="new">+${step.added.length}</b>` : ""} ${step.removed.length ? `<b class="old">−${step.removed.length}</b>` : ""}`;
-      rows.push(`<a href="#" data-step="${k}" title="${escaped(step.rule.name)}"><i>${k}</i><span>${escaped(step.rule.name)}</span>${counts}</a>`);
+      const name = escaped(step.rule.name), count = (how, sign, some) => (some.length ? `<b class="${how}">${sign}${some.length}</b>` : "");
+      rows.push(`<a href="#" data-step="${k}" title="${name}"><i>${k}</i><span>${name}</span>${count("new", "+", step.added)}${count("old", "−", step.removed)}</a>`);
     });
     return rows.join("");
   }
@@ -76,7 +76,7 @@ class Panes {
   }
 
   source(state) {
-    if (!this.data.files.length) return `<p class="hint">No line of a program is known.</p>`;
+    if (!this.data.files.length) return `<p class="hint">No line is known.</p>`;
     const marked = new Map(this.data.lines.map(([f, n], k) => [`${f}:${n}`, k]));
     return this.lineKernels(state) + this.data.files.map(({ name, first, text }, f) => {
       const rows = text.map((line, k) => {
@@ -93,9 +93,9 @@ class Panes {
   kernel(state) {
     const { kernels } = this.data;
     if (!kernels.length) return `<p class="hint">No kernel: the function was not compiled when this page was made.</p>`;
-    const chosen = state.kernel, kernel = kernels[chosen], kind = kernel.sources[state.code] === undefined ? Object.keys(kernel.sources)[0] : state.code;
+    const kernel = kernels[state.kernel], kind = kernel.sources[state.code] === undefined ? Object.keys(kernel.sources)[0] : state.code;
     const names = { py: "Python", ir: "loops", llvm: "LLVM", asm: "assembly" };
-    const list = kernels.map((k, n) => `<option value="${n}"${n === chosen ? " selected" : ""}>${escaped(k.name)}</option>`).join("");
+    const list = kernels.map((k, n) => `<option value="${n}">${escaped(k.name)}</option>`).join("");
     const tabs = Object.keys(kernel.sources).map((k) => `<button data-code="${k}" class="${k === kind ? "here" : ""}">${names[k] ?? k}</button>`).join("");
     return `<p><select data-set="kernel" aria-label="kernel">${list}</select></p>` +
       this.chips("Stores", kernel.nodes) +
