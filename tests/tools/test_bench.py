@@ -182,3 +182,12 @@ def test_list_shows_names_and_formulas(run: Any) -> None:
     lines = run("--list").output.splitlines()
     assert len(lines) == len(COLLECTIONS["all"])
     assert any(line.split(maxsplit=1) == ["gelu", "x Phi(x), with erf."] for line in lines)
+
+
+def test_starting_is_timed_for_a_program_whose_code_is_on_disk(run: Any) -> None:
+    found = run("--start", "--rounds", 1, "--json")
+    assert found.exit_code == 0, found.output
+    times = json.loads(found.output)
+    times.pop("schema")
+    assert list(times) == ["python", "import numpy", "import symgraph", "warm program"]
+    assert all(seconds > 0 for seconds in times.values())

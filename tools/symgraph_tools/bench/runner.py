@@ -100,7 +100,7 @@ def _process(engine: str, row: Workload, seconds: float, caches: str, timeout: f
             capture_output=True,
             text=True,
             timeout=timeout,
-            env=_environment(caches),
+            env=environment(caches),
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -112,7 +112,7 @@ def _process(engine: str, row: Workload, seconds: float, caches: str, timeout: f
     return {"error": (done.stderr.strip().splitlines() or ["it printed no result"])[-1][:200]}
 
 
-def _environment(caches: str) -> dict[str, str]:
+def environment(caches: str) -> dict[str, str]:
     """This process's environment, with all caches in one folder and our packages found."""
     found = [find_spec(name) for name in ("symgraph", "symgraph_kernels", "symgraph_tools")]
     folders = {str(Path(spec.origin).parents[1]) for spec in found if spec and spec.origin}

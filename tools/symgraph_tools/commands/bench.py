@@ -30,6 +30,7 @@ COLLECTIONS = (
         "symgraph bench --list",
         "symgraph bench --only total,softmax_rows --engines symgraph,numpy --rounds 1",
         "symgraph bench products --json -o now.json",
+        "symgraph bench --start --rounds 10",
         "symgraph bench --compare before.json now.json --fail-if-slower 1.1",
     ),
 )
@@ -45,6 +46,7 @@ COLLECTIONS = (
     help="How long calls are repeated in a round.",
 )
 @click.option("--warm/--no-warm", default=True, help="Run again with the caches of the first run.")
+@click.option("--start", is_flag=True, help="Time imports and a program from the cache instead.")
 @click.option("--list", "listing", is_flag=True, help="Show the workloads, run nothing.")
 @click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw the shares.")
 @click.option(
@@ -70,6 +72,7 @@ def bench(
     rounds: int,
     seconds: float,
     warm: bool,
+    start: bool,
     listing: bool,
     svg: Path | None,
     compare: tuple[Path, Path] | None,
@@ -88,12 +91,25 @@ def bench(
         return
     if fail_if_slower is not None:
         raise click.UsageError("--fail-if-slower goes with --compare OLD NEW")
+    if start:
+        _start(console, rounds, json)
+        return
     rows = _chosen(collection, only)
     if listing:
         for row in rows:
             console.echo(f"{console.paint(f'{row.name:34}', 'name')} {row.about}")
         return
     _run(console, rows, (engines, rounds, seconds, warm), svg, json)
+
+
+def _start(console: Console, rounds: int, json: bool) -> None:
+    from ..bench import startup
+
+    found = startup.measure(rounds)
+    if json:
+        console.json("start", found)
+    else:
+        console.write("\n".join(startup.table(found)) + "\n")
 
 
 def _chosen(collection: str, only: str) -> tuple[Workload, ...]:
