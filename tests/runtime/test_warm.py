@@ -58,6 +58,28 @@ PROGRAMS = {
         f = sg.function([x, w], [cost, *sg.grad(cost, [w])])
         out = f(a.reshape(2, 5), b.reshape(5, 2))
     """,
+    "slow lanes": """
+        x = sg.vector("x")
+        f = sg.function([x], sg.log(x) - sg.sin(x), mode=sg.Mode(accuracy="high"))
+        out = f(np.full(10, 2.219107148913746))
+    """,
+    "complex products": """
+        x, w = sg.matrix("x", dtype="complex128"), sg.matrix("w", dtype="complex128")
+        f = sg.function([x, w], x @ w)
+        out = f(a.reshape(2, 5) * 1j, b.reshape(5, 2) + 2j).view("float64")
+    """,
+    "threads": """
+        x = sg.vector("x")
+        f = sg.function([x], [sg.tanh(x) * 2, sg.sum(sg.exp(-x))])
+        large = np.linspace(0, 1, 300_000)
+        y, total = f(large)
+        out = [y[::10_000], total]
+    """,
+    "order": """
+        x = sg.matrix("x")
+        f = sg.function([x], [sg.sort(x, axis=1), sg.argsort(x, axis=1), sg.cumsum(x, axis=0)])
+        out = f(a.reshape(2, 5))
+    """,
     "changing lengths": """
         x, y = sg.vectors("x", "y")
         f = sg.function([x, y], x * y)
