@@ -87,6 +87,7 @@ class Story:
         self._close()
         self._add(StepRow(START, stage, "", text, -1, -1, line, Delta()), None)
         self.weave.begin_run()
+        self.weave.restore(outputs)
         self.weave.set_graph(0, params, outputs)
 
     def _run(self, journal: Journal, stage: str) -> None:

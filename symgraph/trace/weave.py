@@ -65,6 +65,23 @@ class Weave:
                 self._add(new, tuple(self._latest(self.number[i]) for i in new.inputs))
         return self.number[node]
 
+    def restore(self, outputs: Iterable[Node]) -> None:
+        """Rows whose readers were rewritten before read again what their nodes read.
+
+        A row that nobody reads any more may be read by a graph that begins: as it was written.
+        """
+        for node in toposort(outputs):
+            key = self.find(node)
+            if key is None:
+                continue
+            for name, body in self.rows[key].attrs.items():
+                graph = node.attrs.get(name)
+                if isinstance(body, Body) and isinstance(graph, Graph):
+                    self.restore(graph.outputs)
+                    self.bodies[graph] = body.number
+                    self.set_graph(body.number, graph.params, graph.outputs)
+            self._reread(key, tuple(self.add(i) for i in node.inputs))
+
     def _add(self, node: Node, inputs: tuple[int, ...]) -> None:
         attrs = {
             k: Body(self.add_graph(v)) if isinstance(v, Graph) else v for k, v in node.attrs.items()

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 import symgraph as sg
+from symgraph.compile import Compiler
 from symgraph.ir.graph import toposort
 from symgraph.trace.read import read_trace
 from symgraph.trace.record import chapters_of
+from symgraph.trace.story import tell
+from symgraph.trace.trace import Trace
 from tests.trace.workloads import WORKLOADS, build
 
 INTERPRETED = sg.Mode(backend="interp")
@@ -221,3 +224,32 @@ def test_a_stage_ends_before_what_the_next_one_makes_anew():
         ops = {node.op.name for node in toposort(graph.outputs)}
         assert ("guarded" in ops) == (stage.name == "guarded")
     assert f.trace.at("final").outputs == f.optimized.outputs
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_the_graph_after_each_stage_is_that_of_the_compiler(name):
+    """Also as built, though taking the gradient has rewritten the cost before."""
+    inputs, outputs, _ = build(name)
+    nodes = tuple(v.node for v in outputs)
+    compiler = Compiler(tuple(v.node for v in inputs), nodes, INTERPRETED)
+    compiler.specialise({})
+    record = compiler.record
+    story = tell(record, chapters_of(nodes))
+    trace = Trace(name, (), (), story.weave.rows, story.steps, story.stages)
+    for stage, wanted in record.stages.items():
+        assert trace.at(stage).outputs == wanted, stage
+
+
+def test_a_cost_begins_as_written_though_its_gradient_has_rewritten_it():
+    """Named dims: the function has the very nodes that were rewritten for the gradient."""
+    x = sg.tensor("x", shape=("n", 4))
+    w = sg.shared(np.full((4, 3), 0.5), "w")
+    p = sg.exp(x @ w) / sg.sum(sg.exp(x @ w), axis=1, keepdims=True)
+    cost = -sg.mean(sg.log(p[:, 0])) + sg.log(1 - sg.sigmoid(x)).sum() * 1e-3
+    f = sg.function([x], cost, updates={w: w - 0.1 * sg.grad(cost, w)}, mode=INTERPRETED)
+    assert f.trace.at("built").outputs == f.graph.outputs
+    assert f.trace.at("final").outputs == f.optimized.outputs
+    total, _ = sg.scan(lambda s, v: (-sg.log(1 - sg.sigmoid(s + v)), None), sg.sum(w), xs=x[:, 0])
+    g = sg.function([x], [-total, sg.grad(-total, w)], mode=INTERPRETED)
+    assert g.trace.at("built").outputs == g.graph.outputs
+    assert g.trace.at("final").outputs == g.optimized.outputs
