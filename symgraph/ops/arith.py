@@ -170,7 +170,7 @@ def _nearest(value: Any, dtype: Any) -> Any:
     try:
         wide = float(value)  # correctly rounded
     except OverflowError:
-        wide = math.copysign(math.inf, value)
+        wide = math.inf if value > 0 else -math.inf
     if dtype == FLOAT64:
         return wide
     narrow = np.float32(wide)

@@ -295,3 +295,12 @@ def test_value_keeps_its_digits(name, at, exact, most):
     with mpmath.workdps(400):
         expected = np.array(float(exact(*map(mpmath.mpf, at))))
     assert ulps(run(find_op(name), *at), expected) <= most
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_reference_of_fma_overflows_to_infinity_of_either_sign(dtype):
+    big = np.array([np.finfo(dtype).max], dtype)
+    one = np.zeros(1, dtype)
+    with np.errstate(over="ignore"):
+        assert find_op("fma").reference(big, big, one) == np.inf
+        assert find_op("fma").reference(big, -big, one) == -np.inf
