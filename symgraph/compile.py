@@ -83,7 +83,7 @@ def _clean(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node,
 
 
 def _guard(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[Node, ...]:
-    if mode.passes is not None or mode.code_generator == "cuda":  # no slow functions there yet
+    if mode.passes is not None:
         return outputs
     entries: Entries = []
     made = guard(outputs, mode.accuracy, entries)

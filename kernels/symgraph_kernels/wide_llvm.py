@@ -59,13 +59,18 @@ class WideCalls:
 
 
 def emit_row(module: Any, name: str, target: str = "cpu") -> Any:
-    """The function `sg.wide.<name>` of the module, added with all it calls if it is not there."""
-    found = module.globals.get(PREFIX + name)
+    """The function `sg.wide.<name>` of the module, added with all it calls if it is not there.
+
+    On a device it is `sg_wide_<name>`: NVVM takes no dots.
+    """
+    full = PREFIX + name
+    full = full.replace(".", "_") if target == "cuda" else full
+    found = module.globals.get(full)
     if found is not None:
         return found
     row = WIDE_ROWS[name]
     kind = ir.FunctionType(TRIPLE, [DOUBLE] * (3 * row.arity))
-    function = ir.Function(module, kind, PREFIX + name)
+    function = ir.Function(module, kind, full)
     function.linkage = "internal"
     function.attributes.add("nounwind")
     function.attributes.add("noinline")

@@ -9,11 +9,10 @@ from typing import Any  # numba has no annotations
 import numpy as np
 
 from symgraph.codegen import numba_cuda_api as api
-from symgraph.codegen import numba_cuda_words
+from symgraph.codegen import numba_cuda_rescue, numba_cuda_words
 from symgraph.codegen.numba_cuda_kernel import can_fail, part_source
 from symgraph.codegen.numba_cuda_split import Part, split
 from symgraph.codegen.numba_memory import numba_type
-from symgraph.codegen.python_kernel import Source
 from symgraph.errors import DeviceError, message
 from symgraph.loop.ir import Buffer, Expr, Kernel
 from symgraph.records import dataclass
@@ -55,13 +54,16 @@ def launches(kernel: Kernel) -> Launches:
 
 
 def _launch(part: Part, cuda: Any) -> Launch:
-    function = cuda.jit(_function(part_source(part, api.threads()), cuda))
+    function = cuda.jit(_function(part, cuda))
     turns = tuple(f.extent for f in part.nest.loops) if part.nest else ()
     return Launch(part.kind, function, turns, can_fail(part.kernel))
 
 
-def _function(source: Source, cuda: Any) -> Callable[..., None]:
-    space = {name: numba_cuda_words.lookup(name) for name in source.used} | {"cuda": cuda}
+def _function(part: Part, cuda: Any) -> Callable[..., None]:
+    source = part_source(part, api.threads())
+    slow = {f.name: f for f in part.kernel.functions}
+    space = {n: numba_cuda_words.lookup(n) for n in source.used if n not in slow} | {"cuda": cuda}
+    space |= {n: numba_cuda_rescue.lookup(f) for n, f in slow.items() if n in source.used}
     file = f"<cuda kernel {source.name}>"
     linecache.cache[file] = len(source.text), None, source.text.splitlines(keepends=True), file
     exec(compile(source.text, file, "exec"), space)
@@ -89,7 +91,7 @@ def ptx(kernel: Kernel, cc: tuple[int, int] = (9, 0)) -> str:
     cuda = api.module()
     texts = []
     for part in split(kernel, api.most_blocks()).parts:
-        function = _function(part_source(part, api.threads()), cuda)
+        function = _function(part, cuda)
         try:
             texts.append(cuda.compile_ptx(function, signature(part.kernel), cc=cc)[0])
         except Exception as problem:

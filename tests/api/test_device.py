@@ -55,3 +55,40 @@ def test_without_a_gpu_the_device_is_a_clear_error():
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
     )
     assert "install symgraph[cuda]" in done.stdout or "a device" in done.stdout
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_guards_repair_on_the_device_what_they_repair_on_the_cpu(dtype):
+    x = sg.tensor("x", shape=(6,), dtype=dtype)
+    step = 4 * np.sqrt(np.finfo(dtype).eps)
+    values = np.array([1 + step, 2.0, 1 - step, 5.0, -3.0, 1.5], dtype)
+    outputs = [x * x - 2 * x + 1, sg.log(1 + (x * x - x)), sg.sum(x * x) - sg.sum(x * 3.0)]
+    found, expected = (sg.function([x], outputs, device=d)(values) for d in ("cuda", "cpu"))
+    wide = values.astype("longdouble")
+    np.testing.assert_array_equal(found[0], ((wide - 1) ** 2).astype(dtype))
+    for one, two in zip(found, expected, strict=True):
+        np.testing.assert_array_max_ulp(np.asarray(one), np.asarray(two), 4)
+
+
+@pytest.mark.cuda
+def test_sums_that_cancel_are_done_again_on_the_device():
+    x, y = sg.vector("x"), sg.vector("y")
+    a = np.array([1e16, 3.0, -1e16, 0.1])
+    f = sg.function([x, y], [sg.sum(x), x @ y], device="cuda")
+    total, dot = f(a, np.array([1.0, 1.0, 1.0, 10.0]))
+    assert total == 3.1
+    assert dot == 4.0
+
+
+@pytest.mark.cuda
+def test_guards_in_a_scan_on_the_device():
+    x = sg.tensor("x", shape=(3,))
+
+    def step(state, value):
+        return state + 1.0, value * value - 2 * value + 1
+
+    _, out = sg.scan(step, sg.constant(0.0), x)
+    mode = sg.Mode(accuracy="high")
+    found = sg.function([x], out, mode=mode, device="cuda")(np.array([1 + 1e-9, 3.0, 2.0]))
+    np.testing.assert_array_max_ulp(found, np.array([(1 + 1e-9 - 1) ** 2, 4.0, 1.0]), 1)

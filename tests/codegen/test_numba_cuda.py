@@ -438,8 +438,23 @@ from symgraph.codegen.numba_cuda import ptx
 from symgraph.codegen.numba_cuda_library import product_ptx
 from symgraph.errors import DeviceError
 from tests.loop import examples as ex
+import symgraph as sg
+from symgraph.compile import run_stages
+from symgraph.ir.graph import toposort
+from symgraph.lower.program import is_leaf_argument, lower
+from symgraph.lower.schedule import DEVICE
+from symgraph.trace.record import Record
+guarded = []
+for dtype in ("float64", "float32"):
+    x, y = sg.tensor("x", shape=(8,), dtype=dtype), sg.tensor("y", shape=(8,), dtype=dtype)
+    nodes = tuple(v.node for v in (x * x - 2 * y + 1, sg.log(1 + (x * x - y)), x @ y))
+    made = run_stages(nodes, sg.Mode(backend="cuda"), Record())
+    leaves = [n for n in toposort(made) if is_leaf_argument(n)]
+    guarded += [k for k in lower(leaves, made, DEVICE).program.kernels if k.functions]
 try:
     text = ptx(ex.row_softmax(), cc=(9, 0)) + ptx(ex.gather_kernel(), cc=(9, 0))
+    slow = [ptx(kernel, cc=(9, 0)) for kernel in guarded]
+    assert slow and all("slow_" in one for one in slow)
     for dtype in ("bool", "int32", "float32", "complex128"):
         text += product_ptx(np.dtype(dtype), cc=(9, 0))
 except DeviceError as problem:
