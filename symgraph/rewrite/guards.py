@@ -23,7 +23,6 @@ from symgraph.ir.op import find_op
 from symgraph.ir.type import TensorType
 from symgraph.rewrite.build import call, made_for, number
 from symgraph.rewrite.error_bounds import BOUNDS, EXACT, Bound, size, times, total
-from symgraph.rewrite.facts import fact
 from symgraph.rewrite.guard_cost import Budget, is_few
 from symgraph.rewrite.guarded_sums import (
     SUMS,
@@ -36,29 +35,12 @@ from symgraph.rewrite.guarded_sums import (
     sum_bound,
 )
 from symgraph.rewrite.journal import Application
+from symgraph.rewrite.regions import MOST_INPUTS, in_region, overflowing, region_of, underflowed
 
 # half units in the last place that an error may reach, by the width of the dtype
 LIMITS = {"default": {8: 4096.0, 4: 512.0}, "high": {8: 16.0, 4: 16.0}}
 Entries = list[Application | tuple[Any, Any]]  # of a journal
 MOST_NODES = 200  # in a slow form
-MOST_INPUTS = 24
-OVERFLOWS = frozenset((
-    "add", "subtract", "multiply", "square", "divide", "reciprocal", "exp", "exp2", "expm1", "sinh",
-    "cosh", "pow", "pow1p", "pow1pm1", "exp_product", "fma", "polynomial", "gamma",
-    "scaled_product",
-))  # fmt: skip
-# ops that give a finite value for an infinite input, by the position of the input
-HIDING: dict[str, tuple[int, ...]] = {
-    "divide": (1,), "reciprocal": (0,), "atan": (0,), "tanh": (0,), "sigmoid": (0,), "erf": (0,),
-    "erfc": (0,), "ndtr": (0,), "atan2": (0, 1), "maximum": (0, 1), "minimum": (0, 1),
-    "where": (1, 2), "scaled_product": tuple(range(MOST_INPUTS)),
-}  # fmt: skip
-# ops whose result may be finite though an input overflows where it should not
-RETURNING = frozenset((
-    "divide", "reciprocal", "sqrt", "cbrt", "log", "log2", "log10", "log1p", "sin", "cos", "tan",
-    "asinh", "acosh", "softplus", "logaddexp", "hypot", "log_quotient", "scaled_product", "pow",
-    "log_ndtr", "exp_product",
-))  # fmt: skip
 SOURCE = "Higham 2002, Accuracy and Stability of Numerical Algorithms, 3.3"
 
 
@@ -67,19 +49,6 @@ def guard(outputs: Sequence[Node], accuracy: str, trace: Entries | None = None) 
     if accuracy not in LIMITS:
         return tuple(outputs)
     return _Guards(accuracy, trace).graph(tuple(outputs), inside=False)
-
-
-def in_region(node: Node) -> bool:
-    """Is it an operation whose errors are bounded together with those of its inputs?"""
-    if node.op.name not in BOUNDS or not isinstance(node.type, TensorType):
-        return False
-    floats = [i.tensor.dtype for i in node.inputs if i.tensor.dtype.kind == "f"]
-    if node.tensor.dtype.kind not in "fb" or any(i.tensor.dtype.kind == "c" for i in node.inputs):
-        return False
-    sizes = {d.itemsize for d in floats} | (
-        {node.tensor.dtype.itemsize} if node.tensor.dtype.kind == "f" else set()
-    )
-    return sizes <= {4} or sizes <= {8}
 
 
 class _Guards:
@@ -229,6 +198,10 @@ class _Guards:
             parts.append(call("subtract", extra, allowed))
         if overflows:
             parts.append(call("subtract", node, node))
+        small = underflowed(node) if self.always or amplifies else None
+        if small is not None:
+            dtype = node.tensor.dtype
+            parts.append(call("where", small, number(math.inf, dtype), number(0.0, dtype)))
         return total(*parts)
 
     def _branch(self, node: Node, doubt: Node) -> Node | None:
@@ -266,42 +239,6 @@ def _feeding(order: Sequence[Node]) -> set[Node]:
     return found
 
 
-def overflowing(root: Node) -> tuple[bool, list[Node]]:
-    """May something overflow on the way to a value? And where would the value not show it?"""
-    order, _ = region_of(root)
-    wild = {n for n in order if n is not root and may_overflow(n)}
-    returns = any(i in wild and _returns(n, i) for n in order for i in n.inputs)
-    hidden = {
-        i
-        for n in order
-        for k, i in enumerate(n.inputs)
-        if k in HIDING.get(n.op.name, ()) and i in wild
-    }
-    return returns, sorted(hidden, key=lambda n: n.number)
-
-
-def _returns(node: Node, wild: Node) -> bool:
-    """May a value be finite though an input overflowed? A sum that overflows is huge indeed."""
-    if node.op.name in ("multiply", "subtract"):
-        return wild.op.name not in ("add", "subtract")
-    return node.op.name in RETURNING
-
-
-def may_overflow(node: Node) -> bool:
-    """May it be infinite where its inputs are not?"""
-    if node.op.name not in OVERFLOWS:
-        return False
-    known = fact(node)
-    return not known.finite and (known.lo == -math.inf or known.hi == math.inf)
-
-
-def region_of(root: Node) -> tuple[list[Node], list[Node]]:
-    """The operations of the region that ends in a node, and the values that it reads."""
-    order = toposort([root], stop=lambda n: not in_region(n))  # of a sum: the sum itself
-    region = [n for n in order if in_region(n)]
-    return region, [n for n in order if not in_region(n) and not _is_number(n)]
-
-
 def slow_form(node: Node) -> tuple[tuple[Node, ...], Graph] | None:
     """What a region reads, and the region as a graph of that; None if it is too large."""
     region, leaves = region_of(node)
@@ -314,10 +251,6 @@ def slow_form(node: Node) -> tuple[tuple[Node, ...], Graph] | None:
 
 def _is_float(node: Node) -> bool:
     return isinstance(node.type, TensorType) and node.tensor.dtype.kind == "f"
-
-
-def _is_number(node: Node) -> bool:
-    return node.op.name == "constant" and node.tensor.shape == ()
 
 
 def _record(node: Node, made: Node, limit: float, how: str = "") -> Application:

@@ -371,9 +371,9 @@ class Function:
         ready = self._written(self._prepare(values, arrays))
         results = [*self._results(ready, None, arrays)]
         leaves = [values[n] if n in values else n.attrs["value"] for n in ready.leaves]
-        before, _ = self._lanes_so_far()
+        before, _ = self.lanes
         ready.executable.run(leaves, results, ready.layout)
-        after, possible = self._lanes_so_far()
+        after, possible = self.lanes
         record = self._specialised({}).record
         return measure(
             Case(
@@ -397,7 +397,8 @@ class Function:
 
         return lanes(written.guarded, written.sizes)
 
-    def _lanes_so_far(self) -> tuple[int, int]:
+    @property
+    def lanes(self) -> tuple[int, int]:
         """Lanes computed slowly in all calls so far, and those that could have been.
 
         Calls with lengths that the code does not know count as long as the last ones. 0 possible

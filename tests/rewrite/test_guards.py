@@ -196,3 +196,24 @@ def test_whole_powers_are_exact_products_where_in_doubt() -> None:
     x, y = sg.vector("x"), sg.vector("y")
     f = sg.function([x, y], 9 * x**4 - y * y * (y * y - 2))  # Rump 1983: 17 digits cancel
     assert f(np.full(3, 10864.0), np.full(3, 18817.0)).tolist() == [1.0] * 3
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_an_intermediate_that_leaves_the_range_is_computed_again(dtype: str, backend: str) -> None:
+    x, y = sg.vector("x", dtype=dtype), sg.vector("y", dtype=dtype)
+    formula = sg.maximum(x * y, -x * y) / (y * y)  # no chain of factors: |x| / y
+    f = sg.function([x, y], formula, mode=sg.Mode(accuracy="high", backend=backend))
+    least = float(np.finfo(dtype).smallest_normal)
+    most = float(np.finfo(dtype).max)
+    a = np.array([least, 2.0, 0.0, most / 4, -least], dtype)
+    b = np.array([least * 8, 4.0, 1.0, most / 2, least * 2], dtype)
+    assert np.array_equal(f(a, b), np.array([0.125, 0.5, 0.0, 0.5, 0.5], dtype))
+
+
+def test_zeros_are_no_underflow() -> None:
+    x, y = sg.tensor("x", shape=(SIZE,)), sg.tensor("y", shape=(SIZE,))
+    formula = sg.maximum(x * y, -x * y) / (y * y)
+    f = sg.function([x, y], formula, mode=sg.Mode(accuracy="high"))
+    f(np.zeros(SIZE), np.ones(SIZE))
+    assert f.lanes[0] == 0

@@ -191,3 +191,22 @@ def test_starting_is_timed_for_a_program_whose_code_is_on_disk(run: Any) -> None
     times.pop("schema")
     assert list(times) == ["python", "import numpy", "import symgraph", "warm program"]
     assert all(seconds > 0 for seconds in times.values())
+
+
+def test_accuracy_is_timed_against_the_formula_as_written(run: Any) -> None:
+    done = run("--only", "tiny_call,tiny_grad", "--accuracy", "default", "--seconds", "0")
+    assert done.exit_code == 0
+    head, *rows, mean = [line for line in done.output.splitlines() if line.strip()][-4:]
+    assert head.split() == ["workload", "as", "written", "default", "lanes"]
+    assert [row.split()[0] for row in rows] == ["tiny_call", "tiny_grad"]
+    assert all(row.endswith(" 0.000%") for row in rows)
+    assert mean.startswith("default: ")
+    dear = run("--only", "tiny_call", "--accuracy", "high", "--seconds", 0, "--json")
+    (row,) = json.loads(dear.stdout)["results"]
+    assert row["high"]["ratio"] > 0
+
+
+def test_a_factor_needs_something_to_compare(run: Any) -> None:
+    done = run("--fail-if-slower", 2)
+    assert done.exit_code == 2
+    assert "--compare OLD NEW or --accuracy" in done.output

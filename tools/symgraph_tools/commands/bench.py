@@ -32,6 +32,7 @@ COLLECTIONS = (
         "symgraph bench products --json -o now.json",
         "symgraph bench --start --rounds 10",
         "symgraph bench --compare before.json now.json --fail-if-slower 1.1",
+        "symgraph bench --only total,softmax_rows --accuracy default --seconds 0.05",
     ),
 )
 @click.argument("collection", type=click.Choice(COLLECTIONS), default="all")
@@ -50,6 +51,12 @@ COLLECTIONS = (
 @click.option("--list", "listing", is_flag=True, help="Show the workloads, run nothing.")
 @click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw the shares.")
 @click.option(
+    "--accuracy",
+    type=click.Choice(["rules", "default", "high"]),
+    multiple=True,
+    help="Time symgraph at this accuracy against as written; lanes: share computed again.",
+)
+@click.option(
     "--compare",
     nargs=2,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -60,7 +67,7 @@ COLLECTIONS = (
     "--fail-if-slower",
     type=click.FloatRange(min=1),
     metavar="FACTOR",
-    help="With --compare: exit code 4 if a workload takes so many times as long.",
+    help="With --compare, --accuracy: exit code 4 if a workload takes so many times as long.",
 )
 @json_option
 @output_option
@@ -75,6 +82,7 @@ def bench(
     start: bool,
     listing: bool,
     svg: Path | None,
+    accuracy: tuple[str, ...],
     compare: tuple[Path, Path] | None,
     fail_if_slower: float | None,
     json: bool,
@@ -89,8 +97,8 @@ def bench(
     if compare:
         _compare(console, compare, fail_if_slower, json)
         return
-    if fail_if_slower is not None:
-        raise click.UsageError("--fail-if-slower goes with --compare OLD NEW")
+    if fail_if_slower is not None and not accuracy:
+        raise click.UsageError("--fail-if-slower goes with --compare OLD NEW or --accuracy")
     if start:
         _start(console, rounds, json)
         return
@@ -98,6 +106,9 @@ def bench(
     if listing:
         for row in rows:
             console.echo(f"{console.paint(f'{row.name:34}', 'name')} {row.about}")
+        return
+    if accuracy:
+        _accuracy(console, rows, accuracy, seconds, fail_if_slower, json)
         return
     _run(console, rows, (engines, rounds, seconds, warm), svg, json)
 
@@ -110,6 +121,26 @@ def _start(console: Console, rounds: int, json: bool) -> None:
         console.json("start", found)
     else:
         console.write("\n".join(startup.table(found)) + "\n")
+
+
+def _accuracy(
+    console: Console,
+    rows: tuple[Workload, ...],
+    levels: tuple[str, ...],
+    seconds: float,
+    factor: float | None,
+    as_json: bool,
+) -> None:
+    from ..bench import accuracy_cost
+
+    found = list(accuracy_cost.measure(rows, levels, seconds, console.log))
+    if as_json:
+        console.json("bench-accuracy", {"results": found})
+    else:
+        console.write("\n".join(accuracy_cost.table(found, levels)) + "\n")
+    dear = [] if factor is None else accuracy_cost.dearer_than(found, levels[0], factor)
+    if dear:
+        raise Differs(f"slower than {factor:g} times as written: {', '.join(dear)}")
 
 
 def _chosen(collection: str, only: str) -> tuple[Workload, ...]:

@@ -1,0 +1,130 @@
+"""Regions: elementwise operations whose errors are bounded together; what leaves the range there.
+
+An intermediate that overflows is infinite, which most results show; ``overflowing`` finds those
+that hide it. One that underflows has lost its digits, which none shows: ``underflowed`` is the
+condition for that, of products, quotients and exponentials that an operation brings back.
+"""
+
+from __future__ import annotations
+
+import math
+
+from symgraph.ir.graph import toposort
+from symgraph.ir.node import Node
+from symgraph.ir.type import TensorType
+from symgraph.rewrite.build import call, number
+from symgraph.rewrite.error_bounds import BOUNDS
+from symgraph.rewrite.facts import fact
+
+MOST_INPUTS = 24  # of a slow form
+LEAST = {8: 2.0**-1022, 4: 2.0**-126}  # normal numbers, by the width of the dtype
+OVERFLOWS = frozenset((
+    "add", "subtract", "multiply", "square", "divide", "reciprocal", "exp", "exp2", "expm1", "sinh",
+    "cosh", "pow", "pow1p", "pow1pm1", "exp_product", "fma", "polynomial", "gamma",
+    "scaled_product",
+))  # fmt: skip
+# ops that give a finite value for an infinite input, by the position of the input
+HIDING: dict[str, tuple[int, ...]] = {
+    "divide": (1,), "reciprocal": (0,), "atan": (0,), "tanh": (0,), "sigmoid": (0,), "erf": (0,),
+    "erfc": (0,), "ndtr": (0,), "atan2": (0, 1), "maximum": (0, 1), "minimum": (0, 1),
+    "where": (1, 2), "scaled_product": tuple(range(MOST_INPUTS)),
+}  # fmt: skip
+# ops whose result may be finite though an input overflows where it should not
+RETURNING = frozenset((
+    "divide", "reciprocal", "sqrt", "cbrt", "log", "log2", "log10", "log1p", "sin", "cos", "tan",
+    "asinh", "acosh", "softplus", "logaddexp", "hypot", "log_quotient", "scaled_product", "pow",
+    "log_ndtr", "exp_product",
+))  # fmt: skip
+SHRINKING = frozenset(("multiply", "square", "divide", "reciprocal", "exp", "exp2", "exp_product"))
+# ops whose result may be of ordinary size though an input was next to nothing
+REGAINING = frozenset((
+    "multiply", "divide", "reciprocal", "sqrt", "cbrt", "log", "log2", "log10", "pow", "hypot",
+    "scaled_product",
+))  # fmt: skip
+PASSING = frozenset(("where", "maximum", "minimum", "fmax", "fmin", "abs", "negative", "copysign"))
+
+
+def in_region(node: Node) -> bool:
+    """Is it an operation whose errors are bounded together with those of its inputs?"""
+    if node.op.name not in BOUNDS or not isinstance(node.type, TensorType):
+        return False
+    floats = [i.tensor.dtype for i in node.inputs if i.tensor.dtype.kind == "f"]
+    if node.tensor.dtype.kind not in "fb" or any(i.tensor.dtype.kind == "c" for i in node.inputs):
+        return False
+    sizes = {d.itemsize for d in floats} | (
+        {node.tensor.dtype.itemsize} if node.tensor.dtype.kind == "f" else set()
+    )
+    return sizes <= {4} or sizes <= {8}
+
+
+def region_of(root: Node) -> tuple[list[Node], list[Node]]:
+    """The operations of the region that ends in a node, and the values that it reads."""
+    order = toposort([root], stop=lambda n: not in_region(n))  # of a sum: the sum itself
+    region = [n for n in order if in_region(n)]
+    return region, [n for n in order if not in_region(n) and not _is_number(n)]
+
+
+def _is_number(node: Node) -> bool:
+    return node.op.name == "constant" and node.tensor.shape == ()
+
+
+def overflowing(root: Node) -> tuple[bool, list[Node]]:
+    """May something overflow on the way to a value? And where would the value not show it?"""
+    order, _ = region_of(root)
+    wild = {n for n in order if n is not root and may_overflow(n)}
+    returns = any(i in wild and _returns(n, i) for n in order for i in n.inputs)
+    hidden = {
+        i
+        for n in order
+        for k, i in enumerate(n.inputs)
+        if k in HIDING.get(n.op.name, ()) and i in wild
+    }
+    return returns, sorted(hidden, key=lambda n: n.number)
+
+
+def _returns(node: Node, wild: Node) -> bool:
+    """May a value be finite though an input overflowed? A sum that overflows is huge indeed."""
+    if node.op.name in ("multiply", "subtract"):
+        return wild.op.name not in ("add", "subtract")
+    return node.op.name in RETURNING
+
+
+def may_overflow(node: Node) -> bool:
+    """May it be infinite where its inputs are not?"""
+    if node.op.name not in OVERFLOWS:
+        return False
+    known = fact(node)
+    return not known.finite and (known.lo == -math.inf or known.hi == math.inf)
+
+
+def underflowed(root: Node) -> Node | None:
+    """True in lanes where an intermediate underflowed that the value may depend on."""
+    order, _ = region_of(root)
+    read = [i for n in order if n.op.name in REGAINING for i in n.inputs]
+    lost = {n for n in toposort(read, stop=lambda n: n.op.name not in PASSING) if _may_underflow(n)}
+    found: Node | None = None
+    for node in sorted(lost, key=lambda n: n.number):
+        least = number(LEAST[node.tensor.dtype.itemsize], node.tensor.dtype)
+        small = call("less", call("abs", node), least)
+        for x in _whole(node):
+            small = call("logical_and", small, x)
+        found = small if found is None else call("logical_or", found, small)
+    return found
+
+
+def _may_underflow(node: Node) -> bool:
+    if node.op.name not in SHRINKING or not in_region(node):
+        return False
+    known = fact(node)
+    return max(known.lo, -known.hi) < LEAST[node.tensor.dtype.itemsize]
+
+
+def _whole(node: Node) -> list[Node]:
+    """Conditions under which a result next to 0 is not 0 by right."""
+    dtype = node.tensor.dtype
+    if node.op.name in ("exp", "exp2"):
+        return [call("greater", node.inputs[0], number(-math.inf, dtype))]
+    factors = node.inputs[:1] if node.op.name in ("divide", "square") else node.inputs
+    if node.op.name in ("reciprocal", "exp_product"):
+        return []
+    return [call("not_equal", x, number(0.0, dtype)) for x in factors if not fact(x).nonzero]
