@@ -86,7 +86,7 @@ def main() -> None:
     target = Target("a training step as kernels", step, tuple(step.output_names))
     wanted = Wanted(collapse=("fusion",), hide=("shape",))
     write("kernels.svg", picture(target, wanted), legend=True)
-    x = sg.vector("x")
+    x = sg.tensor("x", shape=("n",))
     naive = sg.log(1 - sg.sigmoid(x))
     f = sg.function([x], [naive, sg.grad(naive.sum(), x)], name="log(1 - sigmoid(x))")
     page = page_html(f.trace, title=f.name, machine=machine_code(f))

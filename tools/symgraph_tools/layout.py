@@ -25,6 +25,7 @@ from .shapes import TEXT_LINE, TEXT_SIZE, Box, inset, node_lines, node_size
 
 Direction = Literal["down", "right"]
 MARGIN = 16.0
+STRAIGHT = 1.0  # px to the side that a line may come without a bend: positions are rounded
 LABEL_PAD = 4.0  # beside and around the text of an edge's label or of a tag
 # Bends that lines may have: more, and a picture is all lines; the longest are cut into two tags.
 BENDS, BENDS_EACH = 2_000, 5
@@ -268,6 +269,8 @@ class _Layering:
             length, height = self._turned(boxes[target].width, boxes[target].height)
             offset = self._port(number) * length
             along[-1] += offset
+            if abs(along[-1] - along[-2]) < STRAIGHT:
+                along[-1] = along[-2]
             end = self._middle(layers[-1]) - height / 2
             end += inset(nodes[target].kind, boxes[target], offset, not self.is_down)
         else:

@@ -73,6 +73,7 @@ def picture(subject: Target, wanted: Wanted) -> Drawing:
     if wanted.color_by == "time":
         subject, heat = timed(subject)
         values = heat.of
+    title = f"{subject.name}, {wanted.stage}"
     has_kernels = "fusion" in wanted.collapse or wanted.frames == "kernel"
     if has_kernels and wanted.stage == "final":  # kernels are made of what comes after: guards
         wanted = replace(wanted, stage=subject.trace().stages[-1].name)
@@ -88,7 +89,7 @@ def picture(subject: Target, wanted: Wanted) -> Drawing:
         facts = _facts(subject, wanted, values)
     drawing = graph_drawing(
         graph,
-        title=f"{subject.name}, {wanted.stage}",
+        title=title,
         output_names=subject.output_names,
         depth=0 if "scope" in wanted.collapse else wanted.depth,
         edge_types=wanted.labels,
