@@ -53,5 +53,6 @@ def root(s: Any, x: Pair) -> Pair:
 
 
 def clamp(s: Any, x: Value, low: float, high: float) -> Value:
-    """x held to [low, high]; NaN stays."""
-    return s.select(x > high, high, s.select(x < low, low, x))
+    """x held to [low, high]; NaN stays. In this order each comparison is one instruction."""
+    x = s.select(x < low, low, x)
+    return s.select(x > high, high, x)

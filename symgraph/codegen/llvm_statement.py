@@ -211,6 +211,10 @@ class Statements:
             if isinstance(left, Var) and left.name == name:
                 x, y = reals(self.e.write(left, right))
                 return self.b.binary(_FREE[value.name], x, y, FREE_ORDER)
+        if isinstance(value, Word) and _is_extreme(value) and "vector" in self.kinds[-1:]:
+            # of zeros either one: to tell them apart takes as long as all the rest
+            x, y = reals(self.e.write(*value.args))
+            return self.b.intrinsic(value.name, (x, y), "nsz ")
         return self.e.write(value)[0]
 
     def _update(self, s: Update) -> None:
@@ -225,6 +229,10 @@ class Statements:
         else:
             found = e.word(name, dtype, (old, value), dtype)
         e.store(dtype, place, found)
+
+
+def _is_extreme(x: Word) -> bool:
+    return x.name in ("maximum", "minimum") and x.dtype.kind == "f"
 
 
 def write_facts(b: Builder, values: tuple[Value, ...]) -> None:

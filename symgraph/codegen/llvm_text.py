@@ -255,12 +255,12 @@ class Builder:
         """The value of a call."""
         return self.value(result, f"call {result} {name}({', '.join(map(str, args))}){note}")
 
-    def intrinsic(self, name: str, args: tuple[Value, ...]) -> Value:
+    def intrinsic(self, name: str, args: tuple[Value, ...], flags: str = "") -> Value:
         """An intrinsic overloaded on the type of its first argument."""
         kind = args[0].type
         full = f"@llvm.{name}.{_SUFFIX.get(kind, kind)}"
         self.module.declare(full, kind, [a.type for a in args])
-        return self.call(full, kind, args)
+        return self.value(kind, f"call {flags}{kind} {full}({', '.join(map(str, args))})")
 
 
 MARK = "  ; at "  # before the instructions of a statement, with its number: llvm_debug.py
