@@ -97,8 +97,9 @@ def relative_difference(node: Node) -> Node | None:
             continue
         own, argument = t.factors(base.inputs[0])
         exponents = dict(found)
-        # one factor of x * y below is enough: expm1(x*y) / x is y * exprel(x*y)
-        if not any(exponents.get(b, 0) * exponent * e < 0 for b, e in argument):
+        # one factor of x * y below is enough: expm1(x*y) / x is y * exprel(x*y);
+        # y * expm1(x / y) needs no repair, since y is not near 0 where x / y is
+        if not any(e > 0 and exponents.get(b, 0) * exponent < 0 for b, e in argument):
             continue
         rest = [(b, e) for b, e in found if b is not base]
         rest += [(b, e * exponent) for b, e in argument]

@@ -426,11 +426,24 @@ def _turned(name: str, x: Node, quarters: int) -> Node:
     return t.div(num(-1, x), fn("tan", x))
 
 
+@rule.compute(
+    "log",
+    needs="sum mean",
+    why="squares overflow and underflow long before the logarithm of their sum",
+    source="Blue 1978, A portable Fortran program to find the Euclidean norm of a vector",
+)
+def log_of_square_sum(node: Node) -> Node | None:
+    """log(sum(x*x, axes)) --> 2 * log(euclidean_norm(x, axes)); log(mean(x*x)) likewise."""
+    made = vector_norm.apply(call("sqrt", node.inputs[0]))
+    return None if made is None else t.scaled(Fraction(2), fn("log", made))
+
+
 ROOT_RULES: tuple[Rule, ...] = (
     norm,
     root_of_square_difference,
     norm_squared,
     vector_norm,
+    log_of_square_sum,
     difference_of_roots,
     conjugate,
     over_a_root,

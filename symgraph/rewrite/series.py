@@ -376,10 +376,34 @@ def removable_singularity(node: Node) -> Node | None:
     if len(parts) > 6 or not any(_transcendental(p) for _, p in parts):
         return None
     for place, centre in _candidates(node):
-        made = _expanded(node, place, centre)
+        made = _expanded(_in_terms_of(node, place), place, centre)
         if made is not None:
-            return made
+            return where(*made, node)
     return None
+
+
+def _in_terms_of(node: Node, place: Node) -> Node:
+    """The sum with products of the factors of ``place`` as its powers: x * exp(x/y) / y."""
+    _, own = t.factors(place)
+    if len(own) < 2:
+        return node
+    parts = []
+    for scale, part in t.terms(node):
+        left = dict(t.factors(part)[1]) if part is not None else {}
+        powers = [left.get(b, 0) // e for b, e in own]
+        power = powers[0]
+        if part is None or power < 1 or any(left.get(b) != power * e for b, e in own):
+            parts.append((scale, part))
+            continue
+        more, factors = t.factors(part)
+        rest = [f for f in factors if f[0] not in dict(own)]
+        over = t.factors(place)[0] ** power
+        kept = [t.from_factors(t.ONE, rest, node.tensor.dtype)] if rest else []
+        product = place if power == 1 else t.power(place, power)
+        for other in kept:
+            product = call("multiply", product, other)
+        parts.append((scale * more / over, product))
+    return t.from_terms(parts, node.tensor.dtype)
 
 
 def _transcendental(part: Node | None) -> bool:
@@ -403,7 +427,8 @@ def cancelling(node: Node, made: dict[Node, Series]) -> tuple[int, int] | None:
     return low, order
 
 
-def _expanded(node: Node, at: Node, centre: int) -> Node | None:
+def _expanded(node: Node, at: Node, centre: int) -> tuple[Node, Node] | None:
+    """Where the series is taken, and the series."""
     if cancelling(node, all_series(node, at, centre, PROBE, float)) is None:
         return None
     made = all_series(node, at, centre, ORDER, Fraction)
@@ -418,7 +443,7 @@ def _expanded(node: Node, at: Node, centre: int) -> Node | None:
     if radius is None:
         return None
     x = at if not centre else t.sub(at, num(centre, at))
-    return where(less(fn("abs", x), num(radius, x)), evaluated(a, order, x), node)
+    return less(fn("abs", x), num(radius, x)), evaluated(a, order, x)
 
 
 def evaluated(a: Coefficients, order: int, x: Node) -> Node:

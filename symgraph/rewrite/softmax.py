@@ -371,6 +371,45 @@ def log_softmax_by_hand(node: Node) -> Node | None:
     return None
 
 
+@rule.compute(
+    SUMS, needs="logsumexp", why="the largest element nearly equals its logsumexp", source=BLANCHARD
+)
+def largest_by_hand(node: Node) -> Node | None:
+    """max(x, axes) - logsumexp(x, axes) --> max(log_softmax(x, axes), axes)."""
+    parts = t.terms(node)
+    for k, (c, part) in enumerate(parts):
+        total = None if part is None else kept_or_plain(part)
+        if total is None or part is None:
+            continue
+        x, axes = total.inputs[0], total.attrs["axes"]
+        largest = moved(part, total, call("max", x, axes=axes))
+        for j, (d, other) in enumerate(parts):
+            if other is largest and d == -c:
+                made = call("max", call("log_softmax", x, axes=axes), axes=axes)
+                return t.replace_terms(node, {j: t.scaled(d, moved(part, total, made)), k: None})
+    return None
+
+
+@rule.compute(SUMS, needs="max", why="what was taken out comes back", source="identity")
+def largest_added_back(node: Node) -> Node | None:
+    """max(x, axes) - max(log_softmax(x, axes), axes) --> logsumexp(x, axes)."""
+    parts = t.terms(node)
+    for k, (c, part) in enumerate(parts):
+        core = None if part is None else t.core(part)
+        if part is None or core is None or core.op.name != "max":
+            continue
+        inner = core.inputs[0]
+        if inner.op.name != "log_softmax" or inner.attrs["axes"] != core.attrs["axes"]:
+            continue
+        x, axes = inner.inputs[0], core.attrs["axes"]
+        largest = moved(part, core, call("max", x, axes=axes))
+        for j, (d, other) in enumerate(parts):
+            if other is largest and d == -c:
+                made = moved(part, core, call("logsumexp", x, axes=axes))
+                return t.replace_terms(node, {j: t.scaled(d, made), k: None})
+    return None
+
+
 def kept_or_plain(part: Node) -> Node | None:
     """The logsumexp that a term is, with its axes kept, dropped or squeezed."""
     found = part
@@ -468,6 +507,8 @@ SOFTMAX: tuple[Rule, ...] = (
     log_of_mean,
     shift_taken_out,
     log_softmax_by_hand,
+    largest_by_hand,
+    largest_added_back,
     log_of_softmax,
     exp_of_log_softmax,
     sum_of_one_per_row,

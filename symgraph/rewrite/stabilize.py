@@ -115,6 +115,7 @@ TRIGONOMETRIC: tuple[Rule, ...] = (
 
 SIGNS: tuple[Rule, ...] = (
     rule(abs_(x) * sign(x), x, why="a size with its sign is the number", source="definition"),
+    rule(x * sign(x), abs_(x), why="one op instead of two", source="definition"),
     rule(x / abs_(x), sign(x), when=nonzero(x), why="one op instead of two", source="definition"),
 )
 

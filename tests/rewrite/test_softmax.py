@@ -230,3 +230,30 @@ def test_every_softmax_rule_fires_somewhere():
     stable = stabilize_for_grad([CROSS_ENTROPIES["indexed"].node], keep=[z.node])[0]
     optimize([grad(wrap(stable), z).node], trace=trace)
     assert {r.name for r in SOFTMAX} <= {entry.rule for entry in trace}
+
+
+def test_the_margin_of_the_best_keeps_its_digits():
+    (found,) = optimize([(log(sum_(exp(v))) - max_(v)).node])
+    assert "log_softmax" in {n.op.name for n in toposort([found])}
+    value = evaluate([found], {v.node: np.array([3.0, 60.0, 21.0])})[0]
+    with mp.workdps(60):
+        truth = mp.log(1 + mp.exp(-57) + mp.exp(-39))
+    assert abs(value / float(truth) - 1) < 1e-15
+
+
+def test_a_largest_element_taken_out_and_added_back_is_gone():
+    m = max_(v)
+    (found,) = optimize([(m + log(sum_(exp(v - m)))).node])
+    assert found is logsumexp(v).node
+    (found,) = optimize([((v - m) - log(sum_(exp(v - m)))).node])
+    assert found is log_softmax(v).node
+
+
+def test_the_logarithm_of_a_sum_of_squares_does_not_overflow():
+    for formula, count in ((log(sum_(v * v)), 1), (log(mean(v * v)), 2)):
+        (found,) = optimize([formula.node])
+        for scale in (1e-200, 1.0, 1e200):
+            value = evaluate([found], {v.node: np.array([3.0, 4.0]) * scale})[0]
+            with mp.workdps(60):
+                truth = mp.log((mp.mpf(3.0 * scale) ** 2 + mp.mpf(4.0 * scale) ** 2) / count)
+            assert abs(value - float(truth)) <= 4e-16 * max(abs(float(truth)), 1)

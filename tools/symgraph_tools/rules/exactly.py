@@ -10,7 +10,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 BITS = 1800  # 500 digits: sums of squares of 1e100 and 1e-100, tails of exp(-700), differences
-STEP = 2.0**-500  # of central differences, whose error is its square
+STEP = 2.0**-300  # of central differences, whose error is its square
 
 
 def _safe(function: Callable[..., Any]) -> Callable[..., Any]:

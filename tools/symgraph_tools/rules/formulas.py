@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from .sampling import Domain, count, floats, logits, near, prob, simplex, uniform
+from .sampling import Domain, count, floats, logits, near, prob, simplex, uniform, wide
 
 F = Any  # a namespace: symgraph's functions, or mpmath's on arrays
-REAL = floats(-1e100, 1e100)
+REAL = wide(1e100)
 SIZE = floats(1e-100, 1e100)
 LOGIT, LIGHT = uniform(-700, 700), floats(1e-12, 0.999999)
 
@@ -106,13 +106,13 @@ LOSSES = (
     Formula(
         "huber_pseudo",
         lambda f, x, d: d * d * (f.sqrt(1 + (x / d) ** 2) - 1),
-        {"x": floats(-1e60, 1e60), "d": floats(1e-60, 1e60)},
+        {"x": wide(1e60), "d": floats(1e-60, 1e60)},
     ),
     Formula("cauchy_loss", lambda f, x, c: f.log(1 + (x / c) ** 2), {"x": REAL, "c": SIZE}),
     Formula(
         "welsch",
         lambda f, x, c: 1 - f.exp(-((x / c) ** 2)),
-        {"x": floats(-1e9, 1e9), "c": floats(0.1, 100)},
+        {"x": wide(1e9), "c": floats(0.1, 100)},
     ),
     Formula("tukey", lambda f, x: 1 - (1 - x * x) ** 3, {"x": uniform(-1, 1)}),
     Formula(
@@ -295,10 +295,8 @@ STATISTICS = (
     Formula(
         "stirling_rest", lambda f, x: f.gammaln(x) - (x - 0.5) * f.log(x) + x, {"x": floats(1, 1e6)}
     ),
-    Formula("cauchy_cdf", lambda f, x: 0.5 + f.atan(x) / f.pi, {"x": floats(-1e9, 1e9)}),
-    Formula(
-        "student_two", lambda f, x: 0.5 + x / (2 * f.sqrt(2 + x * x)), {"x": floats(-1e9, 1e9)}
-    ),
+    Formula("cauchy_cdf", lambda f, x: 0.5 + f.atan(x) / f.pi, {"x": wide(1e9)}),
+    Formula("student_two", lambda f, x: 0.5 + x / (2 * f.sqrt(2 + x * x)), {"x": wide(1e9)}),
 )
 
 LEARNING: tuple[Formula, ...] = (*ACTIVATIONS, *LOSSES, *VECTORS, *STATISTICS)

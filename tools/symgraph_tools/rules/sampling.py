@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 Array = np.ndarray[Any, Any]
+LEAST = 1e-100
 
 
 class Domain(NamedTuple):
@@ -30,6 +31,11 @@ def uniform(lo: float, hi: float, n: int = 0) -> Domain:
 def floats(lo: float, hi: float, n: int = 0) -> Domain:
     """Evenly between floats."""
     return Domain("floats", lo, hi, n)
+
+
+def wide(most: float) -> Domain:
+    """Of both signs, evenly between floats, as small as 1 / most."""
+    return Domain("wide", -most, most)
 
 
 def prob() -> Domain:
@@ -85,6 +91,15 @@ def _stream(seed: str) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(key[:16], "little")))
 
 
+def _sized(g: np.random.Generator, lo: float, hi: float, size: Any, dtype: Any) -> Array:
+    """Of all magnitudes down to ``LEAST``, whose squares are not lost in the exact sums."""
+    if lo >= 0 or hi <= 0:
+        ends = (max(lo, LEAST), hi) if lo >= 0 else (lo, min(hi, -LEAST))
+        return _between_floats(g, *ends, size, dtype)
+    sides = _between_floats(g, LEAST, hi, size, dtype), -_between_floats(g, LEAST, -lo, size, dtype)
+    return np.asarray(np.where(g.random(size) < hi / (hi - lo), *sides))
+
+
 def draw(domain: Domain, seed: str, size: int, dtype: Any) -> Array:
     """Numbers of shape (size,), vectors (size, n).
 
@@ -96,8 +111,11 @@ def draw(domain: Domain, seed: str, size: int, dtype: Any) -> Array:
     if kind == "floats":
         x = _between_floats(g, lo, hi, shape, dtype)
     elif kind == "uniform":
-        even = g.uniform(lo, hi, shape)
-        x = np.where(g.random(shape) < 0.5, even, _between_floats(g, lo, hi, shape, dtype))
+        x = np.where(
+            g.random(shape) < 0.5, g.uniform(lo, hi, shape), _sized(g, lo, hi, shape, dtype)
+        )
+    elif kind == "wide":
+        x = _between_floats(g, 1 / hi, hi, shape, dtype) * g.choice([-1, 1], shape)
     elif kind == "prob":
         tails = _between_floats(g, 1e-30, 0.5, shape, dtype)
         near_one = 1 - _between_floats(g, 1e-16, 0.5, shape, np.float64)

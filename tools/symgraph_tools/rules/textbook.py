@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .formulas import LEARNING, LIGHT, REAL, SIZE, F, Formula, cdf
-from .sampling import count, floats, near, prob, uniform
+from .sampling import count, floats, near, prob, uniform, wide
 
 
 def _call(f: F, s: Any, k: Any, v: Any) -> Any:
@@ -161,7 +161,7 @@ NUMERICAL = (
     Formula(
         "root_other",
         lambda f, a, b, c: 2 * c / (-b - f.sqrt(b * b - 4 * a * c)),
-        {"a": floats(-9, -1e-9), "b": floats(-1e9, 1e9), "c": floats(1e-9, 9)},
+        {"a": floats(-9, -1e-9), "b": wide(1e9), "c": floats(1e-9, 9)},
     ),
     Formula("reciprocals", lambda f, x: 1 / (x - 1) - 2 / x + 1 / (x + 1), {"x": floats(2, 1e20)}),
     Formula(
