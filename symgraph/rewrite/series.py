@@ -398,7 +398,7 @@ def _in_terms_of(node: Node, place: Node) -> Node:
         more, factors = t.factors(part)
         rest = [f for f in factors if f[0] not in dict(own)]
         over = t.factors(place)[0] ** power
-        kept = [t.from_factors(t.ONE, rest, node.tensor.dtype)] if rest else []
+        kept = [t.from_factors(Fraction(1), rest, node.tensor.dtype)] if rest else []
         product = place if power == 1 else t.power(place, power)
         for other in kept:
             product = call("multiply", product, other)
