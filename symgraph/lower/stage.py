@@ -163,6 +163,8 @@ class Scalars:
 
     def _with_repeated_parts_named(self, value: Expr) -> Expr:
         """An expression in which what several parts read is a local: expressions are no trees."""
+        if all(isinstance(part, Const | Var) for part in children(value)):
+            return value
         order, readers = parts_of(value)
         if all(count == 1 for count in readers.values()):
             return value

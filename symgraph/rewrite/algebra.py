@@ -58,7 +58,8 @@ def like_factors(node: Node) -> Node | None:
         return None
     exps = [b for b, e in raw if b.op.name == "exp"]
     squares = any(b.op.name in ("sqrt", "abs") and e % 2 == 0 for b, e in view.factors)
-    cancels = any({1, -1} <= {1 if e > 0 else -1 for b, e in raw if b is base} for base, _ in raw)
+    above, under = {b for b, e in raw if e > 0}, {b for b, e in raw if e <= 0}
+    cancels = not above.isdisjoint(under)
     gone = {b for b, _ in raw} - {b for b, _ in view.factors}
     if gone and not all(nonzero(b) and finite(b) for b in gone) and not view.factors:
         return None
@@ -174,8 +175,10 @@ def root_of_square(node: Node) -> Node | None:
 def polynomial(node: Node) -> Node | None:
     """(x + y)**2 - x**2 --> y*(2*x + y): expanded where that has fewer terms."""
     parts = t.terms(node)
+    if len(parts) > t.MOST - 1 or _is_expanded(parts):
+        return None
     found = expand(node)
-    if found is None or len(parts) > t.MOST - 1:
+    if found is None:
         return None
     terms = [t.scaled(c, p, node.tensor.dtype) for c, p in parts]
     fewer = vanished(terms, found[0]) or len(found[0]) < len(parts)
@@ -188,6 +191,14 @@ def polynomial(node: Node) -> Node | None:
         return None
     made = from_polynomial(found[0], node)
     return made if _size(made) <= _size(node) + GROWTH else None
+
+
+def _is_expanded(parts: tuple[t.Term, ...]) -> bool:
+    """Are all terms single monomials, none like another? Then nothing can vanish."""
+    monomials = [() if p is None else t.factors(p)[1] for _, p in parts]
+    if any(t.family(b) == "+" or b.op.name == "abs" for found in monomials for b, _ in found):
+        return False
+    return len(set(map(frozenset, monomials))) == len(monomials)
 
 
 def _size(node: Node) -> int:

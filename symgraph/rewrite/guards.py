@@ -35,7 +35,14 @@ from symgraph.rewrite.guarded_sums import (
     sum_bound,
 )
 from symgraph.rewrite.journal import Application
-from symgraph.rewrite.regions import MOST_INPUTS, in_region, overflowing, region_of, underflowed
+from symgraph.rewrite.regions import (
+    MOST_INPUTS,
+    in_region,
+    is_larger,
+    overflowing,
+    region_of,
+    underflowed,
+)
 
 # half units in the last place that an error may reach, by the width of the dtype
 LIMITS = {"default": {8: 4096.0, 4: 512.0}, "high": {8: 16.0, 4: 16.0}}
@@ -166,6 +173,8 @@ class _Guards:
             made = None if doubt is None else self._branch(node, doubt)
             if made is not None:
                 return made
+            if is_larger(node, MOST_NODES):
+                return node
             doubt = self._doubt(node, self._known(node))
             if doubt is None or not (self.always or self._affordable(node, doubt)):
                 return node

@@ -48,13 +48,32 @@ def in_region(node: Node) -> bool:
     """Is it an operation whose errors are bounded together with those of its inputs?"""
     if node.op.name not in BOUNDS or not isinstance(node.type, TensorType):
         return False
-    floats = [i.tensor.dtype for i in node.inputs if i.tensor.dtype.kind == "f"]
-    if node.tensor.dtype.kind not in "fb" or any(i.tensor.dtype.kind == "c" for i in node.inputs):
+    own = node.type.dtype
+    if own.kind not in "fb":
         return False
-    sizes = {d.itemsize for d in floats} | (
-        {node.tensor.dtype.itemsize} if node.tensor.dtype.kind == "f" else set()
-    )
-    return sizes <= {4} or sizes <= {8}
+    size = own.itemsize if own.kind == "f" else 0
+    for i in node.inputs:
+        dtype = i.tensor.dtype
+        if dtype is own:
+            continue
+        if dtype.kind == "c":
+            return False
+        if dtype.kind == "f":
+            size = size or dtype.itemsize
+            if dtype.itemsize != size:
+                return False
+    return size in (0, 4, 8)
+
+
+def is_larger(root: Node, most: int) -> bool:
+    """Has the region that ends in a node more operations? Looks at no more than so many."""
+    seen, stack = {root}, [root]
+    while stack and len(seen) <= most:
+        for i in stack.pop().inputs:
+            if i not in seen and in_region(i):
+                seen.add(i)
+                stack.append(i)
+    return len(seen) > most
 
 
 def region_of(root: Node) -> tuple[list[Node], list[Node]]:

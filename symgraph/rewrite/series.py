@@ -7,6 +7,7 @@ argument is small, inside the radius where ``ORDER`` terms suffice; elsewhere th
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -176,6 +177,9 @@ def all_series(
 
 def below(node: Node) -> list[Node] | None:
     """The nodes of an expression, inputs first, down to what has no series; None for too many."""
+    if _is_open(node) and any(i in _large for i in node.inputs):
+        _large.add(node)
+        return None
     order: list[Node] = []
     stack, seen = [(node, False)], set()
     while stack:
@@ -187,11 +191,20 @@ def below(node: Node) -> list[Node] | None:
             continue
         seen.add(top)
         if len(seen) > MOST_NODES:
+            _large.add(node)
             return None
         stack.append((top, True))
-        if top.op.name in ARITHMETIC or top.op.name in FUNCTIONS:
+        if _is_open(top):
             stack += [(i, False) for i in top.inputs]
     return order
+
+
+_large: weakref.WeakSet[Node] = weakref.WeakSet()  # with more nodes below than are looked at
+
+
+def _is_open(node: Node) -> bool:
+    """Has it a series where its inputs have one?"""
+    return node.op.name in ARITHMETIC or node.op.name in FUNCTIONS
 
 
 def _series(node: Node, inputs: list[Series], zero: Any, count: int) -> Series:
