@@ -41,6 +41,7 @@ from symgraph.loop.traverse import postorder, steps_of
 from symgraph.records import dataclass
 
 ENTRY = "run"
+MOST_OPTIMIZED = 50  # calls of kernels and libraries
 ARGUMENTS = ("%buffers", "%sizes", "%facts")
 
 
@@ -89,10 +90,16 @@ class _ProgramWriter:
         self._steps(self.program.steps)
         self.b.line("ret i32 0")
         head = f"define i32 @{ENTRY}(ptr noalias %buffers, ptr noalias %sizes, ptr noalias %facts)"
-        lines = [head + " nounwind {", "entry:", *self.entry, *self.b.lines, "}"]
+        lines = [head + self._note(), "entry:", *self.entry, *self.b.lines, "}"]
         self.module.functions.append("\n".join(lines))
         names = {kernel: shared.function.kernel.name for kernel, shared in self.functions.items()}
         return ProgramText(self.module.text(), tuple(self.needs), names)
+
+    def _note(self) -> str:
+        """A long program of calls alone, each once, is left as it is: optimizing it saves nothing."""
+        loops = any(isinstance(s, Repeat | Loop) for s in self.program.steps)
+        plain = len(self.program.steps) > MOST_OPTIMIZED and not loops
+        return " noinline optnone nounwind {" if plain else " nounwind {"
 
     def write_body(self, step: Repeat, name: str) -> None:
         """The turns of a parallel loop as a function of (context, turn) for the thread pool.

@@ -47,11 +47,14 @@ def resolve(required: Sequence[Requirement], given: Mapping[Atom, DimLike]) -> d
 
     Raises ShapeError where no sizes could make them hold.
     """
-    found: dict[Atom, DimLike] = dict(given)
+    known = _Substitution()
+    for atom, value in given.items():
+        known.put(atom, value)
+    found = known.values
     for requirement in required:
         check = requirement.check
         for a, b in _met(check.left) + _met(check.right):
-            _unify(substitute(a, found), substitute(b, found), found)
+            _unify(substitute(a, found), substitute(b, found), known)
         left, right = substitute(check.left, found), substitute(check.right, found)
         if isinstance(left, int) and isinstance(right, int):
             if not _holds(check.kind, left, right):
@@ -59,19 +62,37 @@ def resolve(required: Sequence[Requirement], given: Mapping[Atom, DimLike]) -> d
             continue
         if left == right or check.kind == "at_least" or 1 in _may_be_one(check.kind, left, right):
             continue
-        _unify(left, right, found)
+        _unify(left, right, known)
     return found
 
 
-def _unify(left: DimLike, right: DimLike, found: dict[Atom, DimLike]) -> None:
+class _Substitution:
+    """What symbols become; no value mentions a symbol that is replaced itself."""
+
+    def __init__(self) -> None:
+        self.values: dict[Atom, DimLike] = {}
+        self._users: dict[Atom, set[Atom]] = {}  # symbols whose values mention a symbol
+
+    def put(self, atom: Atom, value: DimLike) -> None:
+        """Sets a value as it is."""
+        self.values[atom] = value
+        for inner in symbols(value):
+            self._users.setdefault(inner, set()).add(atom)
+
+    def replace(self, atom: Atom, value: DimLike) -> None:
+        """Sets a value, also inside of other values."""
+        for user in self._users.pop(atom, ()):
+            self.put(user, substitute(self.values[user], {atom: value}))
+        self.put(atom, value)
+
+
+def _unify(left: DimLike, right: DimLike, known: _Substitution) -> None:
     """Replace a symbol of one side, so that both sides are the same, where that can be done."""
     if left == right or 1 in (left, right):
         return
     chosen = _orient(left, right)
     if chosen is not None:
-        atom, value = chosen
-        found.update({a: substitute(v, {atom: value}) for a, v in found.items()})
-        found[atom] = value
+        known.replace(*chosen)
 
 
 def _met(dim: DimLike) -> list[tuple[DimLike, DimLike]]:

@@ -26,6 +26,8 @@ MOST_FUNCTIONS = 48  # elementary functions in one: LLVM's time is quadratic in 
 # In one of a program with more than twice as many: its loops are alike, and the smaller they are,
 # the sooner one stands for all. A store and a load cost less than one function.
 FUNCTIONS_OF_MANY = 12
+# Buffers of a loop that is shared by what has nothing else in common: LLVM compares each with each.
+MOST_APART = 16
 
 
 @dataclass(slots=True)
@@ -48,6 +50,7 @@ class Nest:
     closed: bool = False
     size: int = 0
     functions: int = 0
+    buffers: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -154,6 +157,7 @@ class Clusters:
         nest.stages.add(stage.number)
         nest.size += len(stage.lets) + len(stage.inside)
         nest.functions += functions_in(stage)
+        nest.buffers |= self._buffers(stage)
         self._place(nest.block, stage, depth + 1, needs)
         if depth == stage.kept and stage.after:
             block.insert(position + 1, Text(list(stage.after), {stage.number}))
@@ -210,7 +214,14 @@ class Clusters:
         """Does a stage fit into a loop that is not too long then?"""
         if nest.functions and nest.functions + functions_in(stage) > self.most_functions:
             return False
+        if len(nest.buffers) >= MOST_APART and nest.buffers.isdisjoint(self._buffers(stage)):
+            return False
         return nest.size + len(stage.lets) <= LARGEST_BODY
+
+    def _buffers(self, stage: Stage) -> set[str]:
+        """What a stage reads and writes."""
+        found = {self.base(load.buffer) for load in stage.loads()}
+        return found if stage.target is None else found | {stage.target.name}
 
     def aligned(self, writer: int, stage: Stage, depth: int) -> bool:
         """Is what the writer made in this turn of the loop all that the stage reads in it?"""

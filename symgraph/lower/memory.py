@@ -40,12 +40,14 @@ def plan(program: Program, temporaries: Sequence[Storage]) -> Plan:
     slots: list[int] = [-1] * len(temporaries)
     sizes: list[DimLike] = []
     busy_until: list[int] = []
+    holds = _Holds()
     order = sorted(range(len(temporaries)), key=lambda k: lives.get(temporaries[k].name, (0, 0))[0])
     for k in order:
         storage = temporaries[k]
         first, last = lives.get(storage.name, (0, 0))
         size = mul(product(storage.shape), storage.dtype.itemsize)
-        slot = _fitting(size, sizes, busy_until, first)
+        free = (k for k, until in enumerate(busy_until) if until < first)
+        slot = next((k for k in free if holds(sizes[k], size)), None)
         if slot is None:
             slot = len(sizes)
             sizes.append(size)
@@ -55,13 +57,19 @@ def plan(program: Program, temporaries: Sequence[Storage]) -> Plan:
     return Plan(tuple(slots), tuple(sizes))
 
 
-def _fitting(
-    size: DimLike, sizes: Sequence[DimLike], busy_until: Sequence[int], first: int
-) -> int | None:
-    for slot, held in enumerate(sizes):
-        if busy_until[slot] < first and (held == size or is_nonnegative(sub(held, size))):
-            return slot
-    return None
+class _Holds:
+    """Is one size known to hold another? Polynomials are compared once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[DimLike, DimLike], bool] = {}
+
+    def __call__(self, held: DimLike, size: DimLike) -> bool:
+        if isinstance(held, int) and isinstance(size, int):
+            return held >= size
+        key = held, size
+        if key not in self._known:
+            self._known[key] = held == size or is_nonnegative(sub(held, size))
+        return self._known[key]
 
 
 def lifetimes(steps: Sequence[Step], names: set[str]) -> dict[str, tuple[int, int]]:
