@@ -96,7 +96,7 @@ class _ProgramWriter:
         return ProgramText(self.module.text(), tuple(self.needs), names)
 
     def _note(self) -> str:
-        """A long program of calls alone, each once, is left as it is: optimizing it saves nothing."""
+        """A long program of calls alone is left as it is: each runs once."""
         loops = any(isinstance(s, Repeat | Loop) for s in self.program.steps)
         plain = len(self.program.steps) > MOST_OPTIMIZED and not loops
         return " noinline optnone nounwind {" if plain else " nounwind {"
