@@ -99,9 +99,8 @@ class Outline:
     def _named(self) -> tuple[str, Digest]:
         if self._digest is None:
             digest = Digest(BUILT_IN, _stated)
-            below = toposort((*self.inputs, *self.roots, *self.states))
-            facts = assumed_of([n for n in below if not n.inputs])
-            digest.graph((*self.inputs, *self.roots, *self.states, *facts))
+            digest.graph((*self.inputs, *self.roots, *self.states))
+            digest.graph(assumed_of([n for n in digest.numbers if not n.inputs]))
             digest.add(("inputs", *self.inputs), ("states", *self.states), ("roots", *self.roots))
             for p in self.pending:
                 digest.add(("gradient", p.cost, *p.wrt), ("stop", *p.stop))

@@ -98,7 +98,7 @@ def infer_type(op: Op, inputs: tuple[Node, ...], attrs: Attrs) -> tuple[Type, tu
     """Type and checks of a node; ShapeError and DTypeError name the op, its inputs and the line."""
     context = ShapeContext()
     try:
-        found = op.infer(tuple(n.type for n in inputs), attrs, context)
+        found = op.infer(tuple([n.type for n in inputs]), attrs, context)
     except ShapeError as error:
         raise type(error)(_with_inputs(op, inputs, str(error))) from None
     return found, tuple(context.checks)
@@ -119,7 +119,9 @@ def _with_inputs(op: Op, inputs: tuple[Node, ...], text: str) -> str:
 
 
 def _key(op: Op, inputs: tuple[Node, ...], attrs: Attrs) -> tuple[Hashable, ...]:
-    return (op.name, inputs, tuple((k, attr_key(attrs[k])) for k in sorted(attrs)))
+    if not attrs:
+        return (op.name, inputs, ())
+    return (op.name, inputs, tuple([(k, attr_key(attrs[k])) for k in sorted(attrs)]))
 
 
 def make_node(

@@ -87,9 +87,12 @@ def user_line() -> Line | None:
     frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        # The methods that dataclasses write have no file; those of our classes are ours.
+        ours = _ours.get(file)  # most frames are known: this walk is a tenth of making a node
+        if ours is None:
+            ours = is_ours(file)
+        # Methods of dataclasses have no file; those of our classes are ours.
         made = file == "<string>" and frame.f_globals.get("__name__", "").startswith("symgraph.")
-        if not made and not is_ours(file):
+        if not ours and not made:
             return Line(file, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
     return None

@@ -87,8 +87,8 @@ class ShapeContext:
     def broadcast_shapes(self, *shapes: Shape) -> Shape:
         """The shape of arrays that meet elementwise, aligned at their last axes."""
         stretched = [s for s in shapes if s]
-        if stretched and all(s == stretched[0] for s in stretched):
-            return stretched[0]
+        if not stretched or stretched.count(stretched[0]) == len(stretched):
+            return stretched[0] if stretched else ()
         rank = max((len(s) for s in shapes), default=0)
         out: list[DimLike] = [1] * rank
         for shape in shapes:

@@ -113,7 +113,8 @@ class Variable(Operators):
     @property
     def dtype(self) -> DType:
         """Element type."""
-        return self.node.tensor.dtype
+        found: TensorType = self.node.type  # type: ignore[assignment]  # seen by ``__init__``
+        return found.dtype
 
     @property
     def shape(self) -> Shape:

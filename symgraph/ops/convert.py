@@ -43,7 +43,7 @@ def make(op_name: str, inputs: Sequence[Variable] = (), **attrs: Any) -> Variabl
     """A variable for an op of the table on variables."""
     line = user_line()  # looked up once: the walk up the stack is half the cost of a small node
     lines = (line,) if line else ()
-    node = make_node(find_op(op_name), tuple(v.node for v in inputs), attrs, lines=lines)
+    node = make_node(find_op(op_name), tuple([v.node for v in inputs]), attrs, lines=lines)
     return Variable(node, line=line)
 
 
