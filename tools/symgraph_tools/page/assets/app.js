@@ -51,7 +51,8 @@ class App {
       if (text !== "") made.set(key, text);
     }
     this.hash = `#${made}`;
-    try { history.replaceState(null, "", this.hash); } catch { /* an embedded page has no address */ }
+    // An embedded page has no address.
+    try { history.replaceState(null, "", this.hash); } catch {}
   }
 
   // ---- from state to picture ----
@@ -310,7 +311,8 @@ function startWorker(arrived) {
     worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
     worker.onmessage = (e) => { if (e.data.turn === turn) { self.layout = e.data.layout; arrived(); } };
     worker.onerror = (e) => { e.preventDefault(); worker = null; here(turn); };
-  } catch { /* as in a frame of a notebook */ }
+  // No worker, as in a frame of a notebook: everything is laid out here.
+  } catch {}
   return self;
 }
 

@@ -64,7 +64,7 @@ class Panes {
 
   node(state) {
     const n = state.number;
-    if (n === null) return `<p class="hint">Click a node to see what it is, where it came from and what became of it.</p>`;
+    if (n === null) return `<p class="hint">Click a node to see where it came from and what became of it.</p>`;
     const { model } = this, node = model.nodes[n], isOp = model.kind(n) === "op", kernel = model.kernelOf.get(n);
     const facts = [["type", node.type], ["name", node.name], ["attributes", isOp ? node.text : ""]];
     for (const heat of Object.values(this.data.heat)) if (heat.of[n] !== undefined) facts.push([heat.title, heat.texts[n] ?? `${heat.of[n].toPrecision(3)} ${heat.unit}`]);
@@ -92,7 +92,7 @@ class Panes {
 
   kernel(state) {
     const { kernels } = this.data;
-    if (!kernels.length) return `<p class="hint">No kernel: the function was not compiled when this page was made.</p>`;
+    if (!kernels.length) return `<p class="hint">No kernel: the function was not compiled.</p>`;
     const kernel = kernels[state.kernel], kind = kernel.sources[state.code] === undefined ? Object.keys(kernel.sources)[0] : state.code;
     const names = { py: "Python", ir: "loops", llvm: "LLVM", asm: "assembly" };
     const list = kernels.map((k, n) => `<option value="${n}">${escaped(k.name)}</option>`).join("");
@@ -135,7 +135,7 @@ class Panes {
     const slots = [...new Set(shown.map((b) => b.slot))].sort((a, b) => a - b), share = (steps) => `${(100 * steps) / (step + 1)}%`;
     const rows = slots.map((s) => `<dt>${s >= 0 ? escaped(this.data.slots[s] ?? "") : "own"} B</dt><dd>${shown.filter((b) => b.slot === s).map((b) =>
       `<a href="#" class="${b.node === state.number ? "here" : ""}"${b.node >= 0 ? ` data-node="${b.node}"` : ""} style="left:${share(b.first)};width:${share(b.last - b.first + 1)}" title="${escaped(`${b.name}: ${b.type}, steps ${b.first} to ${b.last}`)}">${escaped(b.name)}</a>`).join("")}</dd>`);
-    return `<p>Each row is a piece of memory, each bar a temporary that lives in it, over the steps of the program.</p>` +
+    return `<p>A row is a piece of memory; a bar, a temporary that lives in it for some steps.</p>` +
       `<dl class="memory"><dt></dt><dd><i>step 0</i><i>step ${step}</i></dd>${rows.join("")}</dl>` +
       `<h4>Program</h4><pre class="code">${listing}</pre>`;
   }

@@ -91,8 +91,8 @@ class View {
   }
 
   node(node, w, h) {
-    const texts = [`<text class="head" y="${node.sub ? -3 : 4.5}">${escaped(node.head)}</text>`];
-    if (node.sub) texts.push(`<text class="sub" y="12">${escaped(node.sub)}</text>`);
+    const lid = node.kind === "shared" ? 3 : 0, texts = [`<text class="head" y="${lid + (node.sub ? -3 : 4.5)}">${escaped(node.head)}</text>`];
+    if (node.sub) texts.push(`<text class="sub" y="${lid + 12}">${escaped(node.sub)}</text>`);
     const mark = node.change ? `<g class="mark" transform="translate(${w / 2 - 2},${-h / 2 + 2})"><circle r="8"/><text y="4">${MARKS[node.change]}</text></g>` : "";
     const opens = node.kind === "group" || node.bodies?.length ? `<path class="opens" d="M${-w / 2 + 7} -3h6m-3 -3v6"/>` : "";
     return `<path class="box" d="${OUTLINES[node.kind](w, h)}"/>${opens}${texts.join("")}${mark}`;
