@@ -32,6 +32,7 @@ SPREAD = 16.0  # root mean square of the errors of sums of 1,024 terms in 32 or 
 OF_ONE_SIGN = 8.0  # half units that a sum of terms of one sign is off
 MOST_TERMS = 24  # operations in a term that are done in pairs
 MOST_OPERANDS = 24
+SIMPLE = 4  # operations in a term of a long sum that is guarded by default
 SUMS = ("sum", "matmul")
 MOVES = frozenset(("expand_dims", "squeeze", "permute_dims", "broadcast_to", "reshape"))
 Parts = tuple[Node, Node | None]
@@ -101,12 +102,17 @@ def as_sum(dot: Node) -> Node:
 
 
 def is_cheap(found: Redoable) -> bool:
-    """Is all that it reads in memory anyway, and what it gives little beside that?"""
+    """Is all that it reads in memory anyway, and what it gives little beside that?
+
+    Many terms must be simple: gradients of batches often cancel, as in layer norm, and a bound and
+    a second pass over their long terms made it three times slower.
+    """
     length = product(found.terms.tensor.shape)
     size = product(found.node.tensor.shape)
     stored = ("input", "shared", "constant", "param")
     read = all(n.op.name in stored or product(n.tensor.shape) != length for n in found.reads)
-    return found.node.op.name == "sum" and read and is_few(size) and size != length
+    simple = is_few(length) or len(found.region) <= SIMPLE
+    return found.node.op.name == "sum" and read and simple and is_few(size) and size != length
 
 
 def sum_bound(found: Redoable) -> Bound:
