@@ -123,9 +123,27 @@ class Compiler:
 
     def specialise(self, special: Mapping[Atom, DimLike]) -> Specialised:
         """The program where some dimension symbols have given values."""
+        below = toposort((*self.outputs, *self.inputs))
+        outside = as_if_at(())  # what stages make has the line of what it is made for, or none
+        try:
+            with ahead(_libraries(below, self.mode)), _without_collections():
+                made = self._rewritten(special, below)
+                ready = build(made.outputs, self.mode, made.record)
+        finally:
+            as_if_at(outside)
+        return Specialised(ready, made.origin, made.record, made.dims)
+
+    def rewritten(self) -> Record:
+        """The graph after each stage, where no program is wanted."""
+        outside = as_if_at(())
+        try:
+            return self._rewritten({}, toposort((*self.outputs, *self.inputs))).record
+        finally:
+            as_if_at(outside)
+
+    def _rewritten(self, special: Mapping[Atom, DimLike], below: list[Node]) -> Rewritten:
         start = perf_counter_ns()
         dims = resolve(self.required, special)
-        below = toposort((*self.outputs, *self.inputs))
         leaves = [n for n in below if is_leaf_argument(n)]
         assumed = assumed_of(leaves)
         everything = substitute_nodes((*self.outputs, *leaves, *assumed), {}, dims)
@@ -137,14 +155,19 @@ class Compiler:
         new = dict(zip(leaves, moved, strict=True))
         record.inputs = tuple(new.get(i, i) for i in self.inputs)
         record.times["resolve"] = perf_counter_ns() - start
-        outside = as_if_at(())  # what stages make has the line of what it is made for, or none
-        try:
-            with ahead(_libraries(below, self.mode)), _without_collections():
-                ready = build(run_stages(built, self.mode, record), self.mode, record)
-        finally:
-            as_if_at(outside)
+        outputs = run_stages(built, self.mode, record)
         origin = {m: leaf for leaf, m in new.items()}
-        return Specialised(ready, origin, record, dims)
+        return Rewritten(outputs, origin, record, dims)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """Outputs after all stages of the graph, and the user's leaf for each of theirs."""
+
+    outputs: tuple[Node, ...]
+    origin: Mapping[Node, Node]
+    record: Record
+    dims: Mapping[Atom, DimLike]
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from .given import Given
 
 if TYPE_CHECKING:
     from symgraph.runtime.function import Function
+    from symgraph.trace.record import Record
 
 FORMS = "file.py[:attr], package.module:attr, notebook.ipynb[:attr], a .sg or .sgtrace file, or -"
 TRACES, GRAPHS = (".sgtrace", ".json"), (".sg",)
@@ -51,6 +52,7 @@ class Target:
     output_names: tuple[str, ...] = ()
     given: Given = field(default_factory=Given)
     _function: Function | None = None
+    _record: Record | None = None
 
     def graph(self, stage: str) -> Graph:
         """The graph after a stage of the compiler; variables are rewritten without compiling."""
@@ -60,7 +62,21 @@ class Target:
             return self._stage_of(self.value, stage)
         if stage == "built":
             return self.built()
-        return self._stage_of(self.function(), stage)
+        return self._rewritten(stage)
+
+    def _rewritten(self, stage: str) -> Graph:
+        """The graph of variables after a stage: no program is made of it."""
+        from symgraph import Mode
+        from symgraph.compile import Compiler
+
+        from .inputs import inputs_of
+
+        if self._record is None:
+            built = self.built()
+            inputs = tuple(inputs_of(built))
+            compiler = Compiler(inputs, built.outputs, Mode(backend="interp"))
+            self._record = compiler.rewritten()
+        return Graph(self._record.inputs, self._record.stages[stage])
 
     @staticmethod
     def _stage_of(function: Function, stage: str) -> Graph:

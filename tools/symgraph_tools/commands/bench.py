@@ -13,21 +13,16 @@ if TYPE_CHECKING:
     from ..bench.workload import Workload
 
 COLLECTIONS = (
-    "all",
-    "products",
-    "elementwise",
-    "reductions",
-    "indexing",
-    "sequences",
-    "models",
-    "small",
-)
+    "all", "products", "elementwise", "reductions", "indexing", "shapes", "sequences",
+    "recurrences", "models", "statistics", "small",
+)  # fmt: skip
 
 
 @command(
     "bench",
     examples=(
         "symgraph bench --list",
+        "symgraph bench --goals",
         "symgraph bench --only total,softmax_rows --engines symgraph,numpy --rounds 1",
         "symgraph bench products --json -o now.json",
         "symgraph bench --start --rounds 10",
@@ -48,6 +43,7 @@ COLLECTIONS = (
 )
 @click.option("--warm/--no-warm", default=True, help="Run again with the caches of the first run.")
 @click.option("--start", is_flag=True, help="Time imports and a program from the cache instead.")
+@click.option("--goals", is_flag=True, help="Measure the goals of commands and pictures instead.")
 @click.option("--list", "listing", is_flag=True, help="Show the workloads, run nothing.")
 @click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw the shares.")
 @click.option(
@@ -80,6 +76,7 @@ def bench(
     seconds: float,
     warm: bool,
     start: bool,
+    goals: bool,
     listing: bool,
     svg: Path | None,
     accuracy: tuple[str, ...],
@@ -101,6 +98,9 @@ def bench(
         raise click.UsageError("--fail-if-slower goes with --compare OLD NEW or --accuracy")
     if start:
         _start(console, rounds, json)
+        return
+    if goals:
+        _goals(console, json)
         return
     rows = _chosen(collection, only)
     if listing:
@@ -141,6 +141,27 @@ def _accuracy(
     dear = [] if factor is None else accuracy_cost.dearer_than(found, levels[0], factor)
     if dear:
         raise Differs(f"slower than {factor:g} times as written: {', '.join(dear)}")
+
+
+def _goals(console: Console, json: bool) -> None:
+    """The goals with what is measured, as soon as it is; exit code 4 where one is missed."""
+    from dataclasses import asdict
+
+    from ..bench.goals import goals
+
+    found = []
+    for goal in goals():
+        found.append(goal)
+        if not json:
+            word = "test" if goal.is_met is None else "ok" if goal.is_met else "MISSED"
+            role = {"test": "dim", "ok": "good", "MISSED": "bad"}[word]
+            text = f"{goal.name}  {goal.what}: {goal.measured} (asked: {goal.asked})"
+            console.echo(f"{console.paint(f'{word:<6}', role)} {text}")
+    if json:
+        console.json("goals", {"goals": [asdict(goal) for goal in found]})
+    missed = [goal.what for goal in found if goal.is_met is False]
+    if missed:
+        raise Differs(f"missed: {', '.join(missed)}")
 
 
 def _chosen(collection: str, only: str) -> tuple[Workload, ...]:
