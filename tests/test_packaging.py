@@ -20,6 +20,17 @@ LATE = {"numba", "llvmlite", "scipy", "click", "matplotlib", "symgraph_kernels",
 
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 MODULES = "import sys, symgraph; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+ADDED = """
+import sys, numpy
+before = set(sys.modules)
+import symgraph
+print(*sorted(set(sys.modules) - before))
+"""
+# Each takes a millisecond or more, and building graphs needs none of them.
+COSTLY = {
+    *("dataclasses", "hashlib", "ipaddress", "json", "pathlib", "signal", "string", "sysconfig"),
+    *("numpy.ma", "numpy.polynomial", "numpy.typing", "symgraph.api", "symgraph.autodiff"),
+}
 TIMES = """
 from time import perf_counter as now
 a = now(); import numpy; b = now(); import symgraph; c = now()
@@ -108,6 +119,12 @@ def test_importing_symgraph_loads_neither_numba_nor_scipy(tmp_path: Path):
     loaded = set(python(MODULES, cwd=tmp_path).split())
     assert "symgraph" in loaded
     assert loaded & LATE == set()
+
+
+def test_importing_symgraph_adds_nothing_costly_to_numpy(tmp_path: Path):
+    added = set(python(ADDED, cwd=tmp_path).split())
+    assert "symgraph.ops.math" in added
+    assert added & COSTLY == set()
 
 
 def test_importing_symgraph_is_measured_against_numpy(tmp_path: Path):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import os
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
@@ -49,14 +48,27 @@ def _cblas(name: str) -> int:
 
 @cache
 def _openblas() -> tuple[ctypes.CDLL, ...]:
-    package = Path(np.__file__).parent
-    folders = (package.parent / "numpy.libs", package / ".dylibs", package / ".libs")
-    paths = [p for folder in folders if folder.is_dir() for p in folder.glob("*openblas*")]
+    package = np.__file__.rpartition(os.sep)[0]
+    beside = package.rpartition(os.sep)[0]
+    folders = (
+        f"{beside}{os.sep}numpy.libs",
+        f"{package}{os.sep}.dylibs",
+        f"{package}{os.sep}.libs",
+    )
+    paths = [path for folder in folders for path in _libraries(folder)]
     mode = getattr(os, "RTLD_NOLOAD", 0) | getattr(os, "RTLD_NOW", 0)
     found = []
     for path in sorted(paths):
         try:
-            found.append(ctypes.CDLL(str(path), mode=mode))
+            found.append(ctypes.CDLL(path, mode=mode))
         except OSError:  # present on disk but not what NumPy loaded
             continue
     return tuple(found)
+
+
+def _libraries(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.path for entry in entries if "openblas" in entry.name]
+    except OSError:  # other builds have no such folder
+        return []

@@ -17,6 +17,7 @@ import pytest
 from symgraph.codegen import image as images
 from symgraph.codegen.image import MAGIC, Image
 from symgraph.codegen.link import link
+from symgraph.codegen.llvm_loader import Linked
 from symgraph.codegen.loader import Mapped, library
 from symgraph.codegen.objects import compile_straight, compile_text
 from symgraph.errors import ParseError
@@ -104,6 +105,19 @@ def test_every_kind_of_reference_is_right(made: bytes, given: dict[str, int]) ->
     assert _Whole(at["stream"])(0) == ctypes.c_int64.in_dll(ctypes.CDLL(None), "stdout").value
     assert _Real(at["curve"])(0.0) == 1.3125
     loaded.close()
+
+
+def test_the_loader_of_other_systems_gives_the_same_code(given: dict[str, int]) -> None:
+    loaded = Linked(_object(), _EXPORTS, given)
+    at = loaded.address
+    assert [_Whole(at["add"])(2), _Whole(at["pick"])(1), _Whole(at["outside"])(-5)] == [
+        42,
+        22,
+        1015,
+    ]
+    loaded.close()
+    with pytest.raises(ParseError, match="cannot be loaded"):
+        Linked(_object()[:900], _EXPORTS, given)
 
 
 def test_two_loads_share_nothing(made: bytes, given: dict[str, int]) -> None:
