@@ -15,8 +15,6 @@ from symgraph.ir.variable import Variable
 from symgraph.lower.demand import swaps_last_axes
 from symgraph.ops.create import iota
 
-# Where squares leave the range of float64, and by what elements are scaled there
-NORM_LIMITS = (2.0**486, 2.0**-538, 2.0**-511, 2.0**537)
 MOST_ROUNDS = 32  # an expansion may use composites again; none of ours nests deeper than five
 
 
@@ -50,29 +48,6 @@ def _first_place(x: Variable, axes: tuple[int, ...], best: str) -> Variable:
     return find_op("astype")(first, "int64")  # type: ignore[no-any-return]
 
 
-def _euclidean_norm(x: Variable, axes: tuple[int, ...]) -> Variable:
-    """sqrt(sum(x**2)), by sums that vectorize and run on several threads.
-
-    Squares of float32 stay in the range of float64. float64 has three sums (Blue 1978): of large
-    elements scaled down, of small ones scaled up, and of the others.
-    """
-    where, total = find_op("where"), find_op("sum")
-    if x.dtype.itemsize == 4:
-        wide = find_op("astype")(x, "float64")
-        return find_op("astype")(find_op("sqrt")(total(wide * wide, axes)), x.dtype)  # type: ignore[no-any-return]
-    high, down, low, up = NORM_LIMITS
-    size = find_op("abs")(x)
-    is_large, is_small = size > high, size < low
-    scaled = size * where(is_large, down, where(is_small, up, 1.0))
-    square = scaled * scaled
-    large, small = (total(where(c, square, 0.0), axes) for c in (is_large, is_small))
-    rest = total(where(find_op("logical_or")(is_large, is_small), 0.0, square), axes)
-    root = find_op("sqrt")
-    of_rest = where(rest > 0.0, root(rest + small / up / up), root(small) / up)
-    found = where(large > 0.0, root(large + rest * down * down) / down, of_rest)
-    return where(find_op("isnan")(rest), rest, found)  # type: ignore[no-any-return]
-
-
 def _rolled(x: Variable, shifts: tuple[DimLike, ...]) -> Variable:
     """The end before the beginning: slices that are read in place, where mod stops vectors."""
     for axis, shift in enumerate(shifts):
@@ -96,7 +71,6 @@ def _is_rolled_by_number(node: Node) -> bool:
 WRITTEN: dict[str, Callable[..., Variable]] = {
     "argmax": partial(_first_place, best="max"),
     "argmin": partial(_first_place, best="min"),
-    "euclidean_norm": _euclidean_norm,
     "roll": _rolled,
 }
 """Ops that have a loop of their own, but are faster written with others."""

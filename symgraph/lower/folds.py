@@ -9,7 +9,7 @@ from symgraph.loop.traverse import postorder
 from symgraph.ops.kinds import Fold
 
 _WIDE = {as_dtype("float32"): FLOAT64, as_dtype("complex64"): as_dtype("complex128")}
-_SUMS = frozenset(("sum", "prod", "cumulative_sum", "cumulative_prod", "euclidean_norm"))
+_SUMS = frozenset(("sum", "prod", "cumulative_sum", "cumulative_prod"))
 
 
 def fold_of(node: Node) -> Fold:

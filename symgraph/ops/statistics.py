@@ -15,7 +15,7 @@ from symgraph.ir.type import ShapeContext, TensorType, Type
 from symgraph.ir.variable import Variable
 from symgraph.ops.broadcast import broadcast_to
 from symgraph.ops.convert import asarray, cast, make, unsupported
-from symgraph.ops.kinds import Fold, normal_axes, normal_axis, reduction
+from symgraph.ops.kinds import normal_axes, normal_axis, reduction
 from symgraph.ops.reduce import (
     MAX,
     MIN,
@@ -236,48 +236,31 @@ def _norm_reference(x: Any, axes: tuple[int, ...]) -> Any:
     return np.asarray(np.sqrt((wide**2).sum(axis=axes))).astype(x.dtype)
 
 
-# Where squares leave the range of a dtype, and by what they are scaled: large and small elements
-# have sums of their own.
-_NORM_LIMITS = {
-    4: (2.0**52, 2.0**-76, 2.0**-63, 2.0**75),
-    8: (2.0**486, 2.0**-538, 2.0**-511, 2.0**537),
-}
+# Where squares leave the range of float64, and by what elements are scaled there
+_NORM_LIMITS = (2.0**486, 2.0**-538, 2.0**-511, 2.0**537)
 
 
-def _norm_start(b: Any, dtype: DType) -> tuple[Any, ...]:
-    zero = b.const(0, dtype)
-    return zero, zero, zero
+def _norm_expand(x: Variable, axes: tuple[int, ...]) -> Variable:
+    """sqrt(sum(x**2)), by sums that vectorize and run on several threads.
 
-
-def _norm_step(b: Any, state: tuple[Any, ...], value: Any, position: Any) -> tuple[Any, ...]:
-    """Sums of squares of large elements scaled down, of ordinary ones, of small ones scaled up."""
-    high, down, low, up = _NORM_LIMITS[value.dtype.itemsize]
-    size = b.abs(value)
-    is_large, is_small = b.gt(size, high), b.lt(size, low)
-    scale = b.select(is_large, b.const(down, value.dtype), b.const(up, value.dtype))
-    scaled = b.mul(size, scale)
-    square, zero = b.mul(scaled, scaled), b.const(0, value.dtype)
-    is_ordinary = b.not_(b.or_(is_large, is_small))
-    return (
-        b.add(state[0], b.select(is_large, square, zero)),
-        b.add(state[1], b.select(is_ordinary, b.mul(size, size), zero)),
-        b.add(state[2], b.select(is_small, square, zero)),
-    )
-
-
-def _norm_combine(b: Any, left: tuple[Any, ...], right: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(b.add(x, y) for x, y in zip(left, right, strict=True))
-
-
-def _norm_finish(b: Any, state: tuple[Any, ...]) -> Any:
-    large, ordinary, small = state
-    _, down, _, up = _NORM_LIMITS[large.dtype.itemsize]
-    of_large = b.div(b.sqrt(b.add(large, b.mul(b.mul(ordinary, down), down))), down)
-    of_small = b.div(b.sqrt(small), up)
-    of_rest = b.sqrt(b.add(ordinary, b.div(b.div(small, up), up)))
-    found = b.select(b.gt(ordinary, 0.0), of_rest, of_small)
-    found = b.select(b.gt(large, 0.0), of_large, found)
-    return b.select(b.isnan(ordinary), ordinary, found)
+    Squares of float32 stay in the range of float64. float64 has three sums (Blue 1978): of large
+    elements scaled down, of small ones scaled up, and of the others.
+    """
+    where, total = find_op("where"), find_op("sum")
+    if x.dtype.itemsize == 4:
+        wide = find_op("astype")(x, "float64")
+        return find_op("astype")(find_op("sqrt")(total(wide * wide, axes)), x.dtype)  # type: ignore[no-any-return]
+    high, down, low, up = _NORM_LIMITS
+    size = find_op("abs")(x)
+    is_large, is_small = size > high, size < low
+    scaled = size * where(is_large, down, where(is_small, up, 1.0))
+    square = scaled * scaled
+    large, small = (total(where(c, square, 0.0), axes) for c in (is_large, is_small))
+    rest = total(where(find_op("logical_or")(is_large, is_small), 0.0, square), axes)
+    root = find_op("sqrt")
+    of_rest = where(rest > 0.0, root(rest + small / up / up), root(small) / up)
+    found = where(large > 0.0, root(large + rest * down * down) / down, of_rest)
+    return where(find_op("isnan")(rest), rest, found)  # type: ignore[no-any-return]
 
 
 EUCLIDEAN_NORM = reduction(
@@ -288,7 +271,7 @@ EUCLIDEAN_NORM = reduction(
     """,
     front=reducing("euclidean_norm", mean_dtype, is_ordered, "real numbers"),
     reference=_norm_reference,
-    fold=Fold(_norm_start, _norm_step, _norm_finish, _norm_combine),
+    expand=_norm_expand,
     grad=_norm_grad,
     source="Blue 1978, A portable Fortran program to find the Euclidean norm of a vector",
 )
