@@ -102,15 +102,16 @@ def as_sum(dot: Node) -> Node:
 
 
 def is_cheap(found: Redoable) -> bool:
-    """Is all that it reads in memory anyway, and what it gives little beside that?
+    """Does a loop over arrays from outside give few numbers?
 
-    Many terms must be simple: gradients of batches often cancel, as in layer norm, and a bound and
-    a second pass over their long terms made it three times slower.
+    What is computed on the way, as a mean of each row, would have to be stored for the branch, and
+    loops that are one would be several. Many terms must be simple: a bound and a second pass over
+    long terms made gradients of batches, which often cancel, three times slower.
     """
     length = product(found.terms.tensor.shape)
     size = product(found.node.tensor.shape)
     stored = ("input", "shared", "constant", "param")
-    read = all(n.op.name in stored or product(n.tensor.shape) != length for n in found.reads)
+    read = all(n.op.name in stored or product(n.tensor.shape) == 1 for n in found.reads)
     simple = is_few(length) or len(found.region) <= SIMPLE
     return found.node.op.name == "sum" and read and simple and is_few(size) and size != length
 

@@ -101,6 +101,9 @@ def test_sums_of_one_sign_and_large_results_are_not_guarded_by_default():
     assert slow_parts(sg.function([x], sg.sum(x * x))) == 0
     assert slow_parts(sg.function([m], sg.sum(m, axis=1))) == 0
     assert slow_parts(sg.function([m], sg.sum(m))) == 1
+    t = sg.tensor("t", shape=(5000, 100))  # few columns, but of rows that are computed
+    rows = (t - sg.mean(t, axis=1, keepdims=True)) * t
+    assert slow_parts(sg.function([t], sg.sum(rows, axis=0))) == 0
 
 
 @pytest.mark.parametrize("backend", ["llvm", "numba"])
