@@ -290,12 +290,14 @@ def common_factor(node: Node) -> Node | None:
     shared = [b for b in sets[0] if all(b in s for s in sets[1:])]
     if not shared or len(parts) > MOST_PARTS:
         return None
+    # x*y/z is not for sure (x*y) / z, which may overflow where x / z * y does not
+    products = any(sum(e > 0 for e in s.values()) > 1 for s in sets)
     common: list[t.Factor] = []
     for base in shared:
         exponents = [s[base] for s in sets]
         if all(e > 0 for e in exponents):
             common.append((base, min(exponents)))
-        elif all(e < 0 for e in exponents) and base.op.kind == "leaf":
+        elif all(e < 0 for e in exponents) and base.op.kind == "leaf" and not products:
             common.append((base, max(exponents)))
     if not common:
         return None
