@@ -8,6 +8,7 @@ from fractions import Fraction
 from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.algebra import PRODUCTS, SUMS
+from symgraph.rewrite.axes import moved
 from symgraph.rewrite.build import call, number, size_node
 from symgraph.rewrite.conditions import nonnegative, nonpositive, signed
 from symgraph.rewrite.functions import (
@@ -427,6 +428,33 @@ def _turned(name: str, x: Node, quarters: int) -> Node:
 
 
 @rule.compute(
+    "sqrt",
+    needs="*",
+    why="a product of sums of squares overflows and underflows long before its root",
+    source="Blue 1978, A portable Fortran program to find the Euclidean norm of a vector",
+)
+def product_of_norms(node: Node) -> Node | None:
+    """sqrt(sum(x*x) * y) --> euclidean_norm(x) * sqrt(y), for one or more such factors."""
+    scale, found = t.factors(node.inputs[0])
+    norms: list[t.Factor] = []
+    rest: list[t.Factor] = []
+    for base, exponent in found:
+        core = t.core(base)
+        root = vector_norm.apply(call("sqrt", core)) if abs(exponent) == 1 else None
+        if root is None:
+            rest.append((base, exponent))
+        else:
+            norms.append((moved(base, core, root), exponent))
+    if not norms or len(found) < 2 or scale <= 0:
+        return None
+    dtype = node.tensor.dtype
+    made = t.from_factors(Fraction(1), norms, dtype)
+    if scale == 1 and not rest:
+        return made
+    return t.mul([made, fn("sqrt", t.from_factors(scale, rest, dtype))])
+
+
+@rule.compute(
     "log",
     needs="sum mean",
     why="squares overflow and underflow long before the logarithm of their sum",
@@ -443,6 +471,7 @@ ROOT_RULES: tuple[Rule, ...] = (
     root_of_square_difference,
     norm_squared,
     vector_norm,
+    product_of_norms,
     log_of_square_sum,
     difference_of_roots,
     conjugate,

@@ -236,3 +236,12 @@ def test_random_graphs_keep_every_bit_as_written(steps):
         values = {x.node: point[0], other.node: point[1]}
         old, new = (evaluate([n], values)[0] for n in (formula.node, found))
         assert (np.isnan(old) and np.isnan(new)) or old.tobytes() == new.tobytes()
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_the_root_of_a_product_of_square_sums_does_not_overflow(scale):
+    other = tensor("u", shape=("n",), dtype="float64")
+    formula = sum_(v * other) / sqrt(sum_(v * v) * mean(other * other))
+    given = {v.node: np.array([3.0, 4.0]) * scale, other.node: np.array([2.0, 0.5]) / scale}
+    wanted = 8 / (5 * np.sqrt(4.25 / 2))
+    assert value(formula, given) == pytest.approx(wanted, rel=1e-15)

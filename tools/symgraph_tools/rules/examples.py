@@ -133,6 +133,7 @@ COMPUTED: dict[str, Example] = {
         lambda x, y, z: sqrt(x * x - y * y), {"x": (2, 3), "y": (1, 2)}
     ),
     "vector norm": Example(lambda x, y, z: sqrt(x * x)),
+    "product of norms": Example(lambda x, y, z: sqrt(x * y)),
     "log of square sum": Example(lambda x, y, z: log(x * x)),
     "norm squared": Example(lambda x, y, z: hypot(x, y) * hypot(x, y)),
     "difference of roots": Example(lambda x, y, z: sqrt(x + 1) - sqrt(x), {"x": (1, 1e15)}),
@@ -210,5 +211,11 @@ def case_of(rule: Rule) -> Case:
 RULES: tuple[Rule, ...] = (*ALGEBRA, *STABILIZE)
 # these need arrays, or what another rule makes
 STRUCTURAL = frozenset(
-    ["expanded inside", "factor into series", "vector norm", "log of square sum"]
+    [
+        "expanded inside",
+        "factor into series",
+        "vector norm",
+        "log of square sum",
+        "product of norms",
+    ]
 )
