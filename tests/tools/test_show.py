@@ -128,6 +128,20 @@ def test_kernels_are_boxes_or_frames(program):
     assert "draw the final stage" in found.stderr
 
 
+def test_layers_of_a_network_are_one_box_with_their_weights():
+    hidden = sg.tensor("x", shape=("n", 8))
+    for k in range(6):
+        weights, bias = sg.shared([[0.5] * 8] * 8, f"w{k}"), sg.shared([0.0] * 8, f"b{k}")
+        hidden = sg.tanh(hidden @ weights + bias)
+    value = sg.sum(hidden, axis=1)
+    drawing = collapse_repeats(graph_drawing(Graph((), (value.node,))))
+    assert [node.kind for node in drawing.nodes] == ["input", "op", "op", "output"]
+    layers = drawing.nodes[1]
+    assert layers.lines[0] == f"(matmul → add → tanh) {chr(215)} 6"
+    assert layers.lines[1] == "with w0, …, b5 (12 in all)"
+    assert drawing.edges[0].target == layers.id
+
+
 def test_lines_are_frames(program):
     labels = {c.label for c in drawn(program, "--stage", "built", "--frames", "line").clusters}
     assert any(label.startswith("train.py:7: p = sg.exp(logits)") for label in labels)

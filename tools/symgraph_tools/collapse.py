@@ -5,13 +5,14 @@ Used where a format bears few edges (``mermaid``); inputs, outputs and clusters 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from .drawing import Drawing, DrawnEdge, DrawnNode
 
 LONGEST_CHAIN_TEXT = 4  # operations of a chain that are named; of more, the first and the last
 TIMES = "\N{MULTIPLICATION SIGN}"
+FEW = 3  # weights that are named; of more, the first and the last
 LONGEST_PERIOD = 12  # operations of a pattern that is looked for in a chain
 
 
@@ -22,6 +23,7 @@ class _Part:
     node: DrawnNode
     steps: list[str]
     times: int = 1
+    inside: list[str] = field(default_factory=list)  # weights that it alone reads
 
 
 def collapse(drawing: Drawing, most_edges: int, *, only_repeats: bool = False) -> Drawing:
@@ -56,7 +58,10 @@ def collapse(drawing: Drawing, most_edges: int, *, only_repeats: bool = False) -
 
 
 def collapse_repeats(drawing: Drawing) -> Drawing:
-    """What repeats, side by side or one after the other, as one box that says how often."""
+    """What repeats, side by side or one after the other, as one box that says how often.
+
+    Layers of a network are such: the weights that each alone reads go into the box with them.
+    """
     return collapse(drawing, 0, only_repeats=True)
 
 
@@ -65,6 +70,11 @@ def _drawn(part: _Part) -> DrawnNode:
         return part.node
     text = chain_text(part.steps)
     lines = (text,) if part.times == 1 else (text, f"{TIMES} {part.times}, side by side")
+    if part.inside:
+        first, last = part.inside[0], part.inside[-1]
+        few = ", ".join(part.inside)
+        many = f"{first}, …, {last} ({len(part.inside)} in all)"
+        lines = (*lines, f"with {few if len(part.inside) <= FEW else many}")
     tooltip = " → ".join(part.steps)
     return replace(part.node, lines=lines, tooltip=tooltip, details=())
 
@@ -116,26 +126,64 @@ def _merge_chains(
     parts: dict[str, _Part], arrows: dict[tuple[str, str], int], only_repeats: bool
 ) -> dict[tuple[str, str], int]:
     """Merge operations with the one that alone uses them and uses nothing else."""
-    into, out = _neighbours(arrows, parts)
+    weights = _weights(parts, arrows) if only_repeats else {}
+    into, out = _neighbours([pair for pair in arrows if pair[0] not in weights], parts)
     merged: dict[str, str] = {}
     starts = [name for name in parts if not _goes_on(parts, into, out, name)]
     for name in starts:
         chain = [name]
         while len(out[chain[-1]]) == 1 and _is_link(parts, into, name, out[chain[-1]][0]):
             chain.append(out[chain[-1]][0])
-        steps = [step for link in chain for step in parts[link].steps]
-        if only_repeats and TIMES not in chain_text(steps):
-            continue
-        parts[name].steps[:] = steps
-        for link in chain[1:]:
-            del parts[link]
-            merged[link] = name
+        for first, *others in list(_runs(parts, chain)) if only_repeats else [chain]:
+            for link in others:
+                parts[first].steps += parts[link].steps
+                parts[first].inside += parts.pop(link).inside
+                merged[link] = first
+    _absorb(parts, weights, merged)
     result: dict[tuple[str, str], int] = {}
     for (source, target), count in arrows.items():
         key = (merged.get(source, source), merged.get(target, target))
         if key[0] != key[1]:
             result[key] = result.get(key, 0) + count
     return result
+
+
+def _weights(parts: dict[str, _Part], arrows: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Shared state and constants that one part alone reads, with that part."""
+    _, out = _neighbours(arrows, parts)
+    kinds = ("shared", "constant")
+    return {
+        name: out[name][0]
+        for name, part in parts.items()
+        if part.node.kind in kinds and len(out[name]) == 1
+    }
+
+
+def _absorb(parts: dict[str, _Part], weights: dict[str, str], merged: dict[str, str]) -> None:
+    """Put the weights of merged layers into them."""
+    whole = set(merged.values())
+    for name, user in weights.items():
+        user = merged.get(user, user)
+        if user in whole:
+            parts[user].inside += parts.pop(name).steps
+            merged[name] = user
+
+
+def _runs(parts: dict[str, _Part], chain: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Pieces of a chain that repeat a pattern, each as long as it goes, from the first on."""
+    texts = [tuple(parts[link].steps) for link in chain]
+    at = 0
+    while at < len(texts):
+        best = 0
+        for period in range(1, min(LONGEST_PERIOD, (len(texts) - at) // 2) + 1):
+            end = at + period
+            while texts[end : end + period] == texts[at : at + period]:
+                end += period
+            if end > at + period:
+                best = max(best, end - at)
+        if best:
+            yield chain[at : at + best]
+        at += best or 1
 
 
 def _goes_on(
