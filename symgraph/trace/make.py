@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -82,9 +83,24 @@ def write_if_asked(subject: Subject) -> None:
         return
     path = Path(str(folder))
     path.mkdir(parents=True, exist_ok=True)
-    stem = re.sub(r"[^\w.-]", "_", subject.name) or "function"
-    target, count = path / f"{stem}.sgtrace", 1
-    while target.exists():
-        count += 1
-        target = path / f"{stem}-{count}.sgtrace"
-    make_trace(subject).save(target)
+    target = _reserved(path, re.sub(r"[^\w.-]", "_", subject.name).strip(".") or "function")
+    aside = target.with_suffix(".part")
+    try:
+        make_trace(subject).save(aside)
+        aside.replace(target)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def _reserved(folder: Path, stem: str) -> Path:
+    """An empty file of a name that no other thread or process has taken: f, f-2, f-3."""
+    for count in itertools.count(1):
+        target = folder / f"{stem}{f'-{count}' if count > 1 else ''}.sgtrace"
+        try:
+            target.open("x").close()
+        except FileExistsError:
+            continue
+        return target
+    raise AssertionError("numbers do not end")

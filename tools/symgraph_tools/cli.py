@@ -44,8 +44,24 @@ COMMANDS = (
     callback=lambda context, _, asked: _print_version(context) if asked else None,
     help="Show the version and exit.",
 )
+@click.option(
+    "--schemas",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, asked: _print_schemas(context) if asked else None,
+    help="Show what --json prints and exit.",
+)
 def main() -> None:
     """Compile array formulas: naive formula in, accurate value and gradient out."""
+
+
+def _print_schemas(context: click.Context) -> None:
+    """Print the table of schemas, and stop."""
+    from .schemas import schema_lines
+
+    click.echo("\n".join(schema_lines()))
+    context.exit()
 
 
 def _print_version(context: click.Context) -> None:

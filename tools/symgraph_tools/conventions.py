@@ -14,8 +14,8 @@ A command is a module of ``symgraph_tools.commands`` and a row of ``cli.COMMANDS
   optional package that is not installed), 130 (Ctrl-C).
 - An error is one line, and where it helps a second that begins with ``hint:``; ``--traceback``
   shows where it came from.
-- ``--json`` prints one object whose ``schema`` is ``symgraph.<command>/1``. Equal targets give
-  equal bytes: no times of day, no addresses.
+- ``--json`` prints one object, described in ``schemas.py``. Equal targets give equal bytes but for
+  times that were measured: no times of day, no addresses.
 - Colours: ``--color auto|always|never``, ``NO_COLOR``, ``FORCE_COLOR``. No word depends on them.
 - Nothing opens a socket; only targets that are Python programs run code.
 
@@ -44,6 +44,7 @@ COLORS: Mapping[str, Mapping[str, Any]] = {
     "warn": {"fg": "yellow"},
     "dim": {"dim": True},
 }
+ALIASES: Mapping[str, str] = {"viz": "show"}  # further names of commands
 Command = Callable[..., Any]
 
 
@@ -81,6 +82,7 @@ class Group(click.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """The command of that name."""
+        name = ALIASES.get(name, name)
         if name in self.rows and name not in self.commands:
             from importlib import import_module
 
@@ -183,7 +185,10 @@ class Console:
         """An object with its schema: ``symgraph.<schema>/1``."""
         import json
 
-        whole = {"schema": f"symgraph.{schema}/1", **found}
+        from .schemas import VERSION, check_schema
+
+        check_schema(schema, found)
+        whole = {"schema": f"symgraph.{schema}/{VERSION}", **found}
         self.write(json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
     def write(self, content: str | bytes) -> None:

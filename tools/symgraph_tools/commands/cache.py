@@ -41,7 +41,7 @@ def ls(console: Console, json: bool) -> None:
     entries = sorted(cache.entries(), key=lambda entry: (-entry.used, entry.name))
     if json:
         rows = [{"name": e.name, "bytes": e.nbytes, "whole": e.is_whole} for e in entries]
-        console.json("cache", {"entries": rows})
+        console.json("cache-entries", {"entries": rows})
         return
     for entry in entries:
         console.echo(f"{entry.name[:SHOWN]}  {count_text(entry.nbytes):>8}")
@@ -49,41 +49,57 @@ def ls(console: Console, json: bool) -> None:
 
 @command("warm", examples=("symgraph cache warm train.py:step",))
 @target_argument
-def warm(console: Console, subject: Target) -> None:
+@json_option
+def warm(console: Console, subject: Target, json: bool) -> None:
     """Compile a target, so that the programs that need it find it compiled."""
     from symgraph.config import config
     from symgraph.runtime import cache
 
     subject.function(backend=config.text("backend")).compile()
-    console.echo(f"{subject.name} is compiled; {len(cache.entries())} entries are kept")
+    count = len(cache.entries())
+    _changed(console, f"{subject.name} is compiled; {count} entries are kept", count, 0, json)
 
 
 @command("prune", examples=("symgraph cache prune --max-size 500",))
 @click.option(
     "--max-size", type=click.IntRange(min=0), help="In MB.  [default: the setting cache_size]"
 )
-def prune(console: Console, max_size: int | None) -> None:
+@json_option
+def prune(console: Console, max_size: int | None, json: bool) -> None:
     """Delete the entries used longest ago, down to a size."""
     from symgraph.runtime import cache
 
-    before = len(cache.entries())
-    cache.trim(cache.limit() if max_size is None else max_size * cache.MEGABYTE)
-    console.echo(f"{before - len(cache.entries())} of {before} entries deleted")
+    _trimmed(console, cache.limit() if max_size is None else max_size * cache.MEGABYTE, json)
 
 
 @command("clear", examples=("symgraph cache clear",))
-def clear(console: Console) -> None:
+@json_option
+def clear(console: Console, json: bool) -> None:
     """Delete all entries."""
+    _trimmed(console, 0, json)
+
+
+def _trimmed(console: Console, nbytes: int, json: bool) -> None:
     from symgraph.runtime import cache
 
     before = len(cache.entries())
-    cache.trim(0)
-    console.echo(f"{before - len(cache.entries())} of {before} entries deleted")
+    cache.trim(nbytes)
+    left = len(cache.entries())
+    text = f"{before - left} of {before} entries deleted"
+    _changed(console, text, left, before - left, json)
+
+
+def _changed(console: Console, text: str, entries: int, deleted: int, json: bool) -> None:
+    if json:
+        console.json("cache-change", {"entries": entries, "deleted": deleted})
+    else:
+        console.echo(text)
 
 
 @command("verify", examples=("symgraph cache verify",))
 @click.option("--delete", is_flag=True, help="Delete entries that are damaged.")
-def verify(console: Console, delete: bool) -> None:
+@json_option
+def verify(console: Console, delete: bool, json: bool) -> None:
     """Compare every entry with its checksum.
 
     Exit code 4 where one is damaged. Programs would notice, warn, and compile again.
@@ -93,10 +109,13 @@ def verify(console: Console, delete: bool) -> None:
     entries = cache.entries()
     bad = [entry for entry in entries if not entry.is_whole]
     for entry in bad:
-        console.echo(f"{entry.name[:SHOWN]}  damaged" + (", deleted" if delete else ""))
+        if not json:
+            console.echo(f"{entry.name[:SHOWN]}  damaged" + (", deleted" if delete else ""))
         if delete:
             entry.path.unlink(missing_ok=True)
-    console.echo(f"{len(entries) - len(bad)} of {len(entries)} entries are whole")
+    whole, deleted = len(entries) - len(bad), len(bad) if delete else 0
+    text = f"{whole} of {len(entries)} entries are whole"
+    _changed(console, text, len(entries) - deleted, deleted, json)
     if bad and not delete:
         raise Differs("damaged entries", hint="symgraph cache verify --delete")
 

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..conventions import Console, command, output_option, stage_option, target_argument
+from ..conventions import (
+    Console,
+    command,
+    json_option,
+    output_option,
+    stage_option,
+    target_argument,
+)
 
 if TYPE_CHECKING:
     from ..target import Target
@@ -31,8 +38,11 @@ REPAIRED = ("stable", "guarded")
 @click.option("--lines", is_flag=True, help="With the line of the program that made each value.")
 @click.option("--depth", type=click.IntRange(min=0), default=60, help="How deep a tree goes.")
 @click.option("--max-nodes", type=click.IntRange(min=1), help="How much to print at most.")
+@json_option
 @output_option
-def print_graph(console: Console, subject: Target, stage: str, style: str, **options: Any) -> None:
+def print_graph(
+    console: Console, subject: Target, stage: str, style: str, json: bool, **options: Any
+) -> None:
     """Print a graph as text.
 
     With --stage stable or guarded, formulas and trees are followed by what was repaired: rule or
@@ -45,7 +55,11 @@ def print_graph(console: Console, subject: Target, stage: str, style: str, **opt
         from symgraph.trace.repairs import repairs
 
         text += "".join(f"# {line}\n" for line in repairs(subject.trace()))
-    console.write(text)
+    if json:
+        whole = {"name": subject.name, "stage": stage, "style": style, "text": text}
+        console.json("print", whole)
+    else:
+        console.write(text)
 
 
 COMMAND = print_graph
