@@ -78,6 +78,12 @@ class _ProgramWriter:
         self.functions: dict[str, Shared] = outer.functions if outer else {}
         self.needs: list[str] = outer.needs if outer else []
         self.depth = 0  # of loops and branches around a step
+        # A long program of calls alone is left as it is, since each runs once; and addresses are
+        # read where they are used, since LLVM's time grows with the square of what it must keep.
+        steps = program.steps
+        self.plain = outer is None and len(steps) > MOST_OPTIMIZED
+        self.plain &= all(isinstance(s, Call | Library | Copy) for s in steps)
+        self.places: dict[str, int] = {}  # of addresses that were not read yet
 
     def write(self) -> ProgramText:
         called = {s.kernel for s in steps_of(self.program.steps) if isinstance(s, Call)}
@@ -90,16 +96,11 @@ class _ProgramWriter:
         self._steps(self.program.steps)
         self.b.line("ret i32 0")
         head = f"define i32 @{ENTRY}(ptr noalias %buffers, ptr noalias %sizes, ptr noalias %facts)"
-        lines = [head + self._note(), "entry:", *self.entry, *self.b.lines, "}"]
+        note = " noinline optnone nounwind {" if self.plain else " nounwind {"
+        lines = [head + note, "entry:", *self.entry, *self.b.lines, "}"]
         self.module.functions.append("\n".join(lines))
         names = {kernel: shared.function.kernel.name for kernel, shared in self.functions.items()}
         return ProgramText(self.module.text(), tuple(self.needs), names)
-
-    def _note(self) -> str:
-        """A long program of calls alone is left as it is: each runs once."""
-        loops = any(isinstance(s, Repeat | Loop) for s in self.program.steps)
-        plain = len(self.program.steps) > MOST_OPTIMIZED and not loops
-        return " noinline optnone nounwind {" if plain else " nounwind {"
 
     def write_body(self, step: Repeat, name: str) -> None:
         """The turns of a parallel loop as a function of (context, turn) for the thread pool.
@@ -132,6 +133,9 @@ class _ProgramWriter:
             if k >= len(program.inputs + program.outputs) and not (spec.shape or is_shared):
                 self._declare(spec, self._scalar(spec))
                 continue
+            if self.plain:
+                self.specs[spec.name], self.places[spec.name] = spec, k
+                continue
             place = b.element(INDEX, pointers, constant(INDEX, k))
             self._declare(spec, b.load(POINTER, place))
         self.count = len(specs)
@@ -147,7 +151,10 @@ class _ProgramWriter:
         self.e.memory[spec.name] = Memory(address, spec.dtype, ())
 
     def _address(self, name: str) -> Value:
-        return self.e.memory[name].address
+        if name not in self.places:
+            return self.e.memory[name].address
+        k = constant(INDEX, self.places[name])
+        return self.b.load(POINTER, self.b.element(INDEX, Value(POINTER, "%buffers"), k))
 
     def _first(self, name: str) -> Value:
         """The value of a 0-d buffer."""
@@ -158,6 +165,9 @@ class _ProgramWriter:
 
     def _values(self, exprs: Sequence[Expr]) -> tuple[Value, ...]:
         for node in postorder(*exprs):
+            if isinstance(node, Load) and node.buffer in self.places:
+                self._declare(self.specs[node.buffer], self._address(node.buffer))
+                del self.places[node.buffer]
             if isinstance(node, Load):  # distances are computed where they are needed
                 memory = self.e.memory[node.buffer]
                 steps = strides(self.e, self.specs[node.buffer].shape)
