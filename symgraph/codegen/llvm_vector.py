@@ -36,6 +36,7 @@ from symgraph.loop.traverse import expressions, postorder, statements
 from symgraph.loop.words import WORDS
 from symgraph_kernels.table import ROWS
 
+TINY = 16  # turns: below, LLVM itself gives a vector idle lanes rather than leave turns over
 SHORT = 32  # turns: up to there unrolling makes a loop disappear
 INTERLEAVED = ((8, 4), (40, 2))  # (most instructions of a body, vectors a turn)
 MASKED = 6  # vectors: a loop of fewer has no scalar turns at its end but a mask
@@ -63,7 +64,14 @@ def loop_note(loop: For, module: Module, is_inlined: bool) -> str:
     may_set = is_inlined and loop.kind == "vector" and _is_plain(loop, inner, roots)
     width = f'!"llvm.loop.vectorize.width", i32 {lanes}'
     facts = ['!"llvm.loop.unroll.disable"']
-    if may_set and turns is not None and _is_masked(turns, lanes, roots):
+    if turns is not None and turns < TINY and _calls_slow(roots):
+        # idle lanes would be computed slowly, whatever they hold
+        vectors = may_set and turns >= lanes
+        facts.append(f'!"llvm.loop.vectorize.enable", i1 {"true" if vectors else "false"}')
+        if vectors:
+            facts += [width, '!"llvm.loop.vectorize.predicate.enable", i1 false']
+            facts.append('!"llvm.loop.interleave.count", i32 1')
+    elif may_set and turns is not None and _is_masked(turns, lanes, roots):
         facts += [width, '!"llvm.loop.vectorize.predicate.enable", i1 true']
         facts.append('!"llvm.loop.interleave.count", i32 1')
     elif turns is None or turns > SHORT or (turns >= lanes and turns % lanes == 0):
@@ -116,9 +124,16 @@ def _lanes(roots: list[Expr]) -> int:
 
 def _is_masked(turns: int, lanes: int, roots: list[Expr]) -> bool:
     """Are a few vectors with idle lanes better than the turns that are left, one by one?"""
+    if _calls_slow(roots):
+        return False
     if turns % lanes < 2 or not lanes // 2 < turns < MASKED * lanes:
         return False
     return turns < 3 * lanes or sum(_weight(x) for x in postorder(*roots)) >= FUNCTION
+
+
+def _calls_slow(roots: list[Expr]) -> bool:
+    """Is there a word that is a function of the kernel, as guards have?"""
+    return any(isinstance(x, Word) and x.name not in WORDS for x in postorder(*roots))
 
 
 def _interleave(roots: list[Expr]) -> int:

@@ -8,6 +8,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
+import symgraph as sg
 from symgraph.codegen.backend import backend
 from symgraph.codegen.python_kernel import python_function
 from symgraph.errors import VerifyError
@@ -181,3 +182,14 @@ def test_float32_goes_on_to_double_double_where_float64_cancels_too(name: str, l
     assert np.array_equal(out, np.ones(lanes, np.float32))
     if name != "interp":
         assert code.counts() == {"slow": lanes}
+
+
+@pytest.mark.parametrize("length", [5, 9, 10, 13, 18, 23])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_idle_lanes_of_short_rows_are_not_computed_slowly(dtype: str, length: int) -> None:
+    x, y = (sg.tensor(n, shape=(6, length), dtype=dtype) for n in "xy")
+    f = sg.function([x, y], y - sg.exp(x) / y)  # 1 / 0 in lanes that hold nothing
+    f(np.full((6, length), 2.0, dtype), np.full((6, length), 1.0, dtype))
+    slow, possible = f.lanes
+    assert slow == 0
+    assert possible == 6 * length
