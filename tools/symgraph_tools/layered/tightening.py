@@ -22,6 +22,8 @@ SCALE = 2  # positions are multiples of 1/SCALE px
 STRAIGHT = 0.5  # px; joints of one line that are so near each other stay one
 # Work that the simplex may do, in variables times pivots: 1,000 nodes stay below 0.1 s.
 WORK = 1_200_000
+# Lines and distances beyond which only the tree to begin with would take longer than all the rest.
+MANY = 12_000
 # What a unit of length costs, by how many of the two ends are joints of a line: a bend between two
 # joints catches the eye most (the weights of the source).
 WEIGHTS = (1, 2, 8)
@@ -37,6 +39,8 @@ def tighten(grid: Grid, separated: Separated) -> list[float]:
     links = _distances(separated, of)
     start = _integral(separated, of, len(names), links)
     pulls = _pulls(grid, separated, of)
+    if len(links) + 2 * len(pulls) > MANY:
+        return separated.at
     for (left, right, offset), weight in pulls.items():
         middle = len(start)
         start.append(min(start[left], start[right] + offset))

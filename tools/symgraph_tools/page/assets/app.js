@@ -232,7 +232,7 @@ class App {
       o: () => this.set({ focus: s.focus ? 0 : 2 }, { then: () => this.view.fit() }), e: () => s.chosen && this.toggle(s.chosen),
       Escape: () => { help.hidden = true; this.set({ chosen: null, line: null, query: "", focus: 0 }); }, "?": () => { help.hidden = !help.hidden; },
       "+": () => zoom(1.25), "-": () => zoom(0.8), "[": () => pane("no-left"), "]": () => pane("no-right"),
-      c: () => navigator.clipboard?.writeText(location.href.split("#")[0] + this.hash),
+      c: () => navigator.clipboard?.writeText(location.href.split("#")[0] + this.hash).catch(() => {}),
       ...Object.fromEntries(TABS.map((tab, k) => [k + 1, () => this.set({ tab })])),
     };
   }
