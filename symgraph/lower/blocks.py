@@ -216,8 +216,9 @@ def _divide(run: Run, uses: Mapping[str, int], about: Blocking) -> bool:
     gained = [n for n in rows if n in scratch or readers[n] > 1]
     gain = count * sum(w for n, w in widths.items() if n in gained and w)
     height = about.schedule.tile_bytes // max(1, per_row)
-    is_batch = any(m.product is not None and m.product.name == "gemm_batched" for m in products)
-    height = 1 if is_batch else max(MULTIPLE, height // MULTIPLE * MULTIPLE)
+    is_batch = all(m.product is not None and m.product.name == "gemm_batched" for m in products)
+    unit = 1 if is_batch else MULTIPLE
+    height = max(unit, height // unit * unit)
     if gain < about.schedule.least_gain or count < 2 * height:
         return False
     if height * per_row > WIDEST * about.schedule.tile_bytes:
@@ -227,10 +228,9 @@ def _divide(run: Run, uses: Mapping[str, int], about: Blocking) -> bool:
     most = max(1, min(about.schedule.most_tiles, about.schedule.partials_bytes // max(1, sums)))
     chunks = min(most, blocks)
     each = -(-blocks // chunks)
-    if not is_batch:  # equal work for all chunks: threads that are done with theirs would wait
-        share = -(-count // (chunks * each))
-        height = min(height, -(-share // MULTIPLE) * MULTIPLE)
-        blocks = -(-count // height)
+    share = -(-count // (chunks * each))  # equal work: a thread that is done with its own waits
+    height = min(height, -(-share // unit) * unit)
+    blocks = -(-count // height)
     run.scratch, run.height, run.chunks = scratch, height, -(-blocks // each)
     return True
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from symgraph.ir.dim import DimLike
+from symgraph.ir.dim import DimLike, product
 from symgraph.ir.graph import Graph, substitute_nodes, toposort
 from symgraph.ir.node import Node, make_node, rebuild
 from symgraph.ir.op import find_op
@@ -18,8 +18,19 @@ from symgraph.ops.create import iota
 MOST_ROUNDS = 32  # an expansion may use composites again; none of ours nests deeper than five
 
 
+TINY = 128  # multiplications of one product of a batch: fewer than a routine takes to begin
+
+
+def _is_routine(node: Node) -> bool:
+    """Is a product worth a routine: of floats, and no batch of tiny ones?"""
+    (*batch, m, n), k = node.tensor.shape, node.inputs[0].tensor.shape[-1]
+    work = product((m, n, k))
+    is_tiny = isinstance(work, int) and work <= TINY and product(tuple(batch)) != 1
+    return node.tensor.dtype.kind == "c" or (node.tensor.dtype.kind == "f" and not is_tiny)
+
+
 DIRECT: dict[str, Callable[[Node], bool]] = {
-    "matmul": lambda node: node.tensor.dtype.kind not in "biu",
+    "matmul": _is_routine,
     "argsort": lambda node: bool(node.attrs["axis"] == node.tensor.ndim - 1),
     "sort": lambda node: bool(node.attrs["axis"] == node.tensor.ndim - 1),
     "roll": lambda node: not _is_rolled_by_number(node),

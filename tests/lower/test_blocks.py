@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import symgraph as sg
-from symgraph.loop.ir import Library, Repeat
+from symgraph.loop.ir import Const, Library, Repeat
 from symgraph.loop.parse import parse
 from symgraph.loop.text import same, show
 from symgraph.loop.traverse import steps_of
@@ -159,3 +159,29 @@ def test_a_turned_product_is_a_product_of_turned_operands():
     assert len(calls(lowered)) == 1
     assert_right([(x @ y.mT).mT, x @ y.mT], given)
     assert_right([(x @ y[0].T).mT * 2], given)
+
+
+def test_blocks_of_a_batch_and_of_rows_have_several_rows():
+    """x[i, a] w[a, k, b] y[i, b]: a product of all rows, then one for each row."""
+    x, y = sg.tensor("x", shape=(50, 4)), sg.tensor("y", shape=(50, 5))
+    w = sg.tensor("w", shape=(6, 4, 5))
+    given = {v: rng.normal(size=v.shape) for v in (x, w, y)}
+    lowered = assert_right([sg.einsum("ia,kab,ib->ik", x, w, y)], given, 1e-12, SMALL)
+    assert len(runs(lowered)) == 1
+    heights = {s.sizes[0] for s in steps_of(lowered.program.steps) if isinstance(s, Library)}
+    assert not any(isinstance(h, Const) and h.value == 1 for h in heights)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("m", "n", "k"), [(2, 3, 4), (1, 1, 5), (4, 1, 4), (3, 3, 3)])
+def test_tiny_products_of_a_batch_are_loops(m, n, k, dtype):
+    x, y = (
+        sg.tensor("x", shape=(9, m, k), dtype=dtype),
+        sg.tensor("y", shape=(9, k, n), dtype=dtype),
+    )
+    given = {v: rng.normal(size=v.shape).astype(dtype) for v in (x, y)}
+    tiny = 4 * float(np.finfo(dtype).eps)
+    lowered = assert_right([x @ y, sg.exp(x @ y)], given, tiny, atol=tiny)
+    assert not any(isinstance(s, Library) for s in steps_of(lowered.program.steps))
+    lowered = assert_right([x[0] @ y[0]], given, tiny, atol=tiny)  # a single one is no batch
+    assert any(isinstance(s, Library) for s in steps_of(lowered.program.steps))
