@@ -49,16 +49,24 @@ class OuterSum:
 def outer_sum(part: Variable, inner: set[Node]) -> OuterSum | None:
     """The factors of a contribution that is a matrix product of values computed in the step."""
     node = part.node
-    if part.ndim != 2 or not all(i in inner and i.tensor.ndim == 2 for i in node.inputs):
+    if part.ndim != 2 or not all(i in inner for i in node.inputs):
         return None
-    if node.op.name == "matmul":
+    if node.op.name == "matmul" and all(i.tensor.ndim == 2 for i in node.inputs):
         left, right = node.inputs
         return OuterSum(_factor(left, is_turned=True), _factor(right, is_turned=False))
-    if node.op.name == "multiply":  # x[:, None] * y[None, :], in either order
-        sides = {_new_axis(i): i for i in node.inputs}
+    if node.op.name == "multiply":  # a column times a row, in either order
+        sides = {_single_axis(i): i for i in node.inputs}
         if sides.keys() == {0, 1}:
             return OuterSum(_factor(sides[1], is_turned=True), _factor(sides[0], is_turned=False))
     return None
+
+
+def _single_axis(node: Node) -> int | None:
+    """The axis of length 1 of a row (0) or a column (1); beside a matrix a vector is a row."""
+    shape = node.tensor.shape
+    if len(shape) == 1 or shape[0] == 1:
+        return 0
+    return 1 if shape[1] == 1 else None
 
 
 def _new_axis(node: Node) -> int | None:
@@ -72,6 +80,8 @@ def _factor(node: Node, is_turned: bool) -> Factor:
     """A factor without what only turns it or makes a matrix of a vector."""
     if node.op.name == "permute_dims" and node.attrs["axes"] == (1, 0):
         node, is_turned = node.inputs[0], not is_turned
+    if node.tensor.ndim == 1:
+        return Factor(Variable(node), False)
     if _new_axis(node) == (1 if is_turned else 0):
         return Factor(Variable(node.inputs[0]), False)
     return Factor(Variable(node), is_turned)

@@ -32,7 +32,9 @@ class Batch:
             return True
         if node.op.name == "matmul":
             left, right = node.inputs
-            return right not in inner and left.tensor.ndim == 2 and right.tensor.ndim == 2
+            if left.tensor.ndim != 2 or right.tensor.ndim != 2:
+                return False
+            return right not in inner or (left not in inner and _is_column(right))
         if node.op.name == "concat":
             return all(i in inner for i in node.inputs)
         is_reduction = node.op.kind == "reduction" and node.op.name in ("sum", "max", "min", "prod")
@@ -50,11 +52,14 @@ class Batch:
         if node.op.kind == "elementwise":
             inputs = [self._aligned(i, node.tensor.ndim) for i in node.inputs]
             return make_node(node.op, inputs, node.attrs, lines=node.lines)
-        if node.op.name == "matmul":  # one product of all rows
-            inputs = [self.known[node.inputs[0]], node.inputs[1]]
-            return make_node(node.op, inputs, node.attrs, lines=node.lines)
+        if node.op.name == "matmul":
+            return self._product(node)
         inputs = [self.known[i] for i in node.inputs]
         attrs = dict(node.attrs)
+        if node.op.name == "squeeze" and inputs[0].op.name == "expand_dims":
+            (before,), axes = inputs[0].inputs, inputs[0].attrs["axes"]
+            if axes == _axes(attrs, self.length)["axes"]:
+                return before
         if node.op.name == "concat":
             attrs["axis"] += 1
         elif node.op.name in _MOVED:
@@ -62,6 +67,21 @@ class Batch:
         else:
             attrs["axes"] = tuple(a + 1 for a in attrs["axes"])
         return make_node(node.op, inputs, attrs, lines=node.lines)
+
+    def _product(self, node: Node) -> Node:
+        """One product of all rows; w @ columns is that of the columns as rows, and of w.mT."""
+        left, right = node.inputs
+        if left in self.known:
+            inputs = [self.known[left], right]
+            return make_node(node.op, inputs, node.attrs, lines=node.lines)
+        found = self.known[right]
+        if found.op.name == "expand_dims" and found.attrs["axes"] == (2,):
+            (rows,) = found.inputs
+        else:
+            rows = make_node(find_op("squeeze"), (found,), {"axes": (2,)}, lines=())
+        turned = make_node(find_op("permute_dims"), (left,), {"axes": (1, 0)}, lines=())
+        made = make_node(node.op, (rows, turned), node.attrs, lines=node.lines)
+        return make_node(find_op("expand_dims"), (made,), {"axes": (2,)}, lines=())
 
     def _aligned(self, node: Node, rank: int) -> Node:
         """An operand with axes of length 1 after that of the turns, so that it broadcasts."""
@@ -73,6 +93,10 @@ class Batch:
             return found
         axes = tuple(range(1, 1 + missing))
         return make_node(find_op("expand_dims"), (found,), {"axes": axes}, lines=())
+
+
+def _is_column(node: Node) -> bool:
+    return node.tensor.shape[1] == 1
 
 
 def _axes(attrs: Mapping[str, object], length: DimLike) -> dict[str, object]:

@@ -151,14 +151,23 @@ def cube_root_in_range(node: Node) -> Node | None:
 def of_few(row: Rule) -> Rule:
     """The row for arrays whose length is known and small: elsewhere its code costs too much.
 
-    Numbers are left out: in the body of a loop they are computed many times.
+    Numbers are left out: in the body of a loop they are computed many times. So are products of
+    smaller arrays, as in ``(x / y)[:, None] * z``: their factors are, which are fewer, and what
+    sums them up over the turns of a loop can still see that they are outer products.
     """
 
     def only(node: Node) -> Node | None:
         shape = node.tensor.shape
-        return row.apply(node) if shape and is_few(product(shape)) else None
+        is_meant = shape and is_few(product(shape)) and not _is_outer(node)
+        return row.apply(node) if is_meant else None
 
     return replace(row, rhs=only)
+
+
+def _is_outer(node: Node) -> bool:
+    """Has every factor fewer elements than the product?"""
+    size = product(node.tensor.shape)
+    return all(product(base.tensor.shape) != size for base, _ in t.factors(node)[1])
 
 
 RANGES: tuple[Rule, ...] = (product_in_range, cube_root_in_range)

@@ -162,11 +162,13 @@ def test_a_turned_product_is_a_product_of_turned_operands():
 
 
 def test_blocks_of_a_batch_and_of_rows_have_several_rows():
-    """x[i, a] w[a, k, b] y[i, b]: a product of all rows, then one for each row."""
-    x, y = sg.tensor("x", shape=(50, 4)), sg.tensor("y", shape=(50, 5))
-    w = sg.tensor("w", shape=(6, 4, 5))
+    """A product of all rows, then one for each row."""
+    x, y = sg.tensor("x", shape=(50, 8)), sg.tensor("y", shape=(50, 20, 2))
+    w = sg.tensor("w", shape=(8, 180))
     given = {v: rng.normal(size=v.shape) for v in (x, w, y)}
-    lowered = assert_right([sg.einsum("ia,kab,ib->ik", x, w, y)], given, 1e-12, SMALL)
+    wide = Schedule(tile_bytes=40_000, most_tiles=3, least_gain=1)
+    found = sg.reshape(x @ w, (50, 9, 20)) @ y
+    lowered = assert_right([found], given, 1e-12, wide)
     assert len(runs(lowered)) == 1
     heights = {s.sizes[0] for s in steps_of(lowered.program.steps) if isinstance(s, Library)}
     assert not any(isinstance(h, Const) and h.value == 1 for h in heights)

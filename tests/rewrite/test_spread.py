@@ -74,6 +74,35 @@ def test_products_with_sequences_and_their_gradients_are_done_at_once():
         assert all(n.inputs[0].tensor.shape == (2, 3) for n in inner)
 
 
+def test_matrices_times_vectors_and_their_gradients_are_done_at_once():
+    """w @ x[t] before the loop, out @ h[t] after it, and all gradients of matrices as products."""
+    x, w = sg.tensor("x", shape=(6, 5)), sg.tensor("w", shape=(3, 5))
+    loop, out = sg.tensor("l", shape=(3, 3)), sg.tensor("o", shape=(4, 3))
+
+    def step(state, v):
+        h = sg.tanh(w @ v[0] + loop @ state[0])
+        return (h,), sg.sum((out @ h) ** 2)
+
+    _, losses = sg.scan(step, (sg.zeros((3,)),), (x,))
+    loss = sg.sum(losses)
+    given = {v: rng.normal(size=v.shape) for v in (x, w, loop, out)}
+    (scan,) = scans(spread([loss], given))
+    assert body_ops(scan).count("matmul") == 1
+    spread([loss, *sg.grad(loss, [x, w, loop, out])], given)
+
+
+def test_columns_times_rows_add_up_outside():
+    x, y = sg.tensor("x", shape=(6, 5)), sg.tensor("y", shape=(6, 3))
+
+    def step(state, v):
+        column, row = sg.expand_dims(sg.exp(v[0]), 1), sg.expand_dims(v[1], 0)
+        return (state[0] + column * row, state[1] + column * v[1]), None
+
+    totals, _ = sg.scan(step, (sg.zeros((5, 3)), sg.zeros((5, 3))), (x, y))
+    given = {v: rng.normal(size=v.shape) for v in (x, y)}
+    assert not scans(spread(list(totals), given))
+
+
 STEPS = {
     "state kept": lambda s, v: ((s[0], s[1] * s[0] + v[0]), s[1]),
     "taken away": lambda s, v: ((s[0] - v[0] * v[0], s[1] * 0.5 + v[0]), s[1]),
