@@ -245,3 +245,43 @@ def test_the_root_of_a_product_of_square_sums_does_not_overflow(scale):
     given = {v.node: np.array([3.0, 4.0]) * scale, other.node: np.array([2.0, 0.5]) / scale}
     wanted = 8 / (5 * np.sqrt(4.25 / 2))
     assert value(formula, given) == pytest.approx(wanted, rel=1e-15)
+
+
+def _over_rows(kind):
+    a, b = (tensor(n, shape=(3, 4), dtype=kind) for n in "ab")
+    rows = {"axis": 1, "keepdims": True}
+    largest, total = find_op("max")(a, **rows), log(sum_(exp(a), **rows))
+    return (a, b), {
+        "margin": total - largest,
+        "added back": largest + log(sum_(exp(a - largest), **rows)),
+        "log of squares": log(mean(a * a, **rows)),
+        "product of norms": sum_(a * b, **rows) / sqrt(sum_(a * a, **rows) * sum_(b * b, **rows)),
+        "root of a norm": sqrt(sum_(a * a, **rows) * exp(b)),
+        "interpolation": a + (b - 2) * (3 - a) / (7 - 2 * b),
+        "near exponentials": (1 + 1 / a) * exp(-(1 - a) * b) - (1 / a - 1) * exp(-(1 + a) * b),
+        "squares less one": sum_((1 - a * a) * b, **rows),
+    }
+
+
+@pytest.mark.parametrize("name", _over_rows("float64")[1])
+@pytest.mark.parametrize("kind", ["float64", "float32"])
+def test_rules_for_rows_commute_with_gradients_keep_types_and_end(name, kind):
+    (a, b), formulas = _over_rows(kind)
+    formula = formulas[name]
+    (made,) = optimize([formula.node])
+    assert made.type == formula.node.type
+    assert optimize([made]) == (made,)
+    given = {
+        a.node: np.linspace(0.3, 1.4, 12).reshape(3, 4).astype(kind),
+        b.node: np.linspace(0.2, 0.9, 12)[::-1].reshape(3, 4).astype(kind),
+    }
+    tolerance = 1e-12 if kind == "float64" else 2e-4
+    np.testing.assert_allclose(
+        evaluate([made], given)[0], evaluate([formula.node], given)[0], rtol=tolerance
+    )
+    for wrt in (a, b):
+        old, new = (
+            evaluate([grad(sum_(wrap(f)), wrt, disconnected="zero").node], given)[0]
+            for f in (formula.node, made)
+        )
+        np.testing.assert_allclose(new, old, rtol=20 * tolerance, atol=tolerance)
