@@ -71,12 +71,27 @@ def redoable(node: Node, in_region: Callable[[Node], bool]) -> Redoable | None:
     def is_read(n: Node) -> bool:
         return not is_inner(n) and n.op.name not in MOVES
 
-    order = toposort([terms], stop=is_read)
+    many = _has_more(terms, MOST_TERMS, is_inner)
+    order = [] if many else toposort([terms], stop=is_read)
     region = tuple(n for n in order if is_inner(n))
-    if len(region) > MOST_TERMS or not all(map(_has_pair, region)):
+    if many or not all(map(_has_pair, region)):
         region, order = (), toposort([terms], stop=lambda n: n.op.name not in MOVES)
         return Redoable(node, terms, axes, (), tuple(n for n in order if n.op.name not in MOVES))
     return Redoable(node, terms, axes, region, tuple(n for n in order if is_read(n)))
+
+
+def _has_more(terms: Node, most: int, is_inner: Callable[[Node], bool]) -> bool:
+    """Are there more inner nodes? Looks at no more: many sums may share one long formula."""
+    seen, stack, found = {terms}, [terms], 0
+    while stack and found <= most:
+        node = stack.pop()
+        inner = is_inner(node)
+        found += inner
+        if inner or node.op.name in MOVES:
+            missing = [i for i in dict.fromkeys(node.inputs) if i not in seen]
+            seen.update(missing)
+            stack += missing
+    return found > most
 
 
 def terms_of_product(node: Node) -> tuple[Node, tuple[int, ...]]:
