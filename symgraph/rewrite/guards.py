@@ -264,8 +264,8 @@ def _is_float(node: Node) -> bool:
 
 def _record(node: Node, made: Node, limit: float, how: str = "") -> Application:
     why = (
-        f"the rounding errors of {_words(node)} may add up to more than {limit:g} half units in "
-        "the last place; lanes where their bound says so are computed again in double-double"
+        f"the rounding errors of {_words(node)} may add up to more than {limit / 2:g} units of its "
+        "last digit; where a bound beside it says so, it is computed again with twice the digits"
         f"{', ' + how if how else ''}"
     )
     return Application("guards", "guard", why, SOURCE, "", node, made, node.lines)
