@@ -64,7 +64,7 @@ def loop_note(loop: For, module: Module, is_inlined: bool) -> str:
     may_set = is_inlined and loop.kind == "vector" and _is_plain(loop, inner, roots)
     width = f'!"llvm.loop.vectorize.width", i32 {lanes}'
     facts = ['!"llvm.loop.unroll.disable"']
-    if turns is not None and turns < TINY and _calls_slow(roots):
+    if turns is not None and turns < TINY and turns % lanes and _calls_slow(roots):
         # idle lanes would be computed slowly, whatever they hold
         vectors = may_set and turns >= lanes
         facts.append(f'!"llvm.loop.vectorize.enable", i1 {"true" if vectors else "false"}')
