@@ -63,9 +63,12 @@ def difference_of_roots(node: Node) -> Node | None:
         for k, d, b in roots[i + 1 :]:
             if c * d >= 0 or not (nonnegative(a) and nonnegative(b)):
                 continue
-            gap, cancelled = difference(squared(t.scaled(c, a)), squared(t.scaled(d, b)))
+            first, second = squared(t.scaled(c, a)), squared(t.scaled(d, b))
+            gap, cancelled = difference(first, second)
             plain = c == -d and len(parts) == 2
-            if plain or (cancelled and (count_terms(gap) <= 2 or len(parts) == 2)):
+            # sqrt(x + 2) - 2 sqrt(x + 1) + sqrt(x): a pair that does not cancel gains nothing
+            gains = cancelled and (c == -d or _monomial_gone(first, second, gap))
+            if plain or (gains and (count_terms(gap) <= 2 or len(parts) == 2)):
                 below = t.add([t.scaled(abs(c), a), t.scaled(abs(d), b)])
                 made = t.div(t.scaled(Fraction(1 if c > 0 else -1), gap), below)
                 return t.replace_terms(node, {j: made, k: None})

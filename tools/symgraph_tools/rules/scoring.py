@@ -25,7 +25,7 @@ ACCURACIES = ("as-written", "rules", "default", "high")
 SIZE = 40  # rows of each formula
 
 
-_truths: dict[tuple[str, str, bool], tuple[Array, ...]] = {}
+_truths: dict[tuple[str, str, bool, int], tuple[Array, ...]] = {}
 
 
 class Functions:
@@ -87,15 +87,15 @@ def differentiable(formula: Formula) -> list[int]:
     return [k for k, d in enumerate(formula.domains.values()) if d.kind != "count"]
 
 
-def _truth(formula: Formula, dtype: str, gradient: bool) -> tuple[Array, ...]:
-    key = (formula.name, dtype, gradient)
+def _truth(formula: Formula, dtype: str, gradient: bool, size: int) -> tuple[Array, ...]:
+    key = (formula.name, dtype, gradient, size)
     if key not in _truths:
-        _truths[key] = _exact(formula, dtype, gradient)
+        _truths[key] = _exact(formula, dtype, gradient, size)
     return _truths[key]
 
 
-def _exact(formula: Formula, dtype: str, gradient: bool) -> tuple[Array, ...]:
-    given = arguments(formula, dtype)
+def _exact(formula: Formula, dtype: str, gradient: bool, size: int) -> tuple[Array, ...]:
+    given = arguments(formula, dtype, size)
     if not gradient:
         return (rounded(values(formula.of, given), dtype),)
     return tuple(
@@ -129,10 +129,12 @@ def bits_of(found: Array, truth: Array) -> Array:
     return np.where(np.isnan(found), info.bits, np.minimum(np.log2(gap + 1), info.bits))
 
 
-def errors(formula: Formula, dtype: str, accuracy: str, gradient: bool = False) -> Array:
+def errors(
+    formula: Formula, dtype: str, accuracy: str, gradient: bool = False, size: int = SIZE
+) -> Array:
     """Bits of error of each row (and each derivative)."""
-    given = arguments(formula, dtype)
-    truth = _truth(formula, dtype, gradient)
+    given = arguments(formula, dtype, size)
+    truth = _truth(formula, dtype, gradient, size)
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = compiled(formula, dtype, accuracy, gradient)(*given)
@@ -145,10 +147,11 @@ def score(
     dtype: str = "float64",
     gradient: bool = False,
     accuracies: Sequence[str] = ACCURACIES,
+    size: int = SIZE,
 ) -> list[Score]:
     """The mean bits of error of each formula at each accuracy."""
     return [
-        Score(f.name, {a: float(errors(f, dtype, a, gradient).mean()) for a in accuracies})
+        Score(f.name, {a: float(errors(f, dtype, a, gradient, size).mean()) for a in accuracies})
         for f in formulas
     ]
 
