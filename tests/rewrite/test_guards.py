@@ -158,7 +158,7 @@ def test_a_guard_says_why() -> None:
     record = Record()
     run_stages(((x * x - 2 * x * y + y * y).node,), sg.Mode(accuracy="high"), record)
     (found,) = [a for a in record.rewrites if a.table == "guards"]
-    assert "double-double" in found.why
+    assert "computed again with twice the digits" in found.why
     assert found.lines[0].file == __file__
 
 
