@@ -15,11 +15,12 @@ from symgraph.trace.trace import Trace
 
 NEAR = 4  # how far up to look for a line
 _WORD = re.compile(r"[^\W\d]\w*")
-_STAGE = re.compile(r"(?:part_)?(?:v|acc)(\d+)(?:_\w+)?")
+_STAGE = re.compile(r"(?:[a-z]+_)?(?:v|acc|next)(\d+)(?:_\w+)?")
 MACHINE = ("llvm", "asm")  # their comments say which line of "ir" the code below is from
 _FROM = re.compile(r"\s*[#;] (\d+): ")
 _HEAD = re.compile(
-    r"\s*(def |from |import |\"\"\"|#|@|kernel |read |write |local |return\b|line |origin )"
+    r"\s*(def |from |import |\"\"\"|#|@|kernel |read |write |local |return\b|line |origin |"
+    r"function |give |let t\d|slow_\w+ = )"  # slow forms, which stand above the loops
 )
 _BLOCK = re.compile(r"\s*(for |while |if |else|parallel |serial |vector |with )")
 
@@ -58,14 +59,15 @@ def _machine_lines(trace: Trace, kernel: KernelRow, how: str) -> list[tuple[str,
 
 
 def lines_near(trace: Trace, key: int) -> tuple[Line, ...]:
-    """The lines of a row; of what it reads, where a stage made it without saying for what."""
+    """The lines of a row; of what it reads or what reads it, where a stage did not say for what."""
     level = [key]
     for _ in range(NEAR):
         lines = tuple(dict.fromkeys(line for k in level for line in trace.rows[k].lines))
         if lines:
             return lines
         level = [i for k in level for i in trace.rows[k].inputs]
-    return ()
+    readers = [row for row in trace.rows[key + 1 :] if key in row.inputs]
+    return tuple(dict.fromkeys(line for row in readers for line in row.lines))
 
 
 def coverage(trace: Trace) -> tuple[int, int]:
