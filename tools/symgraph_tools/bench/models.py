@@ -98,7 +98,6 @@ def _counts(rng: np.random.Generator) -> list[Array]:
     return [x, rng.standard_normal(20) * 0.2, rng.poisson(1.0, 20000).astype("float64")]
 
 
-_NO_GRADIENT = ("numpy",)
 ROWS = (
     Workload(
         "logistic_grad",
@@ -108,7 +107,6 @@ ROWS = (
         nbytes=4 * 20000 * 784,
         flops=4 * 20000 * 7840,
         rtol=1e-3,
-        skip=_NO_GRADIENT,
     ),
     Workload(
         "binary_grad",
@@ -117,7 +115,6 @@ ROWS = (
         wrt=(1,),
         nbytes=8 * 20000 * 50,
         rtol=1e-6,
-        skip=_NO_GRADIENT,
     ),
     Workload(
         "network_grad",
@@ -126,7 +123,6 @@ ROWS = (
         wrt=(1, 2),
         flops=4 * 256 * 512 * 784 + 6 * 256 * 5120,
         rtol=1e-3,
-        skip=_NO_GRADIENT,
     ),
     Workload(
         "attention_grad",
@@ -135,7 +131,6 @@ ROWS = (
         wrt=(0, 1, 2),
         flops=12 * 8 * 512 * 512 * 64,
         rtol=2e-3,
-        skip=_NO_GRADIENT,
     ),
     Workload(
         "norm_grad",
@@ -144,9 +139,8 @@ ROWS = (
         wrt=(0, 1, 2),
         nbytes=8 * 4096 * 768,
         rtol=2e-3,
-        skip=_NO_GRADIENT,
     ),
-    Workload("embedding_grad", _bag, embedding_grad, wrt=(0, 2), rtol=1e-3, skip=_NO_GRADIENT),
-    Workload("mixture_grad", _mixture, mixture, wrt=(1, 2), rtol=1e-6, skip=_NO_GRADIENT),
-    Workload("poisson_grad", _counts, poisson_grad, wrt=(1,), rtol=1e-6, skip=_NO_GRADIENT),
+    Workload("embedding_grad", _bag, embedding_grad, wrt=(0, 2), rtol=1e-3),
+    Workload("mixture_grad", _mixture, mixture, wrt=(1, 2), rtol=1e-6),
+    Workload("poisson_grad", _counts, poisson_grad, wrt=(1,), rtol=1e-6),
 )

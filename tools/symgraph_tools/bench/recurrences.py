@@ -258,12 +258,9 @@ def _cells(rng: np.random.Generator) -> list[Array]:
     return [rng.integers(0, 2, (512, 512)).astype("float32")]
 
 
-_OWN = ("numpy",)  # gradients
 _SLOW = ("numpy", "torch")  # unrolled, or thousands of steps of Python
 ROWS = (
-    Workload(
-        "gru_grad", _sequence(50, 32, 64, 192, 64), gru_grad, wrt=(1, 2), rtol=1e-3, skip=_OWN
-    ),
+    Workload("gru_grad", _sequence(50, 32, 64, 192, 64), gru_grad, wrt=(1, 2), rtol=1e-3),
     Workload("lstm_outputs", _sequence(100, 16, 32, 256, 64), lstm_outputs, rtol=1e-3),
     Workload("character_grad", _one, character_grad, wrt=(1, 2, 3), rtol=1e-3, skip=_SLOW),
     Workload(

@@ -60,7 +60,7 @@ def machine() -> Json:
 
 
 def _workload(row: Workload, plan: Plan, log: Log) -> Json:
-    runs: dict[str, list[Json]] = {e: [] for e in plan.engines if e not in row.skip}
+    runs: dict[str, list[Json]] = {e: [] for e in plan.engines if row.suits(e)}
     failed: dict[str, str] = {}
     for _ in range(plan.rounds):
         for engine in runs:

@@ -57,15 +57,14 @@ def _numbers(rng: np.random.Generator) -> list[Array]:
 ROWS = (
     Workload("tiny_call", _numbers, tiny_call, dtype="float64"),
     Workload("tiny_vector", floats((3,), dtype="float64"), tiny_vector),
-    Workload("tiny_grad", _numbers, tiny_grad, wrt=(0, 1), skip=("numpy",)),
+    Workload("tiny_grad", _numbers, tiny_grad, wrt=(0, 1)),
     Workload(
         "small_regression",
         floats((100, 5), (5,), (100,), dtype="float64"),
         small_regression,
         wrt=(1,),
-        skip=("numpy",),
     ),
     Workload("deep_chain", floats((1000,), dtype="float64"), deep_chain),
-    Workload("deep_grad", floats((1000,), dtype="float64"), deep_grad, wrt=(0,), skip=("numpy",)),
+    Workload("deep_grad", floats((1000,), dtype="float64"), deep_grad, wrt=(0,)),
     Workload("many_outputs", floats((64, 64), dtype="float64"), many_outputs),
 )

@@ -228,11 +228,9 @@ _64 = "float64"
 ROWS = (
     Workload("k_means", floats((50_000, 8), (20, 8)), k_means, rtol=1e-3),
     Workload("mixture_step", _mixture, mixture_step, dtype=_64, rtol=1e-6),
-    Workload(
-        "least_squares_grad", _regression, least_squares_grad, wrt=(1,), dtype=_64, skip=("numpy",)
-    ),
-    Workload("counts_grad", _regression, counts_grad, wrt=(1,), dtype=_64, skip=("numpy",)),
-    Workload("robust_grad", _regression, robust_grad, wrt=(1,), dtype=_64, skip=("numpy",)),
+    Workload("least_squares_grad", _regression, least_squares_grad, wrt=(1,), dtype=_64),
+    Workload("counts_grad", _regression, counts_grad, wrt=(1,), dtype=_64),
+    Workload("robust_grad", _regression, robust_grad, wrt=(1,), dtype=_64),
     Workload("softmax_few", floats((100_000, 10)), softmax_few),
     Workload("pairs", floats((1000, 3), (1000, 3)), pairs),
     Workload("nearest", floats((2000, 3), (2000, 3), dtype=_64), nearest, dtype=_64),
@@ -243,7 +241,6 @@ ROWS = (
         gaussian_kernel,
         wrt=(1,),
         dtype=_64,
-        skip=("numpy",),
         rtol=1e-3,
     ),
     Workload("covariance", floats((20_000, 64)), covariance, rtol=1e-3),
@@ -253,7 +250,6 @@ ROWS = (
         _floats((500, 10), (400, 10), (500, 400)),
         factors_grad,
         wrt=(0, 1),
-        skip=("numpy",),
         rtol=1e-3,
     ),
     Workload("log_products", floats((300, 200), (200, 300), dtype=_64), log_products, dtype=_64),
@@ -263,7 +259,6 @@ ROWS = (
         _floats((32, 20), (20, 64), (64, 64), (64, 5), (32, 5)),
         tanh_grad,
         wrt=(1, 2, 3),
-        skip=("numpy",),
         rtol=1e-3,
     ),
     Workload(
@@ -271,7 +266,6 @@ ROWS = (
         _floats((512, 100), (100, 128), (128, 128), (128, 10), (512, 10)),
         swish_grad,
         wrt=(1, 2, 3),
-        skip=("numpy",),
         rtol=1e-3,
     ),
     Workload(
@@ -279,7 +273,6 @@ ROWS = (
         _floats((256, 784), (784, 64), (64, 784)),
         coder_grad,
         wrt=(1, 2),
-        skip=("numpy",),
         rtol=1e-3,
     ),
     Workload(
@@ -287,7 +280,6 @@ ROWS = (
         _floats((512, 128), (128, 512), (512, 128)),
         block_grad,
         wrt=(0, 1, 2),
-        skip=("numpy",),
         rtol=1e-2,
     ),
     Workload("triple", floats((500, 60), (60, 70), (500, 70)), triple, rtol=1e-3),

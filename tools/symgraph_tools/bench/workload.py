@@ -20,7 +20,7 @@ class Workload:
     functions of the array API, ``E`` itself those that libraries name differently. ``wrt``: inputs
     whose gradients are asked for beside the value. ``nbytes`` and ``flops`` are the least traffic
     with memory, and arithmetic of float products, that any program needs; 0: not what limits it.
-    ``skip``: engines that cannot express it.
+    ``skip``: engines that cannot express it; NumPy has no gradients.
     """
 
     name: str
@@ -32,6 +32,10 @@ class Workload:
     dtype: str = "float32"
     rtol: float = 1e-4
     skip: tuple[str, ...] = ()
+
+    def suits(self, engine: str) -> bool:
+        """Can the engine of that name express it?"""
+        return engine not in self.skip and not (engine == "numpy" and self.wrt)
 
     @property
     def about(self) -> str:
