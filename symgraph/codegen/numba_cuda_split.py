@@ -245,7 +245,7 @@ class _Rewrite:
             if not isinstance(node, Var):
                 return node
             if node.name in self.values:
-                return self.values[node.name]
+                return self.expr(self.values[node.name])  # may use what outlives its part
             return Load(node.name, (), node.dtype) if node.name in self.stored else node
 
         return rebuild(x, change)

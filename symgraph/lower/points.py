@@ -13,7 +13,7 @@ the state; along the others steps may do what they like.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ from symgraph.loop.traverse import postorder, rebuild, statements
 from symgraph.lower.kernels import call_of
 from symgraph.lower.rows import accesses, with_expressions
 from symgraph.lower.schedule import guess_extent
+from symgraph.records import dataclass, field
 
 if TYPE_CHECKING:
     from symgraph.lower.program import Lowering

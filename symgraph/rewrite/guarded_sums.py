@@ -15,7 +15,6 @@ but the bound where nothing cancels. Matrix products are sums too, where everyth
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from symgraph.ir.dim import product
 from symgraph.ir.dtype import FLOAT64
@@ -23,6 +22,7 @@ from symgraph.ir.graph import Graph, param_node, substitute_nodes, toposort
 from symgraph.ir.node import Node, make_node
 from symgraph.ir.op import find_op
 from symgraph.ir.type import TensorType
+from symgraph.records import dataclass
 from symgraph.rewrite.build import call, made_for, number
 from symgraph.rewrite.error_bounds import BOUNDS, EXACT, Bound, error_of, times, total
 from symgraph.rewrite.facts import fact

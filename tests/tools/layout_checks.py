@@ -111,7 +111,7 @@ def on_border(point: tuple[float, float], box: Box, is_down: bool, side: int) ->
     left, right = (box.left, box.right) if is_down else (box.top, box.bottom)
     top, bottom = (box.top, box.bottom) if is_down else (box.left, box.right)
     inward = y - top if side > 0 else bottom - y
-    deepest = (bottom - top) / 2 if is_down else 12.0
+    deepest = (bottom - top) / 2 if is_down else max(12.0, min(box.width, box.height) / 2)
     return left - SLACK <= x <= right + SLACK and -SLACK <= inward <= deepest + SLACK
 
 
