@@ -12,6 +12,7 @@ import numpy as np
 
 import symgraph as sg
 from symgraph.trace.trace import Trace
+from symgraph_tools.bench.goals import chain
 
 MODE = sg.Mode(backend="interp")
 
@@ -21,16 +22,6 @@ def traced(inputs: Any, outputs: Any, name: str, **options: Any) -> Trace:
     return sg.function(
         inputs, outputs, name=name, mode=MODE, on_unused_input="ignore", **options
     ).trace
-
-
-def chain(count: int) -> Trace:
-    """About so many nodes in a row, with weights, and naive formulas to repair."""
-    x = sg.tensor("x", shape=(4,))
-    weights = [sg.shared(np.ones(4), f"w{k}") for k in range(8)]
-    y = x
-    for k in range(count // 6):
-        y = sg.tanh(y * weights[k % 8] + 1.0) + sg.log(1 + sg.exp(y))
-    return traced([x], y, f"chain of {count}")
 
 
 def network(depth: int) -> Trace:

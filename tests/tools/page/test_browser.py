@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from symgraph.trace.trace import Trace
+from symgraph_tools.bench.goals import chain
 from symgraph_tools.notebook import view
 from symgraph_tools.page.build import page_html
 from tests.tools.page.chromium import Browser, browser, chromium
-from tests.tools.page.corpus import chain, corpus, network, recurrent
+from tests.tools.page.corpus import corpus, network, recurrent
 
 pytestmark = pytest.mark.skipif(
     chromium() is None, reason="no Chromium is installed; pages are opened where there is one"

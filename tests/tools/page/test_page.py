@@ -9,10 +9,11 @@ import time
 import pytest
 
 import symgraph as sg
+from symgraph_tools.bench.goals import chain
 from symgraph_tools.drawing import DrawingError
 from symgraph_tools.page.build import page_html
 from symgraph_tools.page.content import Heat, page_content
-from tests.tools.page.corpus import chain, hostile, network, recurrent, traced
+from tests.tools.page.corpus import hostile, network, recurrent, traced
 
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
