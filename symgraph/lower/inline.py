@@ -32,7 +32,7 @@ from symgraph.loop.ir import (
     While,
 )
 from symgraph.loop.traverse import rebuild
-from symgraph.lower.kernels import call_of
+from symgraph.lower.kernels import call_instead, kernels_called
 from symgraph.lower.nest import forwarded, sweep
 from symgraph.lower.rows import with_expressions
 from symgraph.lower.schedule import work_of
@@ -54,27 +54,16 @@ def inlined(
 
     ``first``: the number of the first kernel that only these steps use.
     """
-    kernels = {k.name: k for k in lowering.kernels[first:]}
-    calls = [s for s in steps if isinstance(s, Call)]
-    if any(not isinstance(s, Call | View | Copy) for s in steps) or not calls:
-        return None
-    bodies = [kernels[c.kernel] for c in calls if c.kernel in kernels]
-    passed = [tuple(box.name for box in k.buffers) for k in bodies]
-    if passed != [c.buffers for c in calls] or any(map(_is_chunked, bodies)):
+    bodies = kernels_called(lowering, first, steps)
+    if not bodies or any(map(_is_chunked, bodies)):
         return None
     if sum(work_of(k.body) for k in bodies) > lowering.schedule.inline_work:
         return None
-    found = _Inlining(lowering, steps, dict(kernels), turn, dict(pairs)).statements(length)
+    kernels = {k.name: k for k in bodies}
+    found = _Inlining(lowering, steps, kernels, turn, dict(pairs)).statements(length)
     if found is None:
         return None
-    del lowering.kernels[first:]
-    made = call_of(lowering, found, (), lowering.storages, lowering.actual, title="scan")
-    lowering.kernels[-1] = replace(
-        lowering.kernels[-1],
-        origin=tuple(dict.fromkeys(n for k in bodies for n in k.origin)),
-        lines=tuple(dict.fromkeys(line for k in bodies for line in k.lines)),
-    )
-    return made
+    return call_instead(lowering, first, bodies, found, "scan")
 
 
 def _is_chunked(kernel: Kernel) -> bool:

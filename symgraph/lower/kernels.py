@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgraph.loop.ir import (
     Buffer,
     Call,
+    Copy,
     Expr,
     For,
     Function,
     Kernel,
     Load,
     Local,
+    Step,
     Stmt,
     Store,
     Update,
     Var,
+    View,
     Word,
 )
 from symgraph.loop.traverse import blocks, postorder
@@ -71,6 +75,41 @@ def call_of(
         lowering.notes.stage(stage)
     values = tuple(own_sizes[n] if n in own_sizes else b.var(n) for n in sizes)
     return Call(kernel.name, tuple(map(actual, names)), values)
+
+
+def kernels_called(
+    lowering: Lowering, first: int, steps: Sequence[Step]
+) -> tuple[Kernel, ...] | None:
+    """The kernels of steps, whose buffers have the names of what is passed.
+
+    ``first``: the number of the first kernel that only these steps use. None where steps do more
+    than call, view and copy, or a kernel is another's or sees its buffers by other names.
+    """
+    if any(not isinstance(s, Call | View | Copy) for s in steps):
+        return None
+    own = {k.name: k for k in lowering.kernels[first:]}
+    calls = [s for s in steps if isinstance(s, Call)]
+    found = tuple(own[c.kernel] for c in calls if c.kernel in own)
+    passed = [tuple(box.name for box in k.buffers) for k in found]
+    return found if passed == [c.buffers for c in calls] else None
+
+
+def call_instead(
+    lowering: Lowering,
+    first: int,
+    old: Sequence[Kernel],
+    statements: Sequence[Stmt],
+    title: str,
+) -> Call:
+    """A call of one kernel in the place of all from ``first`` on; it has the lines of ``old``."""
+    del lowering.kernels[first:]
+    made = call_of(lowering, statements, (), lowering.storages, lowering.actual, title=title)
+    lowering.kernels[-1] = replace(
+        lowering.kernels[-1],
+        origin=tuple(dict.fromkeys(n for k in old for n in k.origin)),
+        lines=tuple(dict.fromkeys(line for k in old for line in k.lines)),
+    )
+    return made
 
 
 def _lines(stages: Iterable[Stage]) -> tuple[tuple[str, int], ...]:

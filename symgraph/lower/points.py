@@ -37,7 +37,7 @@ from symgraph.loop.ir import (
 )
 from symgraph.loop.text import show_expr
 from symgraph.loop.traverse import postorder, rebuild, statements
-from symgraph.lower.kernels import call_of
+from symgraph.lower.kernels import call_instead, kernels_called
 from symgraph.lower.rows import accesses, with_expressions
 from symgraph.lower.schedule import guess_extent
 from symgraph.records import dataclass, field
@@ -63,14 +63,10 @@ def by_points(
     ``first``: the number of the first kernel that only these steps use.
     """
     least = lowering.schedule.point_rows
-    kernels = {k.name: k for k in lowering.kernels[first:]}
-    calls = [s for s in steps if isinstance(s, Call)]
-    if not least or not pairs or any(not isinstance(s, Call | View | Copy) for s in steps):
+    bodies = kernels_called(lowering, first, steps) if least and pairs else None
+    if bodies is None:
         return None
-    bodies = [kernels[c.kernel] for c in calls if c.kernel in kernels]
-    passed = [tuple(box.name for box in k.buffers) for k in bodies]
-    if passed != [c.buffers for c in calls]:
-        return None
+    kernels = {k.name: k for k in bodies}
     shape = lowering.storages[pairs[0][0]].shape
     for axis in range(len(shape) - 1, -1, -1):
         extent = lowering.b.size(shape[axis])
@@ -78,20 +74,8 @@ def by_points(
             continue
         made = _Points(lowering, steps, kernels, turn, pairs, extent).statements(length)
         if made is not None:
-            return _call(lowering, first, made, bodies)
+            return call_instead(lowering, first, bodies, lowering.in_lanes(made), "scan_points")
     return None
-
-
-def _call(lowering: Lowering, first: int, found: list[Stmt], bodies: list[Kernel]) -> Call:
-    del lowering.kernels[first:]
-    found = lowering.in_lanes(found)
-    made = call_of(lowering, found, (), lowering.storages, lowering.actual, title="scan_points")
-    lowering.kernels[-1] = replace(
-        lowering.kernels[-1],
-        origin=tuple(dict.fromkeys(n for k in bodies for n in k.origin)),
-        lines=tuple(dict.fromkeys(line for k in bodies for line in k.lines)),
-    )
-    return made
 
 
 @dataclass(slots=True)

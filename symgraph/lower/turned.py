@@ -16,6 +16,7 @@ from symgraph.ir.dtype import INT64
 from symgraph.loop.ir import Const, Expr, For, Let, Load, Stmt, Store, Var
 from symgraph.loop.traverse import expressions, postorder
 from symgraph.lower.schedule import guess_extent
+from symgraph.lower.sums import mentions
 from symgraph.lower.words import WordBuilder
 
 LINE = 64  # bytes of a line of memory
@@ -86,13 +87,9 @@ def _row_of(x: Load, nest: Sequence[For]) -> For | None:
     if len(x.index) < 2:
         return None
     last, inner = x.index[-1], nest[-1].var
-    if not isinstance(last, Var) or not any(_mentions(i, inner) for i in x.index[:-1]):
+    if not isinstance(last, Var) or not mentions(x.index[:-1], (inner,)):
         return None
     return next((s for s in nest[:-1] if s.var == last.name), None)
-
-
-def _mentions(x: Expr, name: str) -> bool:
-    return any(isinstance(e, Var) and e.name == name for e in postorder(x))
 
 
 def _written(
