@@ -111,9 +111,10 @@ def dots(shape: Shape) -> Function:
     f = Function("dots", [(name, kinds.get(name, INT)) for name in names], "internal")
     m, n, k, a, a_row, b, b_row, c, c_row, alpha, beta = f.parameters
     rows, columns = f.variable(f.number(4)), f.variable(f.number(4))
-    for one, step in ((m, rows), (n, columns)):
-        with f.when(one.equals(1)):
-            step.set(one)
+    with f.when(m.equals(1)):
+        rows.set(m)
+        with f.when(n.equals(1)):  # a column of several rows takes the kernel of four by four
+            columns.set(n)
     with f.loop(0, m, rows.get()) as i, f.loop(0, n, columns.get()) as j:
         place = c + c_row * i + j * shape.size
         sizes = ((m - i).at_most(rows.get()), (n - j).at_most(columns.get()), k)

@@ -120,6 +120,14 @@ def test_every_width_and_height_of_a_block(run, dtype: str) -> None:
         check(run, a, b, np.zeros((m, n), dtype))
 
 
+def test_a_column_left_over_by_a_cut_is_computed(run, dtype: str) -> None:
+    """Few rows, long sums: pieces of columns, of which the last is a single one."""
+    rng = np.random.default_rng(13)
+    for m, n, k in ((8, 129, 4096), (3, 129, 9000), (5, 65, 9000)):
+        a, b = stored(rng, dtype, False, m, k), stored(rng, dtype, True, k, n)
+        check(run, a, b, np.zeros((m, n), dtype), flags=(False, True))
+
+
 def test_empty_sums_are_zero_and_empty_results_are_left_alone(run, dtype: str) -> None:
     for m, n in ((4, 5), (1, 5), (5, 1), (1, 1), (70, 40)):
         for flags in itertools.product((False, True), repeat=2):
