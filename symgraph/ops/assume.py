@@ -104,8 +104,13 @@ def assume(condition: Variable) -> Variable:
         about, relation, bound = _row_of(node)
         state(about, [Assumption(relation, bound, line)])
         if about.inputs:
-            _held.append(about)
+            hold(about)
     return condition
+
+
+def hold(node: Node) -> None:
+    """Keep an expression that facts were stated of, which nothing else may hold yet."""
+    _held.append(node)
 
 
 def state(node: Node, rows: Sequence[Assumption]) -> None:
@@ -117,6 +122,20 @@ def state(node: Node, rows: Sequence[Assumption]) -> None:
     if new:
         _rows[node] = (*known, *new)
         _generation[0] += 1
+
+
+def withdraw(node: Node, rows: Sequence[Assumption]) -> None:
+    """Take assumptions about a node back."""
+    left = tuple(r for r in assumptions(node) if r not in rows)
+    _rows.pop(node, None)
+    if left:
+        _rows[node] = left
+    _generation[0] += 1
+
+
+def everything_stated() -> dict[Node, tuple[Assumption, ...]]:
+    """All assumptions, by node."""
+    return dict(_rows)
 
 
 def assumptions(node: Node) -> tuple[Assumption, ...]:

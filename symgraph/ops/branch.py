@@ -20,6 +20,7 @@ from symgraph.ir.op import Attrs, Op, register
 from symgraph.ir.origin import user_line
 from symgraph.ir.type import ShapeContext, TensorType, TupleType, Type
 from symgraph.ir.variable import Variable
+from symgraph.ops.assume_inside import state_where_taken, stated_meanwhile
 from symgraph.ops.capture import close_lazily, placeholder, results, zeros_like
 from symgraph.ops.convert import asarray, cast
 from symgraph.ops.tracing import must_equal
@@ -46,16 +47,25 @@ def cond(
     }
     given = unflatten(tree, [params.get(k, leaf) for k, leaf in enumerate(leaves)])
     since = placeholder(condition.type).node.number  # nodes made from here on are inside
-    taken, out_tree = flatten(then_fn(*given))
-    other = flatten_like(out_tree, else_fn(*given), "cond: the result of else_fn")
+    with stated_meanwhile() as of_then:
+        taken, out_tree = flatten(then_fn(*given))
+    with stated_meanwhile() as of_else:
+        other = flatten_like(out_tree, else_fn(*given), "cond: the result of else_fn")
     pairs = [
         _alike(asarray(a), asarray(b), name)
         for a, b, name in zip(taken, other, paths(out_tree, "result"), strict=True)
     ]
-    bodies = [[a.node for a, _ in pairs], [b.node for _, b in pairs]]
-    (then, orelse), captured = close_lazily([p.node for p in params.values()], bodies, since)
-    inputs = [condition.node, *[asarray(x).node for x in passed], *captured]
-    return unflatten(out_tree, results(make_node(COND, inputs, {"then": then, "orelse": orelse})))
+    placeholders = [p.node for p in params.values()]
+
+    def choose(then: Sequence[Variable], orelse: Sequence[Variable]) -> list[Variable]:
+        bodies = [[v.node for v in then], [v.node for v in orelse]]
+        (one, two), captured = close_lazily(placeholders, bodies, since)
+        inputs = [condition.node, *[asarray(x).node for x in passed], *captured]
+        return results(make_node(COND, inputs, {"then": one, "orelse": two}))
+
+    state_where_taken(choose, of_then)
+    state_where_taken(lambda values, others: choose(others, values), of_else)
+    return unflatten(out_tree, choose([a for a, _ in pairs], [b for _, b in pairs]))
 
 
 def _alike(a: Variable, b: Variable, name: str) -> tuple[Variable, Variable]:

@@ -13,6 +13,7 @@ Read next: ``tracing``, ``scan_segments``, ``scan_gradient``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,12 @@ from symgraph.ir.op import Attrs, Op, register
 from symgraph.ir.origin import at_line
 from symgraph.ir.type import ShapeContext, TensorType, TupleType, Type
 from symgraph.ir.variable import Variable
+from symgraph.ops.assume_inside import state_outside, stated_of
 from symgraph.ops.capture import function_line
 from symgraph.ops.convert import asarray, cast
 from symgraph.ops.scan_gradient import scan_vjp
 from symgraph.ops.scan_segments import run_scan, segmented
-from symgraph.ops.tracing import as_length, must_equal, trace_step
+from symgraph.ops.tracing import Step, as_length, must_equal, trace_step
 from symgraph.ops.tree import flatten, paths, unflatten
 
 
@@ -59,11 +61,28 @@ def scan(
     steps = _length(elements, length, paths(x_tree, "xs"))
     traced = trace_step(step, start, elements, tree, x_tree, function_line(step))
     start = [cast(s, p.dtype) for s, p in zip(start, traced.params, strict=False)]
+    _state_facts(traced, start, elements, steps, reverse)
     if checkpoint is not None and checkpoint is not False:
         found = segmented(traced, start, elements, steps, reverse, checkpoint)
     else:
         found = run_scan(traced, start, elements, steps, reverse)
     return unflatten(tree, found[: len(start)]), unflatten(traced.out_tree, found[len(start) :])
+
+
+def _state_facts(
+    step: Step,
+    start: Sequence[Variable],
+    xs: Sequence[Variable],
+    length: DimLike,
+    reverse: bool,
+) -> None:
+    """What was stated of values of the step, of the values of all steps."""
+    stated = stated_of([p.node for p in step.params])
+    if stated:
+        values = replace(step, outs=[Variable(n) for n, _ in stated])
+        found = run_scan(values, start, xs, length, reverse)[len(start) :]
+        for value, (about, rows) in zip(found, stated, strict=True):
+            state_outside(value, about, rows)
 
 
 def _length(xs: Sequence[Variable], length: Any, names: Sequence[str]) -> DimLike:

@@ -16,12 +16,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from symgraph.errors import ArgumentError, DTypeError, GradientError, ShapeError, message
-from symgraph.ir.dtype import BOOL, INT64, is_inexact
+from symgraph.ir.dim import DimLike
+from symgraph.ir.dtype import BOOL, FLOAT64, INT64, is_inexact
 from symgraph.ir.graph import Graph, close, map_graph, substitute_nodes
 from symgraph.ir.node import Node, make_node
 from symgraph.ir.op import Attrs, Op, find_op, register
 from symgraph.ir.type import ShapeContext, TensorType, TupleType, Type
 from symgraph.ir.variable import Variable
+from symgraph.ops.assume_inside import first_broken, nothing_broken, state_outside, stated_of
 from symgraph.ops.capture import function_line, placeholder, results
 from symgraph.ops.convert import asarray, cast
 from symgraph.ops.tracing import as_length, must_equal, trace_step
@@ -58,6 +60,19 @@ def while_loop(
         start, params = [cast(asarray(0), INT64), *start], [count, *params]
         after = [count + 1, *after]
         condition = (count < cast(asarray(most), INT64)) & condition
+    _state_facts(condition, start, params, after, most)
+    found = _run(condition, start, params, after, most)
+    return unflatten(tree, found[len(found) - tree.size :])
+
+
+def _run(
+    condition: Variable,
+    start: Sequence[Variable],
+    params: Sequence[Variable],
+    after: Sequence[Variable],
+    most: DimLike | None,
+) -> list[Variable]:
+    """The last states of a traced loop."""
     outputs = [condition.node, *[s.node for s in after]]
     both, captured = close([p.node for p in params], outputs)
     attrs = {
@@ -66,8 +81,30 @@ def while_loop(
         "n_state": len(start),
         "max_length": most,
     }
-    found = results(make_node(WHILE, [*[s.node for s in start], *captured], attrs))
-    return unflatten(tree, found[len(found) - tree.size :])
+    return results(make_node(WHILE, [*[s.node for s in start], *captured], attrs))
+
+
+def _state_facts(
+    condition: Variable,
+    start: Sequence[Variable],
+    params: Sequence[Variable],
+    after: Sequence[Variable],
+    most: DimLike | None,
+) -> None:
+    """What was stated of values of a step, of the first value that breaks it, a state more each."""
+    stated = [(n, row) for n, rows in stated_of([p.node for p in params]) for row in rows]
+    if not stated:
+        return
+    kept = [placeholder(TensorType(FLOAT64, n.tensor.shape)) for n, _ in stated]
+    found = _run(
+        condition,
+        [*start, *(nothing_broken(n, row) for n, row in stated)],
+        [*params, *kept],
+        [*after, *(first_broken(k, n, row) for k, (n, row) in zip(kept, stated, strict=True))],
+        most,
+    )
+    for value, (about, row) in zip(found[len(start) :], stated, strict=True):
+        state_outside(value, about, (row,))
 
 
 def check_condition(condition: Variable, about: str) -> Variable:

@@ -129,3 +129,97 @@ def test_debug_mode_checks_assumed_expressions():
 def test_a_wrong_domain_says_what_there_is(domain):
     with pytest.raises(sg.ArgumentError, match=r"domain|interval"):
         sg.vector("x", domain=domain)
+
+
+FACTS = {
+    "greater": (lambda e: e > 0, -1.0),
+    "greater_equal": (lambda e: e >= 0, -1.0),
+    "less": (lambda e: e < 3, 4.0),
+    "less_equal": (lambda e: e <= 3, 4.0),
+    "equal": (lambda e: sg.equal(e, 2.0), 1.0),
+    "not_equal": (lambda e: sg.not_equal(e, 5.0), 5.0),
+    "whole": (lambda e: sg.equal(e, sg.floor(e)), 2.5),
+    "finite": (sg.isfinite, np.inf),
+    "finite, of NaN": (sg.isfinite, np.nan),
+}
+
+
+def _sliced(x, condition):
+    part = x[1:]
+    sg.assume(condition(part))
+    return sg.sum(part)
+
+
+def _gathered(x, condition):
+    part = x[sg.constant(np.array([2, 1]))]
+    sg.assume(condition(part))
+    return sg.sum(part)
+
+
+def _scanned(x, condition):
+    def step(state, element):
+        sg.assume(condition(element))
+        return state + element, None
+
+    return sg.scan(step, sg.constant(0.0), x)[0]
+
+
+def _scanned_state(x, condition):
+    def step(state, element):
+        sg.assume(condition(state))
+        return element, None
+
+    return sg.scan(step, sg.constant(2.0), x)[0]
+
+
+def _scanned_twice(x, condition):
+    def step(state, element):
+        return state + _scanned(sg.stack([element, element]), condition), None
+
+    return sg.scan(step, sg.constant(0.0), x)[0]
+
+
+def _looped(x, condition):
+    def body(state):
+        k, total = state
+        sg.assume(condition(x[k]))
+        return k + 1, total + x[k]
+
+    return sg.while_loop(lambda state: state[0] < 3, body, (sg.constant(0), sg.constant(0.0)))[1]
+
+
+def _branched(x, condition):
+    def taken():
+        sg.assume(condition(x[1] * 1.0))
+        return sg.sum(x)
+
+    return sg.cond(x[0] > 1, taken, lambda: x[0])
+
+
+@pytest.mark.parametrize("fact", FACTS)
+@pytest.mark.parametrize(
+    "place",
+    [_sliced, _gathered, _scanned, _scanned_state, _scanned_twice, _looped, _branched],
+    ids=lambda f: f.__name__[1:],
+)
+def test_facts_are_checked_wherever_they_are_stated(place, fact):
+    condition, wrong = FACTS[fact]
+    x = sg.vector("x")
+    f = sg.function([x], place(x, condition), mode="debug")
+    f(np.array([2.0, 2.0, 2.0]))
+    with pytest.raises(sg.NumericError, match=r"assumed[\s\S]*test_domains"):
+        f(np.array([2.0, wrong, 2.0]))
+
+
+def test_fact_of_a_branch_holds_nowhere_else():
+    x = sg.scalar("x")
+
+    def right():
+        sg.assume(x - 1 > 0)
+        return sg.log(x - 1)
+
+    y = sg.cond(x > 1, right, lambda: sg.abs(x - 1))
+    assert not positive((x - 1).node)
+    f = sg.function([x], y, mode="debug")
+    assert f(0.25) == 0.75
+    assert f(2.0) == 0.0

@@ -1,0 +1,104 @@
+"""What is stated inside of loops and branches, stated again of values outside, for debug mode.
+
+A fact about what a step computes holds for every step that runs, one of a branch only where that
+branch is taken. Such a value has no node outside, so one is made that only debug mode evaluates:
+a scan that gives the value of every step, a loop that keeps the first value that breaks the fact,
+a branch beside one whose value breaks nothing. Rules see no facts of bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from symgraph.ir.dtype import FLOAT64
+from symgraph.ir.graph import toposort
+from symgraph.ir.node import Node, add_name
+from symgraph.ir.op import find_op
+from symgraph.ir.variable import Variable
+from symgraph.ops.assume import Assumption, everything_stated, hold, state, withdraw
+from symgraph.ops.convert import asarray, cast
+
+Rows = tuple[Assumption, ...]
+_BROKEN = {
+    ">": "less_equal",
+    ">=": "less",
+    "<": "greater_equal",
+    "<=": "greater",
+    "!=": "equal",
+}  # none is true of NaN
+
+
+def stated_of(params: Sequence[Node]) -> list[tuple[Node, Rows]]:
+    """What was stated of values that depend on these placeholders."""
+    inner = set(params)
+    stated = everything_stated()
+    return [(n, rows) for n, rows in stated.items() if not inner.isdisjoint(toposort([n]))]
+
+
+@contextmanager
+def stated_meanwhile() -> Iterator[list[tuple[Node, Rows]]]:
+    """What is stated inside of a block; it holds nowhere else."""
+    before = everything_stated()
+    found: list[tuple[Node, Rows]] = []
+    yield found
+    for node, rows in everything_stated().items():
+        new = tuple(r for r in rows if r not in before.get(node, ()))
+        if new:
+            found.append((node, new))
+            withdraw(node, new)
+
+
+def state_outside(value: Variable, about: Node, rows: Rows) -> None:
+    """State of a value outside what was stated of one inside, by whose name it goes."""
+    what = (
+        "what the step is given" if about.op.name == "input" else f"the result of {about.op.name}"
+    )
+    for name in about.names or (what,):
+        add_name(value.node, name)
+    state(value.node, rows)
+    hold(value.node)
+
+
+def state_where_taken(
+    choose: Callable[[list[Variable], list[Variable]], list[Variable]],
+    stated: Sequence[tuple[Node, Rows]],
+) -> None:
+    """State facts of a branch: ``choose`` gives its values where it is taken, else the others."""
+    if not stated:
+        return
+    values = [cast(Variable(n), FLOAT64) for n, _ in stated]
+    others = [
+        v * 0.0 + asarray(_harmless(rows)) for v, (_, rows) in zip(values, stated, strict=True)
+    ]
+    for value, (about, rows) in zip(choose(values, others), stated, strict=True):
+        state_outside(value, about, rows)
+
+
+def first_broken(kept: Variable, about: Node, row: Assumption) -> Variable:
+    """``kept`` if it breaks a fact or the value does not; else the value, in float64."""
+    value = cast(Variable(about), FLOAT64)
+    keeps = _broken(kept, row) | ~_broken(value, row)
+    return find_op("where")(keeps, kept, value)  # type: ignore[no-any-return]
+
+
+def nothing_broken(about: Node, row: Assumption) -> Variable:
+    """Numbers in the shape of a value that break nothing, as ``first_broken`` begins."""
+    return find_op("broadcast_to")(asarray(_harmless((row,))), about.tensor.shape)  # type: ignore[no-any-return]
+
+
+def _harmless(rows: Rows) -> np.float64:
+    """A number that breaks no fact: NaN, about which all but one say nothing."""
+    return np.float64(0.0 if any(r.relation == "finite" for r in rows) else np.nan)
+
+
+def _broken(x: Variable, row: Assumption) -> Variable:
+    if row.relation == "finite":
+        return ~find_op("isfinite")(x)  # type: ignore[no-any-return]
+    if row.relation == "whole":
+        return find_op("greater")(x, find_op("floor")(x))  # type: ignore[no-any-return]
+    if row.relation == "==":
+        return find_op("less")(x, row.bound) | find_op("greater")(x, row.bound)  # type: ignore[no-any-return]
+    return find_op(_BROKEN[row.relation])(x, row.bound)  # type: ignore[no-any-return]
