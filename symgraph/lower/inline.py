@@ -32,6 +32,7 @@ from symgraph.loop.ir import (
     While,
 )
 from symgraph.loop.traverse import rebuild
+from symgraph.lower.chains import chained
 from symgraph.lower.kernels import call_instead, kernels_called
 from symgraph.lower.nest import forwarded, sweep
 from symgraph.lower.rows import with_expressions
@@ -102,7 +103,8 @@ class _Inlining:
         before = [Let(self.locals[s], b.load(s, (), storages[s].dtype)) for s in numbers]
         after = [Store(s, (), Var(self.locals[s], storages[s].dtype)) for s in numbers]
         found: list[Stmt] = [*before, For(self.turn, length, (*inside, *ends), "serial"), *after]
-        return sweep(forwarded(found, b), lambda name: False)
+        kept = sweep(forwarded(found, b), lambda name: False)
+        return (self.lowering.schedule.chains and chained(kept, self.turn, b)) or kept
 
     def _new(self, state: str) -> str:
         """The local of a state's next value, which may be another state's old one."""

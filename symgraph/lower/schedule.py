@@ -33,6 +33,7 @@ class Schedule:
     lane_rows: int = 256  # from so many short rows on they are lanes; 0: never
     lane_bytes: int = 512  # of a number of each row of a block of such rows: eight vectors
     point_rows: int = 64  # a scan over so many points goes block by block; 0: never
+    chains: bool = True  # long affine recurrences run as several chains
     least_gain: int = 1 << 20  # bytes that blocks keep from memory: more than caches hold anyway
     sum_blocks: bool = True  # long sums in blocks that are added exactly
 
