@@ -36,8 +36,9 @@ from symgraph.loop.ir import (
     View,
 )
 from symgraph.loop.text import show_expr
-from symgraph.loop.traverse import postorder, rebuild, statements
+from symgraph.loop.traverse import expressions, postorder, rebuild, statements, substitute
 from symgraph.lower.kernels import call_instead, kernels_called
+from symgraph.lower.nest import forwarded
 from symgraph.lower.rows import accesses, with_expressions
 from symgraph.lower.schedule import guess_extent
 from symgraph.records import dataclass, field
@@ -102,6 +103,7 @@ class _Points:
                 body.append(self._copied(step.target, step.source))
             elif isinstance(step, Call):
                 body += self.kernels[step.kernel].body
+        body = self._joined(body)
         inner = list(statements(tuple(body)))
         if any(not isinstance(s, For | Let | Assign | Store | Update | Local) for s in inner):
             return None
@@ -115,6 +117,25 @@ class _Points:
         if not self._fits():
             return None
         return self._written(body, [n for n in nests if n is not None], turns)
+
+    def _joined(self, body: Sequence[Stmt]) -> list[Stmt]:
+        """Plain loops over points, one after the other, as one: a point sees none but itself."""
+        out: list[Stmt] = []
+        for s in body:
+            last = out[-1] if out else None
+            if isinstance(s, For) and isinstance(last, For) and self._is_flat(s, last):
+                at: dict[str, Expr] = {s.var: self.lowering.b.var(last.var)}
+                more = [_moved_to(x, at) for x in s.body]
+                out[-1] = replace(last, body=(*last.body, *more))
+            else:
+                out.append(s)
+        return forwarded(out, self.lowering.b) if len(out) < len(body) else out
+
+    def _is_flat(self, *loops: For) -> bool:
+        return all(
+            s.extent is self.extent and all(isinstance(x, Let | Store) for x in s.body)
+            for s in loops
+        )
 
     # ------------------------------------------------------------ what there is
 
@@ -139,7 +160,10 @@ class _Points:
         return None
 
     def _merge(self, body: Sequence[Stmt]) -> None:
-        """States that need no second buffer: read only where their next value is stored."""
+        """States that need no second buffer: read only where their next value is stored.
+
+        Stores of next values then wait for the end of the loop, so nothing may read those.
+        """
         loops = [s for s in body if isinstance(s, For)]
         if len(loops) != 1 or any(isinstance(s, For) for s in loops[0].body):
             return  # not one loop of plain statements, whose stores may wait for its loads
@@ -147,8 +171,14 @@ class _Points:
         for name, index in accesses(loops):
             places.setdefault(name, set()).add(",".join(map(show_expr, index)))
         news = [new for _, new in self.pairs]
+        nodes = postorder(*[x for s in statements((loops[0],)) for x in expressions(s)])
+        loaded = {e.buffer for e in nodes if isinstance(e, Load)}
         for state, new in self.pairs:
-            if len(places.get(state, set()) | places[new]) == 1 and news.count(new) == 1:
+            if (
+                new not in loaded
+                and len(places.get(state, set()) | places[new]) == 1
+                and news.count(new) == 1
+            ):
                 self.merged[new] = state
 
     def _fits(self) -> bool:
@@ -272,10 +302,12 @@ class _Points:
     def _copied(self, target: str, source: str) -> Stmt:
         b, box = self.lowering.b, self.lowering.storages[target]
         index = tuple(b.var(f"i{d}") for d in range(len(box.shape)))
-        body: Stmt = Store(target, index, b.load(source, index, box.dtype))
+        moved = f"moved_{target}"
+        value = Let(moved, b.load(source, index, box.dtype))
+        body: tuple[Stmt, ...] = (value, Store(target, index, b.var(moved, box.dtype)))
         for depth in range(len(box.shape) - 1, -1, -1):
-            body = For(f"i{depth}", b.size(box.shape[depth]), (body,), "vector")
-        return body
+            body = (For(f"i{depth}", b.size(box.shape[depth]), body, "vector"),)
+        return body[0]
 
 
 def _axis(index: Sequence[Expr], var: str) -> int | None:
@@ -286,6 +318,11 @@ def _axis(index: Sequence[Expr], var: str) -> int | None:
         if any(isinstance(e, Var) and e.name == var for e in postorder(x))
     ]
     return having[0] if len(having) == 1 and isinstance(index[having[0]], Var) else None
+
+
+def _moved_to(s: Stmt, at: dict[str, Expr]) -> Stmt:
+    """A statement of a loop in another one, whose variable takes the place of its own."""
+    return with_expressions(s, lambda x: substitute(x, at))
 
 
 def _is_whole(s: For, loop: For) -> bool:

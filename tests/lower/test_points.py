@@ -47,6 +47,17 @@ def series(x, y):
     return [last, outs]
 
 
+def smoothed(x, y):
+    """A next value that is a result of its turn too."""
+
+    def step(s, now):
+        new = 0.9 * s[0] + 0.1 * now[0]
+        return (new,), new
+
+    (last,), outs = sg.scan(step, (x,), (y,))
+    return [last, outs]
+
+
 def planes(x, y):
     """Points are the last of two axes; a turn mixes the first."""
     start = sg.stack([x, x + 1])
@@ -74,7 +85,9 @@ def gradient(x, y):
     return [sg.grad(sg.sum(sg.exp(series(x, y)[1])), x)]
 
 
-ALONE = {f.__name__: f for f in (iterated, exchanged, delayed, series, planes, rows, gradient)}
+ALONE = {
+    f.__name__: f for f in (iterated, exchanged, delayed, series, smoothed, planes, rows, gradient)
+}
 
 
 def shifted(x, y):
