@@ -1,8 +1,8 @@
 """``dataclass`` as the standard library has it, with slots, made in a tenth of the time.
 
 Python's own compiles six methods for every class: 0.4 ms, and a process that compiles a function
-makes 140 classes. Here ``__init__``, ``__eq__`` and ``__hash__`` are compiled when first called,
-and the others are closures over the names of the fields. Meanings, options and errors are the
+makes 140 classes. Here ``__init__``, ``__eq__`` and ``__hash__`` are made when first called, most as
+copies of code that came with ``record_forms``; others are closures over the names of the fields. Meanings, options and errors are the
 standard library's, whose ``replace``, ``fields`` and ``asdict`` take these classes too. Not here:
 fields of base classes, ``order``, ``kw_only``, ``InitVar``.
 """
@@ -11,11 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from reprlib import recursive_repr
+from types import FunctionType
 from typing import Any, Literal, TypeVar, dataclass_transform  # fields hold values of any type
+
+from symgraph.record_forms import EQ, HASH, INIT
 
 _Class = TypeVar("_Class", bound=type)
 _MISSING: Any = object()
 _FIELDS = "__dataclass_fields__"
+_PLACES = tuple(f"f{k}" for k in range(len(INIT)))  # fields in forms
 
 
 class Field:
@@ -96,27 +100,35 @@ def _fields(own: dict[str, Any]) -> list[Field]:
 
 def _compiled_at_first(cls: Any, name: str, fields: Sequence[Field]) -> Any:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        made = _compiled(cls, name, fields)
+        made = _MAKERS[name](cls, fields)
+        made.__qualname__ = f"{cls.__qualname__}.{name}"
         setattr(cls, name, made)
         return made(self, *args, **kwargs)
 
     return method
 
 
-def _compiled(cls: Any, name: str, fields: Sequence[Field]) -> Any:
-    """A method as source would have it."""
+def _init(cls: Any, fields: Sequence[Field]) -> Any:
+    """A copy of a form where fields are plain, compiled where they are not.
+
+    Slots are set through their descriptors, which frozen classes have too.
+    """
     names: dict[str, Any] = {"__name__": cls.__module__, "missing": _MISSING}
     for k, f in enumerate(fields):
         names[f"set_{k}"] = cls.__dict__[f.name].__set__
         names[f"default_{k}"], names[f"factory_{k}"] = f.default, f.factory
-    exec(_SOURCES[name](cls, fields), names)
-    found = names[name]
-    found.__qualname__ = f"{cls.__qualname__}.{name}"
-    return found
+    defaults = tuple(f.default for f in fields if f.default is not _MISSING)
+    plain = all(f.init and f.factory is _MISSING for f in fields)
+    plain = plain and all(f.default is _MISSING for f in fields[: len(fields) - len(defaults)])
+    if plain and 0 < len(fields) <= len(INIT) and not hasattr(cls, "__post_init__"):
+        parameters = ("self", *(f.name for f in fields))
+        code = INIT[len(fields) - 1].__code__.replace(co_varnames=parameters)
+        return FunctionType(code, names, "__init__", defaults)
+    exec(_init_source(cls, fields), names)
+    return names["__init__"]
 
 
-def _init(cls: Any, fields: Sequence[Field]) -> str:
-    """Slots are set through their descriptors, which frozen classes have too."""
+def _init_source(cls: Any, fields: Sequence[Field]) -> str:
     head, body = ["self"], []
     for k, f in enumerate(fields):
         value = f.name if f.init else f"default_{k}"
@@ -133,21 +145,40 @@ def _init(cls: Any, fields: Sequence[Field]) -> str:
     return f"def __init__({', '.join(head)}):\n" + "\n".join(body or [" pass"])
 
 
-def _eq(cls: Any, fields: Sequence[Field]) -> str:
+def _eq(cls: Any, fields: Sequence[Field]) -> Any:
     left, right = _compared("self", fields), _compared("other", fields)
-    return f"""def __eq__(self, other):
-    return {left} == {right} if other.__class__ is self.__class__ else NotImplemented"""
+    return _over_fields(
+        EQ,
+        cls,
+        fields,
+        f"""def form(self, other):
+    return {left} == {right} if other.__class__ is self.__class__ else NotImplemented""",
+    )
 
 
-def _hash(cls: Any, fields: Sequence[Field]) -> str:
-    return f"def __hash__(self):\n    return hash({_compared('self', fields)})"
+def _hash(cls: Any, fields: Sequence[Field]) -> Any:
+    text = f"def form(self):\n    return hash({_compared('self', fields)})"
+    return _over_fields(HASH, cls, fields, text)
+
+
+def _over_fields(forms: Sequence[Any], cls: Any, fields: Sequence[Field], source: str) -> Any:
+    """A copy of the form for as many fields as are compared; beyond the forms, compiled source."""
+    compared = [f.name for f in fields if f.compare]
+    names: dict[str, Any] = {"__name__": cls.__module__}
+    if not 0 < len(compared) <= len(forms):
+        exec(source, names)
+        return names["form"]
+    code = forms[len(compared) - 1].__code__
+    real = dict(zip(_PLACES, compared, strict=False))
+    code = code.replace(co_names=tuple(real.get(n, n) for n in code.co_names))
+    return FunctionType(code, names, code.co_name)
 
 
 def _compared(name: str, fields: Sequence[Field]) -> str:
     return "(" + "".join(f"{name}.{f.name}, " for f in fields if f.compare) + ")"
 
 
-_SOURCES = {"__init__": _init, "__eq__": _eq, "__hash__": _hash}
+_MAKERS = {"__init__": _init, "__eq__": _eq, "__hash__": _hash}
 
 
 def _repr(fields: Sequence[Field]) -> Any:

@@ -69,7 +69,23 @@ def _classes(way: Any) -> dict[str, type]:
     class Empty:
         pass
 
-    found: dict[str, type] = {c.__name__: c for c in (Point, Open, Same, Own, Empty)}
+    @way.dataclass(frozen=True, slots=True)
+    class Wide:
+        """More fields than there are forms for."""
+
+        a: int
+        b: int = 1
+        c: int = 2
+        d: int = 3
+        e: int = 4
+        f: int = 5
+        g: int = 6
+        h: int = 7
+        i: int = way.field(default=8, compare=False)
+        j: int = 9
+
+    every = (Point, Open, Same, Own, Empty, Wide)
+    found: dict[str, type] = {c.__name__: c for c in every}
     return found
 
 
@@ -113,6 +129,8 @@ _ACTIONS: dict[str, Any] = {
     "asdict": lambda c: dataclasses.asdict(c["Point"](1)),
     "copy": lambda c: copy.copy(c["Point"](1)) == c["Point"](1),
     "deep copy": lambda c: copy.deepcopy(c["Point"](1, tags=("a",))).tags,
+    "many fields": lambda c: [c["Wide"](0), c["Wide"](0, j=1) == c["Wide"](0)],
+    "many fields compared": lambda c: [c["Wide"](0, i=1) == c["Wide"](0), {c["Wide"](0): 1}],
     "documented": lambda c: [c["Point"].__doc__, c["Point"].__name__, c["Point"].__module__],
 }
 

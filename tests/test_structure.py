@@ -35,7 +35,8 @@ ABOVE_COMPILE = (
 LAYERS: dict[str, tuple[str, ...]] = {
     "errors": (),
     "fingerprint": (),
-    "records": (),
+    "record_forms": (),
+    "records": ("record_forms",),
     "config": ("errors", "records"),
     "display": ("errors",),
     "ir": LEAVES,

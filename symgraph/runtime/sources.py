@@ -15,12 +15,12 @@ ROOTS = ("symgraph", "symgraph_kernels")
 def sources_key(*packages: str) -> str:
     """Names, sizes and times of all source files of packages of ``ROOTS``."""
     wanted = tuple(f"{name}." for name in packages)
-    return named(sorted(text for module, text in _files() if module.startswith(wanted)))
+    return named(sorted(repr(facts) for module, facts in _files() if module.startswith(wanted)))
 
 
 @cache
-def _files() -> list[tuple[str, str]]:
-    """(dotted name of the folder and a dot, path with size and time) of every source file."""
+def _files() -> list[tuple[str, list[tuple[str, int, int]]]]:
+    """For every folder its dotted name and a dot, and path, size and time of each source file."""
     found = []
     for root in ROOTS:
         spec = find_spec(root)  # finds without importing
@@ -28,12 +28,14 @@ def _files() -> list[tuple[str, str]]:
         pending = [(f"{root}.", place) for place in places]
         while pending:
             package, folder = pending.pop()
+            facts = []
             with os.scandir(folder) as entries:
                 for item in entries:
-                    if item.name.endswith(".py"):
+                    name = item.name
+                    if name.endswith(".py"):
                         status = item.stat()
-                        text = f"{item.path} {status.st_size} {status.st_mtime_ns}"
-                        found.append((package, text))
-                    elif item.is_dir():
-                        pending.append((f"{package}{item.name}.", item.path))
+                        facts.append((item.path, status.st_size, status.st_mtime_ns))
+                    elif name != "__pycache__" and item.is_dir():
+                        pending.append((f"{package}{name}.", item.path))
+            found.append((package, sorted(facts)))
     return found
