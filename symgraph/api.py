@@ -322,9 +322,11 @@ def _check_leaves(below: Sequence[Node], parameters: list[Parameter], on_unused:
     if on_unused not in ("raise", "warn", "ignore"):
         what = f"on_unused_input is raise, warn or ignore, not {on_unused!r}"
         raise ArgumentError(at_line(what))
-    types = {(n.type, n.attrs.get("dim", 1)) for n in below if isinstance(n.type, TensorType)}
+    types = {id(n.type): n.type for n in below}.values()  # those of equal operations are one
+    shapes = [t.shape for t in types if isinstance(t, TensorType)]
+    shapes += [(n.attrs["dim"],) for n in below if n.attrs and "dim" in n.attrs]
     leaves = [n for n in below if n.op.name in ("input", "shared")]
-    sizes = {a for t, dim in types for d in (*t.shape, dim) for a in symbols(d)}
+    sizes = {a for shape in shapes for d in shape for a in symbols(d)}
     told = {a for n in leaves for d in n.tensor.shape for a in symbols(d)}
     for p in parameters:
         needed = any(symbols(d) & (sizes - told) for d in p.variable.shape)

@@ -142,7 +142,8 @@ def roots_of(
 
 def _stated(node: Node) -> tuple[Any, ...]:
     """What ``sg.assume`` was told of a node, which rules may use."""
-    return tuple((row.relation, row.bound) for row in assumptions(node))
+    found = assumptions(node)
+    return tuple((row.relation, row.bound) for row in found) if found else ()
 
 
 def _leaves(nodes: Iterable[Node]) -> set[Node]:

@@ -108,15 +108,16 @@ def can_wait(cost: Node, wrt: Iterable[Node], stop: Iterable[Node] = ()) -> bool
     ended = set(stop)
     wanted = set(wrt)
     active: set[Node] = set()
-    for node in toposort([cost], stop=ended.__contains__):
-        if isinstance(node.type, TensorType) and not is_inexact(node.type.dtype):
+    for node in toposort([cost], stop=ended.__contains__ if ended else None):
+        found = node.type
+        if isinstance(found, TensorType) and found.dtype.kind not in "fc":
             continue
-        if node in wanted:
-            active.add(node)
-        if any(i in active for i in node.inputs):
+        if not active.isdisjoint(node.inputs):
             active.add(node)
             if not _has_gradient(node):
                 return False
+        elif node in wanted:
+            active.add(node)
     return all(isinstance(n.type, TensorType) for n in wanted)
 
 
@@ -125,6 +126,8 @@ def _has_gradient(node: Node) -> bool:
         return False
     if node.op.name not in ("proj", "where") and node.op.vjp is None and node.op.expand is None:
         return False
+    if not node.attrs:
+        return True
     inner = (n for graph in subgraphs(node) for n in toposort(graph.outputs))
     return all(
         _has_gradient(n)

@@ -37,7 +37,7 @@ class Digest:
     ) -> None:
         """``noted``: what else is known of a node besides its op and attributes."""
         self._ops, self._noted = known_ops, noted
-        self._parts: list[str] = []
+        self._parts: list[object] = []  # their texts count
         self._atoms: dict[Atom, int] = {}
         self._states: dict[int, int] = {}
         self._graphs: dict[Graph, str] = {}
@@ -63,21 +63,18 @@ class Digest:
 
     def hexdigest(self) -> str:
         """The name."""
-        return named(self._parts)
+        return named(map(str, self._parts))
 
-    def _node(self, node: Node, numbers: Mapping[Node, int]) -> str:
-        op = node.op
+    def _node(self, node: Node, numbers: Mapping[Node, int]) -> tuple[object, ...]:
+        op, attrs, notes = node.op, node.attrs, self._noted(node)
         if self._ops.get(op.name) is not op:
             raise NotPortable(f"op {op.name}")
-        attrs = node.attrs
-        found = [op.name, *[str(numbers[i]) for i in node.inputs]]
-        found += [f"{k}={self.value(attrs[k])}" for k in sorted(attrs) if k != "serial"]
+        found = (op.name, *[numbers[i] for i in node.inputs])
+        if attrs:
+            found += tuple([(k, self.value(attrs[k])) for k in sorted(attrs) if k != "serial"])
         if not node.inputs:
-            found.append(self._type(node.type))
-        notes = self._noted(node)
-        if notes:
-            found.append(self._tuple(notes))
-        return " ".join(found)
+            found += (self._type(node.type),)
+        return (*found, self._tuple(notes)) if notes else found
 
     def _type(self, found: Type) -> str:
         text = self._types.get(found)
@@ -137,7 +134,7 @@ class Digest:
             parts = []
             for node in toposort((*graph.params, *graph.outputs)):
                 numbers[node] = len(numbers)
-                parts.append(self._node(node, numbers))
+                parts.append(str(self._node(node, numbers)))
             ends = [numbers[n] for n in graph.params], [numbers[n] for n in graph.outputs]
             self._parts.append("graph " + ";".join(parts) + str(ends))
             self._graphs[graph] = f"@{len(self._graphs)}"

@@ -65,11 +65,11 @@ def toposort(outputs: Iterable[Node], stop: Callable[[Node], bool] | None = None
     while stack:
         node = stack[-1]
         if node not in done:
-            if stop is None or not stop(node):
-                waiting = [n for n in node.inputs if n not in done]
-                if waiting:
-                    stack += waiting[::-1]  # and this node once more, when they are done
-                    continue
+            inputs = node.inputs
+            if not done.issuperset(inputs) and (stop is None or not stop(node)):
+                # and this node once more, when they are done
+                stack += [n for n in reversed(inputs) if n not in done]
+                continue
             done.add(node)
             order.append(node)
         stack.pop()
@@ -83,7 +83,8 @@ def leaves(outputs: Iterable[Node], op: str) -> list[Node]:
 
 def subgraphs(node: Node) -> list[Graph]:
     """The graphs held by a node's attributes."""
-    return [v for v in node.attrs.values() if isinstance(v, Graph)]
+    attrs = node.attrs
+    return [v for v in attrs.values() if isinstance(v, Graph)] if attrs else []
 
 
 def substitute_nodes(

@@ -26,6 +26,8 @@ from symgraph.ir.type import Check, ShapeContext, TensorType, Type
 _serial = itertools.count()
 _lock = threading.RLock()
 _table: weakref.WeakValueDictionary[tuple[Hashable, ...], Node] = weakref.WeakValueDictionary()
+MOST_INFERRED = 4096
+_inferred: dict[tuple[Op, tuple[Type, ...]], tuple[Type, tuple[Check, ...]]] = {}
 MOST_LINES = 8  # a node in a loop of the user's program would otherwise collect one per turn
 
 
@@ -76,6 +78,8 @@ class Node:
 
 def attr_key(value: object) -> Hashable:
     """A hashable stand-in for an attribute: equal only for equal type and equal bits."""
+    if type(value) is np.ndarray and value.ndim == 0:
+        return ("array", value.dtype.str, (), value.tobytes())
     if isinstance(value, bool | str | bytes | np.dtype | type(None)):
         return (type(value).__name__, value)
     if isinstance(value, int):
@@ -96,12 +100,24 @@ def attr_key(value: object) -> Hashable:
 
 def infer_type(op: Op, inputs: tuple[Node, ...], attrs: Attrs) -> tuple[Type, tuple[Check, ...]]:
     """Type and checks of a node; ShapeError and DTypeError name the op, its inputs and the line."""
+    types = tuple([n.type for n in inputs])
+    known = None
+    if op.kind == "elementwise" and not attrs:
+        known = (op, types)
+        found = _inferred.get(known)
+        if found is not None:
+            return found
     context = ShapeContext()
     try:
-        found = op.infer(tuple([n.type for n in inputs]), attrs, context)
+        made = op.infer(types, attrs, context)
     except ShapeError as error:
         raise type(error)(_with_inputs(op, inputs, str(error))) from None
-    return found, tuple(context.checks)
+    found = made, tuple(context.checks)
+    if known is not None:
+        if len(_inferred) >= MOST_INFERRED:
+            _inferred.clear()
+        _inferred[known] = found
+    return found
 
 
 def _with_inputs(op: Op, inputs: tuple[Node, ...], text: str) -> str:
@@ -141,8 +157,9 @@ def make_node(
         node = _table.get(key)
     if node is None:
         found, checks = infer_type(op, inputs, attrs)
-        node = _intern(key, op, inputs, attrs, found, checks)
-    add_lines(node, lines)
+        node = _intern(key, op, inputs, attrs, found, checks, lines[:MOST_LINES])
+    if lines and node.lines is not lines:
+        add_lines(node, lines)
     return node
 
 
@@ -153,10 +170,11 @@ def _intern(
     attrs: Attrs,
     found: Type,
     checks: tuple[Check, ...],
+    lines: tuple[Line, ...],
 ) -> Node:
     node = object.__new__(Node)
     node.op, node.inputs, node.attrs, node.type = op, inputs, dict(attrs), found
-    node.checks, node.number, node.lines, node.names = checks, next(_serial), (), ()
+    node.checks, node.number, node.lines, node.names = checks, next(_serial), lines, ()
     with _lock:
         return _table.setdefault(key, node)
 

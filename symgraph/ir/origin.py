@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
+from functools import lru_cache
 
 from symgraph.errors import message
 from symgraph.records import dataclass
@@ -80,6 +81,11 @@ def as_if_at(lines: tuple[Line, ...] | None) -> tuple[Line, ...] | None:
     return before
 
 
+@lru_cache(maxsize=1024)  # a line makes many nodes
+def _line(file: str, number: int) -> Line:
+    return Line(file, number)
+
+
 def user_line() -> Line | None:
     """The innermost line of the call stack that is not symgraph's own."""
     if _as_if.lines is not None:
@@ -93,7 +99,7 @@ def user_line() -> Line | None:
         # Methods of dataclasses have no file; those of our classes are ours.
         made = file == "<string>" and frame.f_globals.get("__name__", "").startswith("symgraph.")
         if not ours and not made:
-            return Line(file, frame.f_lineno)
+            return _line(file, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
     return None
 

@@ -7,7 +7,8 @@ NumPy 2 would compute in, with Python numbers and dims weak (NEP 50).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -116,6 +117,8 @@ def cast(x: Variable, dtype: DType) -> Variable:
 
 def convert_values(value: np.ndarray[Any, Any], dtype: DType) -> np.ndarray[Any, Any]:
     """An array converted as ``astype`` does: silently, complex to real by the real part."""
+    if value.dtype == dtype:
+        return value
     with np.errstate(all="ignore"):
         if value.dtype.kind == "c" and dtype.kind not in "cb":
             value = value.real
@@ -141,11 +144,27 @@ def _refuse_overflow(x: Variable, value: np.ndarray[Any, Any], dtype: DType) -> 
 _WEAK_KINDS: Mapping[str, Scalar] = {"b": False, "i": 0, "u": 0, "f": 0.0, "c": 0j}
 
 
-def _weak_scalars(xs: Sequence[Variable]) -> list[Scalar]:
+def _weak_scalars(xs: Sequence[Kind]) -> list[Scalar]:
     return [_WEAK_KINDS[x.dtype.kind] for x in xs if x.weak]
 
 
-def common_dtype(xs: Sequence[Variable]) -> DType:
+class Kind(Protocol):
+    """What decides the dtype in which operands meet."""
+
+    @property
+    def dtype(self) -> DType:
+        """Element type."""
+        ...
+
+    weak: bool
+
+
+class _Operand(NamedTuple):
+    dtype: DType
+    weak: bool
+
+
+def common_dtype(xs: Sequence[Kind]) -> DType:
     """The dtype in which these meet."""
     strong = [x.dtype for x in xs if not x.weak]
     if not strong:
@@ -154,17 +173,17 @@ def common_dtype(xs: Sequence[Variable]) -> DType:
     return promote_weak(strong, weak) if weak else promote(*strong)
 
 
-def _numeric_dtype(xs: Sequence[Variable]) -> DType:
+def _numeric_dtype(xs: Sequence[Kind]) -> DType:
     found = common_dtype(xs)
     return INT8 if found == BOOL else found
 
 
-def _quotient_dtype(xs: Sequence[Variable]) -> DType:
+def _quotient_dtype(xs: Sequence[Kind]) -> DType:
     found = common_dtype(xs)
     return found if is_inexact(found) else FLOAT64
 
 
-def _float_dtype(xs: Sequence[Variable]) -> DType:
+def _float_dtype(xs: Sequence[Kind]) -> DType:
     """The dtype in which NumPy evaluates `hypot` and kin: each integer becomes floating alone."""
     strong = [x.dtype for x in xs if not x.weak]
     weak = _weak_scalars(xs)
@@ -175,7 +194,7 @@ def _float_dtype(xs: Sequence[Variable]) -> DType:
     return promote(*[to_float(promote_weak([d], weak)) for d in strong])
 
 
-RULES: Mapping[str, tuple[Callable[[Sequence[Variable]], DType], str]] = {
+RULES: Mapping[str, tuple[Callable[[Sequence[Kind]], DType], str]] = {
     "same": (common_dtype, ""),
     "numeric": (_numeric_dtype, "bool becomes int8"),
     "float": (_float_dtype, "integers and bool become floating"),
@@ -187,11 +206,27 @@ RULES: Mapping[str, tuple[Callable[[Sequence[Variable]], DType], str]] = {
 
 def common(values: Sequence[Any], rule: str = "same") -> list[Variable]:
     """Operands as variables of one dtype, by a row of ``RULES``; "each" leaves them untouched."""
-    xs = [asarray(v) for v in values]
     if rule == "each":
-        return xs
-    dtype = RULES[rule][0](xs)
-    return [cast(x, dtype) for x in xs]
+        return [asarray(v) for v in values]
+    xs = [v if isinstance(v, Variable) or type(v) is float else asarray(v) for v in values]
+    kinds = tuple([_WEAK_FLOAT if type(x) is float else (x.dtype, x.weak) for x in xs])
+    dtype = _meeting(rule, kinds)
+    return [x if k == (dtype, False) else _cast(x, dtype) for x, k in zip(xs, kinds, strict=True)]
+
+
+_WEAK_FLOAT = (FLOAT64, True)
+
+
+@lru_cache(maxsize=4096)  # a graph has thousands of operations on few dtypes
+def _meeting(rule: str, kinds: tuple[tuple[DType, bool], ...]) -> DType:
+    return RULES[rule][0]([_Operand(*k) for k in kinds])
+
+
+def _cast(x: Variable | float, dtype: DType) -> Variable:
+    """``cast``, and of a Python number that has no node yet."""
+    if isinstance(x, Variable):
+        return cast(x, dtype)
+    return wrap(constant_node(convert_values(np.asarray(x), dtype)))
 
 
 def is_number(value: object) -> bool:

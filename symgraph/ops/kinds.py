@@ -139,13 +139,20 @@ def elementwise_front(
 
     def front(*args: Any, **given: Any) -> Variable:
         attrs = _attributes(name, arity, options, args, given)
-        raw = [asarray(a) for a in args[:arity]]
-        weak = all(x.weak for x in raw)
-        xs = common(raw, rule)
-        for x in xs:
-            require(accepts(x.dtype), name, x.dtype, says)
+        operands = args[:arity]
+        for a in operands:
+            if isinstance(a, Variable) and not a.weak:
+                strong = True
+                break
+        else:
+            operands = [asarray(a) for a in operands]
+            strong = not all(x.weak for x in operands)
+        xs = common(operands, rule)
+        for dtype in {x.dtype for x in xs}:
+            if not accepts(dtype):
+                require(False, name, dtype, says)
         made = make(name, xs, **attrs)
-        made.weak = weak and made.dtype == xs[-1].dtype
+        made.weak = not strong and made.dtype == xs[-1].dtype
         return made
 
     return front
