@@ -65,7 +65,9 @@ def _init_7(self: Any, f0: Any, f1: Any, f2: Any, f3: Any, f4: Any, f5: Any, f6:
     set_6(self, f6)
 
 
-def _init_8(self: Any, f0: Any, f1: Any, f2: Any, f3: Any, f4: Any, f5: Any, f6: Any, f7: Any) -> None:
+def _init_8(
+    self: Any, f0: Any, f1: Any, f2: Any, f3: Any, f4: Any, f5: Any, f6: Any, f7: Any
+) -> None:
     set_0(self, f0)
     set_1(self, f1)
     set_2(self, f2)
@@ -103,25 +105,55 @@ def _eq_4(self: Any, other: Any) -> Any:
 def _eq_5(self: Any, other: Any) -> Any:
     if other.__class__ is not self.__class__:
         return NotImplemented
-    return (self.f0, self.f1, self.f2, self.f3, self.f4) == (other.f0, other.f1, other.f2, other.f3, other.f4)
+    return (self.f0, self.f1, self.f2, self.f3, self.f4) == (
+        other.f0,
+        other.f1,
+        other.f2,
+        other.f3,
+        other.f4,
+    )
 
 
 def _eq_6(self: Any, other: Any) -> Any:
     if other.__class__ is not self.__class__:
         return NotImplemented
-    return (self.f0, self.f1, self.f2, self.f3, self.f4, self.f5) == (other.f0, other.f1, other.f2, other.f3, other.f4, other.f5)
+    return (self.f0, self.f1, self.f2, self.f3, self.f4, self.f5) == (
+        other.f0,
+        other.f1,
+        other.f2,
+        other.f3,
+        other.f4,
+        other.f5,
+    )
 
 
 def _eq_7(self: Any, other: Any) -> Any:
     if other.__class__ is not self.__class__:
         return NotImplemented
-    return (self.f0, self.f1, self.f2, self.f3, self.f4, self.f5, self.f6) == (other.f0, other.f1, other.f2, other.f3, other.f4, other.f5, other.f6)
+    return (self.f0, self.f1, self.f2, self.f3, self.f4, self.f5, self.f6) == (
+        other.f0,
+        other.f1,
+        other.f2,
+        other.f3,
+        other.f4,
+        other.f5,
+        other.f6,
+    )
 
 
 def _eq_8(self: Any, other: Any) -> Any:
     if other.__class__ is not self.__class__:
         return NotImplemented
-    return (self.f0, self.f1, self.f2, self.f3, self.f4, self.f5, self.f6, self.f7) == (other.f0, other.f1, other.f2, other.f3, other.f4, other.f5, other.f6, other.f7)
+    return (self.f0, self.f1, self.f2, self.f3, self.f4, self.f5, self.f6, self.f7) == (
+        other.f0,
+        other.f1,
+        other.f2,
+        other.f3,
+        other.f4,
+        other.f5,
+        other.f6,
+        other.f7,
+    )
 
 
 def _hash_1(self: Any) -> int:
