@@ -25,6 +25,25 @@ class Counting:
         return len(type(self).__match_args__)  # type: ignore[attr-defined]
 
 
+def _wide(way: Any) -> type:
+    @way.dataclass(frozen=True, slots=True)
+    class Wide:
+        """More fields than there are forms for."""
+
+        a: int
+        b: int = 1
+        c: int = 2
+        d: int = 3
+        e: int = 4
+        f: int = 5
+        g: int = 6
+        h: int = 7
+        i: int = way.field(default=8, compare=False)
+        j: int = 9
+
+    return Wide
+
+
 def _classes(way: Any) -> dict[str, type]:
     @way.dataclass(frozen=True, slots=True)
     class Point(Counting):
@@ -69,22 +88,7 @@ def _classes(way: Any) -> dict[str, type]:
     class Empty:
         pass
 
-    @way.dataclass(frozen=True, slots=True)
-    class Wide:
-        """More fields than there are forms for."""
-
-        a: int
-        b: int = 1
-        c: int = 2
-        d: int = 3
-        e: int = 4
-        f: int = 5
-        g: int = 6
-        h: int = 7
-        i: int = way.field(default=8, compare=False)
-        j: int = 9
-
-    every = (Point, Open, Same, Own, Empty, Wide)
+    every = (Point, Open, Same, Own, Empty, _wide(way))
     found: dict[str, type] = {c.__name__: c for c in every}
     return found
 
