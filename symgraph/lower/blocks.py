@@ -8,19 +8,20 @@
 What only members of a run use is scratch of a block's size, which stays in cache and is never
 written to memory; what a run sums over rows has a part for each chunk, joined in order. The number
 of chunks depends on sizes alone. Items that a run cannot hold go before or after it. ``tiles``
-writes the steps.
+writes the steps. A chain of elementwise kernels, too long for one, is a run without products: its
+values stay in a cache, and its threads start once.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from symgraph.ir.dim import Dim, DimLike, divide_exactly, mul, product
 from symgraph.loop.ir import Const, Expr
-from symgraph.lower.members import Item, Member, member_of, rows_of
-from symgraph.lower.schedule import Schedule, guess, guess_extent
+from symgraph.lower.members import Item, Member, member_of, points_of, rows_of
+from symgraph.lower.schedule import Schedule, guess, guess_extent, work_of
 from symgraph.lower.stage import Storage
 from symgraph.lower.words import WordBuilder
 from symgraph.records import dataclass, field
@@ -29,7 +30,12 @@ WINDOW = 32  # items from the first of a run on: keeps the work linear in the pr
 MOST_POSTPONED = 8
 USUAL_ROWS = 4096  # where their number is a symbol: a batch, which differs from call to call
 WIDEST = 4  # times the bytes that are wanted: a block of the fewest rows may take that much
-MULTIPLE = 16  # rows of a block: whole tiles of a product
+MULTIPLE = 16  # rows of a block: whole tiles of a product, whole vectors of a chain of kernels
+LEAST_CHAIN = 3  # kernels
+CHAIN_CHUNKS = 4  # as much work as so many chunks of a loop is worth threads
+MOST_SUMMED = (
+    8192  # points of a chain that also adds up: a chunk is no longer than a block of a sum
+)
 
 
 @dataclass(slots=True)
@@ -104,12 +110,17 @@ def runs_of(items: Sequence[Item], about: Blocking) -> list[Item | Run]:
         return list(items)
     out: list[Item | Run] = []
     uses = Counter(n for item in items for n in item.reads | item.writes)
-    sums = [0, *accumulate(_most_gained(item, about) for item in items)]
+    gains = [0, *accumulate(_most_gained(item, about) for item in items)]
+    works = [0, *accumulate(work_of(item.statements) for item in items)]
     place = 0
     while place < len(items):
         near = items[place : place + WINDOW]
-        gain = sums[place + len(near)] - sums[place]
-        found = None if gain < about.schedule.least_gain else _run_at(near, uses, about)
+        end = place + len(near)
+        found = None
+        if gains[end] - gains[place] >= about.schedule.least_gain:
+            found = _run_at(near, uses, about)
+        elif works[end] - works[place] >= CHAIN_CHUNKS * about.schedule.chunk_work:
+            found = _chain_at(near, uses, about)
         if found is None:
             out.append(items[place])
             place += 1
@@ -147,7 +158,32 @@ def _run_at(
             run, used = _gathered(near, rows, about)
             if _divide(run, uses, about):
                 return run, used
-    return None
+    return None if tried else _chain_at(near, uses, about)
+
+
+def _chain_at(
+    near: Sequence[Item], uses: Mapping[str, int], about: Blocking
+) -> tuple[Run, int] | None:
+    """A run of elementwise kernels over the same points, each of which reads the one before."""
+    rows = points_of(near[0])
+    if not isinstance(rows, Const):
+        return None
+    count = int(_is_link(near[0], rows, about))
+    for item, following in pairwise(near):
+        if not (item.writes & following.reads and _is_link(following, rows, about)):
+            break
+        count += 1
+    if count < LEAST_CHAIN:
+        return None
+    run, used = _gathered(near[:count], rows, about)
+    return (run, used) if used == count and _divide(run, uses, about) else None
+
+
+def _is_link(item: Item, rows: Const, about: Blocking) -> bool:
+    if points_of(item) is not rows:
+        return False
+    member = about.member(item, rows)
+    return member is not None and not (member.sums and guess_extent(rows) > MOST_SUMMED)
 
 
 def _gathered(items: Sequence[Item], rows: Expr, about: Blocking) -> tuple[Run, int]:
@@ -199,7 +235,7 @@ def _admit(run: Run, member: Member, about: Blocking) -> bool:
 def _divide(run: Run, uses: Mapping[str, int], about: Blocking) -> bool:
     """Settle scratch, heights and chunks of a run; False where it does not pay."""
     products = [m for m in run.members if m.product is not None]
-    if not products or len(run.members) < 2:
+    if len(run.members) < 2:
         return False
     inside = Counter(n for m in run.members for n in m.item.reads | m.item.writes)
     outside = about.kept | {n for n, count in inside.items() if uses[n] > count}
@@ -217,8 +253,11 @@ def _divide(run: Run, uses: Mapping[str, int], about: Blocking) -> bool:
     gain = count * sum(w for n, w in widths.items() if n in gained and w)
     height = about.schedule.tile_bytes // max(1, per_row)
     is_batch = all(m.product is not None and m.product.name == "gemm_batched" for m in products)
-    unit = 1 if is_batch else MULTIPLE
+    unit = 1 if products and is_batch else MULTIPLE
     height = max(unit, height // unit * unit)
+    if not products:  # smaller blocks, where there are few points: each thread has some
+        height = min(height, -(-count // (about.schedule.most_tiles * unit)) * unit)
+        gain = max(gain, about.schedule.least_gain * _is_worth_threads(run, about))
     if gain < about.schedule.least_gain or count < 2 * height:
         return False
     if height * per_row > WIDEST * about.schedule.tile_bytes:
@@ -233,6 +272,12 @@ def _divide(run: Run, uses: Mapping[str, int], about: Blocking) -> bool:
     blocks = -(-count // height)
     run.scratch, run.height, run.chunks = scratch, height, -(-blocks // each)
     return True
+
+
+def _is_worth_threads(run: Run, about: Blocking) -> bool:
+    """Is a chain worth starting threads for, whose kernels are not?"""
+    work = sum(work_of(m.item.statements) for m in run.members)
+    return work >= CHAIN_CHUNKS * about.schedule.chunk_work
 
 
 def _row_bytes(box: Storage, rows: DimLike) -> int | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from symgraph.ir.dim import DimLike
-from symgraph.loop.ir import Const, Expr, For, Let, Library, Step, Stmt, Store, Var
+from symgraph.loop.ir import Assign, Const, Expr, For, Let, Library, Step, Stmt, Store, Var
 from symgraph.lower.nest import buffers_written
 from symgraph.lower.rows import accesses
 from symgraph.lower.stage import Stage, Storage
@@ -87,6 +87,19 @@ def rows_of(item: Item) -> list[Expr]:
     if step.name == "gemm":
         return [] if attrs.get("trans_a") else [step.sizes[0]]
     return []
+
+
+def points_of(item: Item) -> Expr | None:
+    """The outermost extent of a kernel that computes elements alone, without loops for each."""
+    loops = [s for s in item.statements if isinstance(s, For)]
+    if len(loops) != 1:
+        return None
+    body: tuple[Stmt, ...] = (loops[0],)
+    while len(body) == 1 and isinstance(body[0], For):
+        if body[0].kind == "serial":
+            return None
+        body = body[0].body
+    return loops[0].extent if all(isinstance(s, Let | Assign | Store) for s in body) else None
 
 
 def _product_member(item: Item, step: Library, rows: Expr) -> Member | None:

@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 
 import symgraph as sg
-from symgraph.loop.ir import Const, Library, Repeat
+from symgraph.loop.ir import Call, Const, Library, Repeat
 from symgraph.loop.parse import parse
 from symgraph.loop.text import same, show
 from symgraph.loop.traverse import steps_of
 from symgraph.lower.program import Lowered
 from symgraph.lower.schedule import Schedule
-from tests.lower.lowered import assert_right, calls
+from tests.lower.lowered import assert_right, calls, program_of
 
 rng = np.random.default_rng(11)
 # Blocks of 16 or 32 rows in up to 3 chunks, however small the arrays.
 SMALL = Schedule(tile_bytes=2000, most_tiles=3, least_gain=1)
+CHAINED = Schedule(tile_bytes=1 << 16, most_tiles=3, least_gain=1)
 
 
 def runs(lowered: Lowered) -> list[Repeat]:
@@ -187,3 +188,58 @@ def test_tiny_products_of_a_batch_are_loops(m, n, k, dtype):
     assert not any(isinstance(s, Library) for s in steps_of(lowered.program.steps))
     lowered = assert_right([x[0] @ y[0]], given, tiny, atol=tiny)  # a single one is no batch
     assert any(isinstance(s, Library) for s in steps_of(lowered.program.steps))
+
+
+def chain(n, steps, width=()):
+    """A chain of functions that is too long for one kernel, its sum and the sum's gradient."""
+    x = sg.tensor("x", shape=(n, *width))
+    y = x
+    for k in range(steps):
+        y = sg.tanh(1.1 * y + 0.1 * k)
+    total = sg.sum(y)
+    return [total, *sg.grad(total, [x])], [x]
+
+
+@pytest.mark.parametrize("n", [64, 39])
+@pytest.mark.parametrize("width", [(), (3,)])
+def test_a_long_chain_of_elementwise_kernels_is_done_block_by_block(n, width):
+    outputs, inputs = chain(n, 80, width)
+    lowered = assert_right(
+        outputs, {v: rng.normal(size=v.shape) for v in inputs}, rtol=1e-10, schedule=CHAINED
+    )
+    assert same(parse(show(lowered.program)), lowered.program)
+    (loop,) = runs(lowered)
+    inside = [s for s in steps_of((loop,)) if isinstance(s, Call)]
+    outside = [s for s in lowered.program.steps if isinstance(s, Call)]
+    assert len(inside) > 8
+    assert len(outside) <= 1  # what joins the parts of the sum
+
+
+def test_a_chain_worth_threads_has_them_though_its_kernels_have_not():
+    outputs, inputs = chain(400, 100)
+    lowered = program_of(outputs, inputs)
+    assert len(runs(lowered)) == 1
+
+
+def test_a_chain_of_little_work_is_left_alone():
+    outputs, inputs = chain(20, 100)
+    assert not runs(program_of(outputs, inputs))
+
+
+def test_long_sums_stay_out_of_chains():
+    """A block of a sum that is added exactly has at most 1,024 terms; a chunk may have more."""
+    outputs, inputs = chain(20_000, 100)
+    sums = [s for s in program_of(outputs, inputs).program.steps if isinstance(s, Call)]
+    assert len(runs(program_of(outputs, inputs))) == 2
+    assert sums
+
+
+@pytest.mark.parametrize("accuracy", ["default", "as-written"])
+def test_a_chain_has_the_same_bits_on_one_thread(accuracy):
+    (total, slope), (x,) = chain(1000, 60)
+    given = rng.normal(size=1000)
+    f = sg.function([x], [total, slope], mode=sg.Mode(accuracy=accuracy))
+    many = [np.array(v) for v in f(given)]
+    with sg.config(threads=1):
+        one = f(given)
+    assert all(a.tobytes() == np.asarray(b).tobytes() for a, b in zip(many, one, strict=True))
