@@ -128,7 +128,7 @@ class _Forward:
                 self.renamed[s.name] = here[key]
                 return None
             here[key] = self.b.var(s.name, value.dtype)
-        elif isinstance(value, Word) and self._is_fixed(value):
+        elif isinstance(value, Word | Cast) and self._is_fixed(value):
             known = ("", (value,))
             if known in here:
                 self.renamed[s.name] = here[known]
@@ -136,7 +136,7 @@ class _Forward:
             here[known] = self.b.var(s.name, value.dtype)
         return Let(s.name, value)
 
-    def _is_fixed(self, value: Word) -> bool:
+    def _is_fixed(self, value: Word | Cast) -> bool:
         """Has a word the same value wherever it stands in this block and in those inside?"""
         changing = set().union(*self.changing)
         return all(isinstance(e, Var) and e.name not in changing for e in leaves((value,)))

@@ -19,6 +19,7 @@ from symgraph.rewrite.canonicalize import CANONICALIZE
 from symgraph.rewrite.engine import Table, rewrite
 from symgraph.rewrite.journal import Application, Counts, Journal
 from symgraph.rewrite.linalg import LINALG
+from symgraph.rewrite.moments import DEVIATIONS, MOMENTS
 from symgraph.rewrite.polish import POLISH
 from symgraph.rewrite.ranges import RANGES, RANGES_OF_FEW
 from symgraph.rewrite.softmax import SOFTMAX
@@ -43,7 +44,7 @@ PIPELINE: tuple[Pass, ...] = (
     Pass("canonicalize", CANONICALIZE),
     Pass("stabilize", (*SIMPLIFY, *SOFTMAX, *STABILIZE)),
     # all again, since sums and products taken apart may show what the others are for
-    Pass("linalg", (*SIMPLIFY, *SOFTMAX, *STABILIZE, *LINALG)),
+    Pass("linalg", (*SIMPLIFY, *SOFTMAX, *STABILIZE, *LINALG, *DEVIATIONS)),
 )
 # a scaled product costs as much as a function: "default" has it only where little is computed
 IN_RANGE = {
@@ -51,7 +52,7 @@ IN_RANGE = {
     "default": (Pass("ranges", RANGES_OF_FEW),),
     "high": (Pass("ranges", RANGES),),
 }
-LAST = Pass("polish", POLISH)
+LAST = Pass("polish", (*POLISH, *MOMENTS))
 BEFORE_GRADIENT: tuple[Pass, ...] = PIPELINE[:2]
 
 

@@ -6,7 +6,6 @@ Other rules look for ``exp``; so this is not one of theirs. Only where the opera
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 
 from symgraph.ir.node import Node
@@ -17,7 +16,6 @@ from symgraph.rewrite.build import call, number
 from symgraph.rewrite.facts import fact
 from symgraph.rewrite.rule import Rule, rule
 
-MOST_CENTRED = 4096  # elements of a row that is read again at the speed of a first cache
 HARMLESS = 4.0  # an exponent below this magnifies a rounding to 2 ulp at most
 
 
@@ -61,44 +59,6 @@ def _is_power_of_two(scale: Fraction) -> bool:
 
 @rule.compute(
     SUMS,
-    needs="mean",
-    lifts=False,
-    why="the rounding of the mean stays in every difference from it",
-    source="Chan, Golub & LeVeque 1983, Algorithms for computing the sample variance",
-)
-def centred_twice(node: Node) -> Node | None:
-    """x - mean(x) --> d - mean(d) with d = x - mean(x), along axes short enough for a cache."""
-    parts = t.terms(node)
-    means = [(k, c, p) for k, (c, p) in enumerate(parts) if p is not None and _is_mean(p)]
-    if len(means) != 1 or node.tensor.dtype.kind != "f":
-        return None
-    k, c, part = means[0]
-    reduced = kept_reduction(part)
-    if reduced is None or reduced.op.name != "mean":
-        return None
-    x, axes = reduced.inputs[0], reduced.attrs["axes"]
-    if x.tensor.shape != node.tensor.shape or not _fits_a_cache(x, axes):
-        return None
-    own, others = t.terms(x), [row for j, row in enumerate(parts) if j != k]
-    if any(p is not None and _is_mean(p) for _, p in own) or t.collect(
-        [*others, *((c * d, p) for d, p in own)]
-    ):
-        return None
-    again = call("expand_dims", call("mean", node, axes=axes), axes=axes)
-    return call("subtract", node, again)
-
-
-def _is_mean(node: Node) -> bool:
-    return t.core(node).op.name == "mean"
-
-
-def _fits_a_cache(x: Node, axes: tuple[int, ...]) -> bool:
-    sizes = [x.tensor.shape[a] for a in axes]
-    return all(isinstance(n, int) for n in sizes) and math.prod(map(int, sizes)) <= MOST_CENTRED
-
-
-@rule.compute(
-    SUMS,
     needs="update_slice scatter",
     lifts=False,
     why="a share near 1 keeps few digits of its distance from 1",
@@ -133,4 +93,4 @@ def _sums(node: Node, u: Node) -> bool:
     return found is not None and found.op.name == "sum" and found.inputs[0] is u
 
 
-POLISH: tuple[Rule, ...] = (exp_of_product, centred_twice, gradient_of_one_share)
+POLISH: tuple[Rule, ...] = (exp_of_product, gradient_of_one_share)

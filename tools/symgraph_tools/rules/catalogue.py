@@ -13,6 +13,7 @@ from symgraph.rewrite import terms
 from symgraph.rewrite.algebra import ALGEBRA
 from symgraph.rewrite.canonicalize import CANONICALIZE
 from symgraph.rewrite.linalg import LINALG
+from symgraph.rewrite.moments import DEVIATIONS, MOMENTS
 from symgraph.rewrite.polish import POLISH
 from symgraph.rewrite.ranges import RANGES
 from symgraph.rewrite.rule import Rule
@@ -29,9 +30,9 @@ SECTIONS: tuple[tuple[str, str, tuple[Rule, ...]], ...] = (
     ("Algebra", "Collect and cancel.", ALGEBRA),
     ("Softmax and its kin", "Seen through indexing, reshaping and broadcasting.", SOFTMAX),
     ("Stabilization", "Forms that neither cancel, nor overflow, nor underflow.", STABILIZE),
-    ("Linear algebra", "", LINALG),
+    ("Linear algebra", "", (*LINALG, *DEVIATIONS)),
     ("Ranges", "Run once, after the others.", RANGES),
-    ("Polish", "Run once, last.", POLISH),
+    ("Polish", "Run once, last.", (*POLISH, *MOMENTS)),
 )  # fmt: skip
 MEASURED = {"Algebra", "Stabilization"}
 HEAD = """# The rules
