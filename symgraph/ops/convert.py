@@ -156,7 +156,10 @@ class Kind(Protocol):
         """Element type."""
         ...
 
-    weak: bool
+    @property
+    def weak(self) -> bool:
+        """Does it take the dtype of what it meets?"""
+        ...
 
 
 class _Operand(NamedTuple):
@@ -208,10 +211,12 @@ def common(values: Sequence[Any], rule: str = "same") -> list[Variable]:
     """Operands as variables of one dtype, by a row of ``RULES``; "each" leaves them untouched."""
     if rule == "each":
         return [asarray(v) for v in values]
-    xs = [v if isinstance(v, Variable) or type(v) is float else asarray(v) for v in values]
-    kinds = tuple([_WEAK_FLOAT if type(x) is float else (x.dtype, x.weak) for x in xs])
+    xs: list[Variable | float] = [
+        v if isinstance(v, Variable) or type(v) is float else asarray(v) for v in values
+    ]
+    kinds = tuple([(x.dtype, x.weak) if isinstance(x, Variable) else _WEAK_FLOAT for x in xs])
     dtype = _meeting(rule, kinds)
-    return [x if k == (dtype, False) else _cast(x, dtype) for x, k in zip(xs, kinds, strict=True)]
+    return [_cast(x, dtype) for x in xs]
 
 
 _WEAK_FLOAT = (FLOAT64, True)
@@ -225,7 +230,7 @@ def _meeting(rule: str, kinds: tuple[tuple[DType, bool], ...]) -> DType:
 def _cast(x: Variable | float, dtype: DType) -> Variable:
     """``cast``, and of a Python number that has no node yet."""
     if isinstance(x, Variable):
-        return cast(x, dtype)
+        return x if not x.weak and x.dtype == dtype else cast(x, dtype)
     return wrap(constant_node(convert_values(np.asarray(x), dtype)))
 
 

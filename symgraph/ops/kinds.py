@@ -139,7 +139,7 @@ def elementwise_front(
 
     def front(*args: Any, **given: Any) -> Variable:
         attrs = _attributes(name, arity, options, args, given)
-        operands = args[:arity]
+        operands: Sequence[Any] = args[:arity]
         for a in operands:
             if isinstance(a, Variable) and not a.weak:
                 strong = True
