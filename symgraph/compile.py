@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from time import perf_counter_ns
 
 from symgraph.codegen.backend import Compiled, backend
-from symgraph.codegen.library_calls import PRODUCTS
 from symgraph.config import config
 from symgraph.errors import ParseError
 from symgraph.ir.dim import Atom, DimLike
@@ -48,7 +47,6 @@ from symgraph.rewrite.loops import tidy_loops
 from symgraph.rewrite.pipeline import PIPELINE, finish, optimize
 from symgraph.rewrite.spread import spread_loops
 from symgraph.runtime import cache
-from symgraph.runtime.ahead import ahead
 from symgraph.runtime.executable import Executable
 from symgraph.trace.record import Record
 
@@ -126,7 +124,7 @@ class Compiler:
         below = toposort((*self.outputs, *self.inputs))
         outside = as_if_at(())  # what stages make has the line of what it is made for, or none
         try:
-            with ahead(_libraries(below, self.mode)), _without_collections():
+            with _without_collections():
                 made = self._rewritten(special, below)
                 ready = build(made.outputs, self.mode, made.record)
         finally:
@@ -180,14 +178,6 @@ def _without_collections() -> Iterator[None]:
     finally:
         if before:
             gc.enable()
-
-
-def _libraries(nodes: Iterable[Node], mode: Mode) -> set[str]:
-    """The library functions that nodes will need, as far as they show it."""
-    if mode.code_generator not in ("llvm", "numba"):
-        return set()
-    dtypes = {str(n.tensor.dtype) for n in nodes if n.op.name == "matmul"}
-    return {PRODUCTS[name] for name in dtypes if name in PRODUCTS}
 
 
 @dataclass(frozen=True, slots=True)

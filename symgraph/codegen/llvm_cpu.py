@@ -8,8 +8,11 @@ from __future__ import annotations
 import re
 
 from symgraph.codegen import artefact, llvm_debug, objects
+from symgraph.codegen.library_calls import PRODUCTS
 from symgraph.codegen.llvm_kernel import PREFIX
 from symgraph.codegen.llvm_program import program_text
+from symgraph.codegen.product_build import host_shape
+from symgraph.codegen.product_parts import needed
 from symgraph.loop.ir import Kernel, Program
 
 
@@ -43,6 +46,16 @@ def assembly(program: Program) -> tuple[str, str]:
     return objects.optimized_assembly(program_text(program).assembly)
 
 
+def narrowed(program: Program, needs: tuple[str, ...]) -> tuple[str, ...]:
+    """The library functions a program is given, products with no more than it calls."""
+    named = {dtype: symbol for dtype, symbol in PRODUCTS.items() if symbol in needs}
+    if not named:
+        return needs
+    parts = needed(program, host_shape)
+    lists = {named[dtype]: ",".join(sorted(names)) for dtype, names in parts.items()}
+    return tuple(f"{x} {lists[x]}" if x in lists else x for x in needs)
+
+
 class _Llvm:
     name = "llvm"
 
@@ -51,7 +64,8 @@ class _Llvm:
 
     def compile(self, program: Program, quick: bool = False) -> artefact.Loaded:
         text = program_text(program)
-        return artefact.load(objects.optimize(text.assembly, text.needs, quick))
+        needs = narrowed(program, text.needs)
+        return artefact.load(objects.optimize(text.assembly, needs, quick))
 
     def restore(self, program: Program, data: bytes) -> artefact.Loaded:
         return artefact.load(artefact.Artefact.from_bytes(data))

@@ -8,9 +8,9 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from symgraph.codegen.objects import compile_straight
-from symgraph.codegen.product_code import Function
+from symgraph.codegen.product_code import MISSING, Function
 from symgraph.codegen.product_entry import entry, piece, split, whole
-from symgraph.codegen.product_forms import forms
+from symgraph.codegen.product_forms import Names, forms
 from symgraph.codegen.product_kernel import (
     AXPY_ROWS,
     DOT_BLOCKS,
@@ -21,16 +21,31 @@ from symgraph.codegen.product_kernel import (
     rows_kernel,
 )
 from symgraph.codegen.product_panel import pack, span, tables, turn
+from symgraph.codegen.product_parts import everything
 
 ENTRY = "product"
-# Each function is compiled once and called. No fast-math flags: NaN and infinities count.
-_ATTRIBUTES = "attributes #0 = { noinline nounwind }"
+# Each function is compiled once and called. No fast-math flags: NaN and infinities count. What only
+# calls others is not optimized: 16 ns of a product's 110 or more, for a quarter of compile time.
+_ATTRIBUTES = """attributes #0 = { noinline nounwind }
+attributes #1 = { noinline nounwind optnone }"""
+_MISSING = f"""declare void @llvm.trap()
+define internal void @{MISSING}() #0 {{
+  call void @llvm.trap()
+  unreachable
+}}"""
 
 
-def compiled(dtype: str) -> bytes:
-    """An object that exports ``product``, for this processor."""
-    features = llvm.get_host_cpu_features()
-    return compile_straight(assembly(shape_for(dtype, features, llvm.get_process_triple())))
+def compiled(dtype: str, names: Names = frozenset()) -> bytes:
+    """An object that exports ``product``, for this processor.
+
+    ``names``: what it has of ``product_parts.everything``; all of it where there is none.
+    """
+    return compile_straight(assembly(host_shape(dtype), names))
+
+
+def host_shape(dtype: str) -> Shape:
+    """The vectors of this processor."""
+    return shape_for(dtype, llvm.get_host_cpu_features(), llvm.get_process_triple())
 
 
 def shape_for(dtype: str, features: Mapping[str, bool], triple: str) -> Shape:
@@ -42,15 +57,23 @@ def shape_for(dtype: str, features: Mapping[str, bool], triple: str) -> Shape:
     return Shape(kind, nbytes // kind.itemsize, 32 if many else 16)
 
 
-def assembly(shape: Shape) -> str:
+def assembly(shape: Shape, names: Names = frozenset()) -> str:
     """LLVM assembly that exports ``product``."""
-    functions: list[Function] = []
-    for vectors, blocks in shape.blocks.items():
-        functions += [rows_kernel(shape, rows, vectors) for rows in blocks]
-    functions += [dots_kernel(shape, *block) for block in DOT_BLOCKS]
-    functions += [axpy_kernel(shape, rows) for rows in AXPY_ROWS]
-    functions += [span(shape), turn(shape), pack(shape), *forms(shape)]
-    functions += [piece(shape), whole(shape), split(shape), entry(shape, ENTRY)]
-    return "\n\n".join(
-        [declarations(shape), tables(shape), *(f.text() for f in functions), _ATTRIBUTES]
-    )
+    names = names or everything(shape)
+    kernels: list[Function] = []
+    for vectors, heights in shape.blocks.items():
+        some = [rows for rows in heights if f"rows_{rows}x{vectors}" in names]
+        kernels += [rows_kernel(shape, rows, vectors) for rows in some]
+    blocks = [(r, c) for r, c in DOT_BLOCKS if f"dots_{r}x{c}" in names]
+    kernels += [dots_kernel(shape, *block) for block in blocks]
+    if "streamed" in names:
+        kernels += [axpy_kernel(shape, rows) for rows in AXPY_ROWS]
+    movers = {"turn": turn, "pack": pack}
+    kernels += [make(shape) for name, make in movers.items() if name in names]
+    callers = [*forms(shape, names), piece(shape, names), whole(shape)]
+    callers += [span(shape)] if names & {"direct", "packed"} else []
+    callers += [split(shape)] if "split" in names else []
+    callers += [entry(shape, ENTRY, names)]
+    texts = [declarations(shape), _MISSING, tables(shape, names, MISSING), _ATTRIBUTES]
+    texts += [*(f.text() for f in kernels), *(f.text("#1") for f in callers)]
+    return "\n\n".join(texts)

@@ -2,18 +2,37 @@
 
 What the matrix-product kernels need and no more: 64-bit integers (sizes, strides in bytes),
 pointers, floats and vectors. A ``Function`` collects lines; a ``Value`` is the name of a result
-and knows its function, so ``a + i * row`` writes instructions. Variables are stack slots, which
-LLVM's first pass turns into registers.
+and knows its function, so ``a + i * row`` writes instructions. What follows from integer constants
+alone is computed here: code that is written for known sizes says what code for any would do.
+Variables are stack slots, which LLVM's first pass turns into registers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 
 from symgraph.records import dataclass
 
 INT, POINTER, BIT = "i64", "ptr", "i1"
+MISSING = "missing"  # stops the process: what is called has been left out
+_BITS = ("false", "true")
+# instructions of integers that are not negative -> what they give
+_MEANING: dict[str, Callable[[int, int], int]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "udiv": operator.floordiv,
+    "urem": operator.mod,
+    "and": operator.and_,
+    "or": operator.or_,
+    "icmp slt": operator.lt,
+    "icmp sle": operator.le,
+    "icmp sgt": operator.gt,
+    "icmp sge": operator.ge,
+    "icmp eq": operator.eq,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,8 +48,19 @@ class Value:
         """``i64 %x``."""
         return f"{self.kind} {self.text}"
 
+    @property
+    def known(self) -> int | None:
+        """The number, where it is an integer constant."""
+        if self.kind == BIT and self.text in _BITS:
+            return _BITS.index(self.text)
+        return int(self.text) if self.kind == INT and not self.text.startswith("%") else None
+
     def _two(self, what: str, other: Value | int, kind: str | None = None) -> Value:
         text = other.text if isinstance(other, Value) else str(other)
+        numbers = self.known, other.known if isinstance(other, Value) else other
+        if numbers[0] is not None and numbers[1] is not None:
+            found = _MEANING[what](numbers[0], numbers[1])
+            return self.function.integer(kind or self.kind, int(found))
         return self.function.emit(kind or self.kind, f"{what} {self.kind} {self.text}, {text}")
 
     def __add__(self, other: Value | int) -> Value:
@@ -112,11 +142,11 @@ class Function:
         self._lines: list[str] = []
         self._count = 0
 
-    def text(self) -> str:
-        """The definition; the body must be complete."""
+    def text(self, attributes: str = "#0") -> str:
+        """The definition; the body must be complete. ``attributes``: a group of the module."""
         parameters = ", ".join(p.typed for p in self.parameters)
         body = "\n  ".join([*self._entry, *self._lines, "ret void"])
-        head = f"define {self.linkage} void @{self.name}({parameters}) #0 {{"
+        head = f"define {self.linkage} void @{self.name}({parameters}) {attributes} {{"
         return f"{head}\n  {body}\n}}"
 
     def line(self, text: str) -> None:
@@ -133,6 +163,10 @@ class Function:
         """An integer constant."""
         return Value(self, INT, str(value))
 
+    def integer(self, kind: str, value: int) -> Value:
+        """A constant of 64 bits or of one."""
+        return Value(self, kind, _BITS[value] if kind == BIT else str(value))
+
     def constant(self, kind: str, text: str) -> Value:
         """A constant of any type."""
         return Value(self, kind, text)
@@ -144,6 +178,9 @@ class Function:
 
     def select(self, condition: Value, yes: Value | int, no: Value | int) -> Value:
         """One of two values of one type."""
+        if condition.known is not None:
+            chosen = yes if condition.known else no
+            return chosen if isinstance(chosen, Value) else self.number(chosen)
         kind = next(v.kind for v in (yes, no, self.number(0)) if isinstance(v, Value))
         pair = [v.text if isinstance(v, Value) else str(v) for v in (yes, no)]
         text = f"select i1 {condition.text}, {kind} {pair[0]}, {kind} {pair[1]}"
@@ -174,6 +211,13 @@ class Function:
     def call(self, name: str, *arguments: Value | int) -> None:
         """Calls a function that returns nothing."""
         self.line(f"call void @{name}({self._arguments(arguments)})")
+
+    def call_among(self, names: Container[str], name: str, *arguments: Value | int) -> None:
+        """Calls a function, or ``MISSING`` where it is not among those that there are."""
+        if name in names:
+            self.call(name, *arguments)
+        else:
+            self.call(MISSING)
 
     def call_at(self, address: Value, *arguments: Value | int) -> None:
         """Calls the function at an address, which returns nothing."""

@@ -17,8 +17,8 @@ from symgraph.codegen.product_choice import (
     choose_form,
     choose_pieces,
 )
-from symgraph.codegen.product_code import INT, POINTER, Function, Value
-from symgraph.codegen.product_forms import NAMES
+from symgraph.codegen.product_code import BIT, INT, MISSING, POINTER, Function, Value
+from symgraph.codegen.product_forms import NAMES, Names
 from symgraph.codegen.product_kernel import Shape
 
 FLAGS = ("trans_a", "trans_b", "shared_a", "shared_b")
@@ -36,24 +36,30 @@ def kind_of(shape: Shape, name: str) -> str:
     return shape.element if name in ("alpha", "beta") else INT
 
 
-def entry(shape: Shape, name: str) -> Function:
-    """The function that compiled programs call."""
+def entry(shape: Shape, name: str, names: Names) -> Function:
+    """The function that compiled programs call; ``names``: what it may call."""
     f = Function(name, [(n, kind_of(shape, n)) for n in _ARGUMENTS], "")
     work = dict(zip(_ARGUMENTS, f.parameters, strict=True))
     some = (work["batch"] > 0) & (work["m"] > 0) & (work["n"] > 0)
     with f.when(some):
-        work = _as_row(f, work | _strides(f, shape, work))
-        work["form"] = choose_form(f, shape, work)
-        work["pieces"] = choose_pieces(f, shape, work)
+        work = planned(f, shape, work)
         context = f.scratch(8 * len(SLOTS))
         for slot in SLOTS:
             _set(f, context, slot, work[slot])
         is_split = work["count_k"] > 1
         with f.when(is_split):
-            f.call("split", context)
+            f.call_among(names, "split", context)
         with f.unless(is_split):
             f.call("whole", context)
     return f
+
+
+def planned(f: Function, shape: Shape, work: Work) -> Work:
+    """The whole description of a product from its sizes, flags and operands."""
+    work = _as_row(f, work | _strides(f, shape, work))
+    work["form"] = choose_form(f, shape, work)
+    work["pieces"] = choose_pieces(f, shape, work)
+    return work
 
 
 def whole(shape: Shape) -> Function:
@@ -88,8 +94,8 @@ def split(shape: Shape) -> Function:
     return f
 
 
-def piece(shape: Shape) -> Function:
-    """``piece(work, i)``: one piece of the work that a context describes."""
+def piece(shape: Shape, names: Names) -> Function:
+    """``piece(work, i)``: one piece of the work that a context describes; ``names``: of forms."""
     f = Function("piece", [("work", POINTER), ("i", INT)], "internal")
     context, number = f.parameters
     work = {slot: _get(f, shape, context, slot) for slot in SLOTS}
@@ -109,9 +115,15 @@ def piece(shape: Shape) -> Function:
         depth = start["k"] // work["step_k"] * work["c_part"]
         column = start["n"] * shape.size
         part["c"] = work["c"] + work["c_item"] * item + work["c_row"] * start["m"] + column + depth
+        is_known = f.constant(BIT, "false")
         for index, form in enumerate(FORMS):
-            with f.when(work["form"].equals(index)):
-                f.call(form, *(part[name] for name in NAMES))
+            if form in names:
+                is_this = work["form"].equals(index)
+                is_known = is_known | is_this
+                with f.when(is_this):
+                    f.call(form, *(part[name] for name in NAMES))
+        with f.unless(is_known):
+            f.call(MISSING)
     return f
 
 

@@ -20,6 +20,7 @@ from symgraph.codegen.product_code import INT, POINTER, Function, Value
 from symgraph.codegen.product_kernel import AXPY_ROWS, DOT_BLOCKS, Shape
 
 NAMES = ("m", "n", "k", "a", "a_row", "a_k", "b", "b_k", "b_n", "c", "c_row", "alpha", "beta")
+Names = frozenset[str]  # of functions that code has (``product_parts``)
 SCRATCH = 64 * 1024  # bytes on the stack: a packed panel, which the second cache holds
 DIRECT_DEPTH = 512  # steps of k before a block of C is left: a panel of B stays in the second cache
 # Rows of C that use a panel of B once packed, from a block of A that the second cache holds. Where
@@ -35,10 +36,13 @@ def parameters(shape: Shape) -> list[tuple[str, str]]:
     return [(name, kinds.get(name, INT)) for name in NAMES]
 
 
-def forms(shape: Shape) -> list[Function]:
-    """All forms, and the function ``dots`` that two of them share."""
-    made = [direct, packed, dotted, skinny, swapped, streamed]
-    return [dots(shape), *(make(shape) for make in made)]
+def forms(shape: Shape, names: Names) -> list[Function]:
+    """The forms that are in ``names``, and the function ``dots`` that two of them share."""
+    made = {"direct": direct, "dotted": dotted, "skinny": skinny}
+    made |= {"swapped": swapped, "streamed": streamed}
+    found = [make(shape) for name, make in made.items() if name in names]
+    found += [packed(shape, names)] if "packed" in names else []
+    return found + ([dots(shape, names)] if names & {"dotted", "skinny"} else [])
 
 
 def _beta(f: Function, shape: Shape, start: Value, beta: Value) -> Value:
@@ -80,7 +84,7 @@ def direct(shape: Shape) -> Function:
     return f
 
 
-def packed(shape: Shape) -> Function:
+def packed(shape: Shape, names: Names) -> Function:
     """Panels of B in scratch memory, turned where B is contiguous along k."""
     f = Function("packed", parameters(shape), "internal")
     m, n, k, a, a_row, a_k, b, b_k, b_n, c, c_row, alpha, beta = f.parameters
@@ -95,20 +99,20 @@ def packed(shape: Shape) -> Function:
         with _panels(f, shape, n) as (j, columns):
             place = right + b_n * j
             with f.when(in_rows):
-                f.call("pack", depth, columns, place, b_k, memory)
+                f.call_among(names, "pack", depth, columns, place, b_k, memory)
             with f.unless(in_rows):
-                f.call("turn", columns, depth, place, b_n, memory, row)
+                f.call_among(names, "turn", columns, depth, place, b_n, memory, row)
             result = top + j * shape.size
             arguments = (left, a_row, a_k, memory, row, result, c_row, alpha, factor)
             f.call("span", rows, columns, depth, *arguments)
     return f
 
 
-def dots(shape: Shape) -> Function:
+def dots(shape: Shape, names: Names) -> Function:
     """``dots(m, n, k, a, a_row, b, b_row, c, c_row, alpha, beta)``: b is (n, k)."""
-    names = ("m", "n", "k", "a", "a_row", "b", "b_row", "c", "c_row", "alpha", "beta")
+    taken = ("m", "n", "k", "a", "a_row", "b", "b_row", "c", "c_row", "alpha", "beta")
     kinds = dict(parameters(shape))
-    f = Function("dots", [(name, kinds.get(name, INT)) for name in names], "internal")
+    f = Function("dots", [(name, kinds.get(name, INT)) for name in taken], "internal")
     m, n, k, a, a_row, b, b_row, c, c_row, alpha, beta = f.parameters
     rows, columns = f.variable(f.number(4)), f.variable(f.number(4))
     with f.when(m.equals(1)):
@@ -122,7 +126,7 @@ def dots(shape: Shape) -> Function:
         for height, width in DOT_BLOCKS:
             fits = rows.get().equals(height) & columns.get().equals(width)
             with f.when(fits):
-                f.call(f"dots_{height}x{width}", *arguments)
+                f.call_among(names, f"dots_{height}x{width}", *arguments)
     return f
 
 

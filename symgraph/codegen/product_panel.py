@@ -9,6 +9,8 @@ All strides are in bytes, but that of elements of a row, which are neighbours.
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from symgraph.codegen.product_code import INT, POINTER, Function, Value
 from symgraph.codegen.product_kernel import (
     Shape,
@@ -24,15 +26,19 @@ def _parameters(shape: Shape, *names: str) -> list[tuple[str, str]]:
     return [(name, kinds.get(name, INT)) for name in names]
 
 
-def tables(shape: Shape) -> str:
-    """For each number of vectors: heights of its kernels, the largest first, and the kernels."""
+def tables(shape: Shape, names: Container[str], missing: str) -> str:
+    """For each number of vectors: heights of its kernels, the largest first, and the kernels.
+
+    ``missing`` is in the place of those that are not among ``names``.
+    """
     most = max(map(len, shape.blocks.values()))
     heights, kernels = [], []
     for vectors in range(1, shape.widest + 1):
         rows = shape.blocks[vectors]
         for height in (*rows, *rows[-1:] * (most - len(rows))):  # the last has one row
             heights.append(f"i64 {height}")
-            kernels.append(f"ptr @rows_{height}x{vectors}")
+            name = f"rows_{height}x{vectors}"
+            kernels.append(f"ptr @{name if name in names else missing}")
     kind = f"[{len(heights)} x"
     return (
         f"@heights = internal constant {kind} i64] [{', '.join(heights)}]\n"

@@ -25,15 +25,30 @@ def library(
 
     ``name`` says all that the code depends on besides processor and sources of ``makers``.
     """
-    if not config.cache:
-        return loader.library(compiled(), exports)
-    entry = f"{name.partition(' ')[0]}-" + cache.key(name, processor_key(), sources_key(*makers))
-    image = cache.read(entry)
-    if image is not None:
-        try:
-            return loader.library(image, exports)
-        except ParseError as error:
-            cache.reject(entry, str(error))
+    found = stored(name, exports, makers)
+    if found is not None:
+        return found
     image = compiled()
-    cache.write(entry, image)
+    if config.cache:
+        cache.write(_entry(name, makers), image)
     return loader.library(image, exports)
+
+
+def stored(name: str, exports: Sequence[str], makers: tuple[str, ...] = MAKERS) -> Library | None:
+    """The code of that name from disk, loaded; None where it is not there, or not whole."""
+    if not config.cache:
+        return None
+    entry = _entry(name, makers)
+    image = cache.read(entry)
+    if image is None:
+        return None
+    try:
+        return loader.library(image, exports)
+    except ParseError as error:
+        cache.reject(entry, str(error))
+        return None
+
+
+def _entry(name: str, makers: tuple[str, ...]) -> str:
+    digest = cache.key(name, processor_key(), sources_key(*makers))
+    return f"{name.partition(' ')[0]}-{digest}"

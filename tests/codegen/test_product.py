@@ -10,6 +10,7 @@ import ctypes
 import itertools
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -18,8 +19,12 @@ import pytest
 from symgraph.codegen import externals
 from symgraph.codegen.loader import library
 from symgraph.codegen.objects import compile_straight, straight_assembly
-from symgraph.codegen.product_build import ENTRY, assembly, shape_for
+from symgraph.codegen.product_build import ENTRY, assembly, host_shape, shape_for
+from symgraph.codegen.product_code import MISSING
 from symgraph.codegen.product_kernel import ROW_BLOCKS, Shape
+from symgraph.codegen.product_parts import Sizes, everything, needed, parts
+from symgraph.loop.build import const, mul, sub, var, word
+from symgraph.loop.ir import Buffer, Library, Program, Repeat
 
 DTYPES = ("float32", "float64")
 # m, n, k: tails in every direction, each form of product_entry, several blocks of k
@@ -201,6 +206,76 @@ def test_other_vector_lengths_give_right_results(dtype: str, features: dict[str,
             a, b = stored(rng, dtype, flags[0], m, k), stored(rng, dtype, flags[1], k, n)
             check(run, a, b, np.zeros((m, n), dtype), flags=flags)
     loaded.close()
+
+
+def watched(shape: Shape) -> tuple[str, list[str]]:
+    """The code with a variable for each function, set when it is called; their names."""
+    text = assembly(shape)
+    names = [n for n in re.findall(r"define internal void @(\w+)", text) if n != MISSING]
+    for name in names:
+        mark = rf"define internal void @{name}\([^\n]*{{\n"
+        text = re.sub(mark, lambda head, n=name: f"{head[0]}  store i64 1, ptr @seen.{n}\n", text)
+    return "\n".join([text, *(f"@seen.{n} = global i64 0" for n in names)]), names
+
+
+@pytest.mark.parametrize("features", [{}, {"avx": True}, {"avx512f": True}], ids=str)
+def test_what_sizes_call_is_foreseen(dtype: str, features: dict[str, bool]) -> None:
+    """Every function that a product calls is among those that its sizes say it needs."""
+    shape = shape_for(dtype, features, "x86_64-unknown")
+    text, names = watched(shape)
+    loaded = library(compile_straight(text), [ENTRY, *(f"seen.{n}" for n in names)])
+    run = caller(loaded.address[ENTRY], dtype)
+    seen = {n: ctypes.c_int64.from_address(loaded.address[f"seen.{n}"]) for n in names}
+    optional, rng, called = everything(shape), np.random.default_rng(14), set()
+    for _ in range(400):
+        m, n, k = (int(2 ** rng.uniform(0, rng.choice([4, 8, 13]))) for _ in range(3))
+        k, batch = min(k, 1 + 2**22 // (m * n)), 1 if m * n * k > 2**16 else int(rng.choice([1, 9]))
+        flags = tuple(bool(x) for x in rng.integers(0, 2, 2))
+        for flag in seen.values():
+            flag.value = 0
+        a = np.zeros((batch, k, m) if flags[0] else (batch, m, k), dtype)
+        b = np.zeros((batch, n, k) if flags[1] else (batch, k, n), dtype)
+        product(run, a, b, np.empty((batch, m, n), dtype), flags=flags)
+        found = {name for name, flag in seen.items() if flag.value} & optional
+        sizes = Sizes(batch, m, n, k, sum(on << i for i, on in enumerate(flags)))
+        assert found <= parts(shape, sizes), sizes
+        called |= found
+    assert called == optional
+    loaded.close()
+
+
+def test_code_for_some_sizes_has_the_bits_of_code_for_all(run, dtype: str) -> None:
+    rng, shape = np.random.default_rng(15), host_shape(dtype)
+    for (m, n, k), turned in [
+        ((130, 128, 300), True),
+        ((3, 3, 5000), True),
+        ((100, 10, 300), False),
+    ]:
+        a, b = stored(rng, dtype, False, m, k), stored(rng, dtype, turned, k, n)
+        names = parts(shape, Sizes(1, m, n, k, 2 * turned))
+        loaded = library(compile_straight(assembly(shape, names)), [ENTRY])
+        few = caller(loaded.address[ENTRY], dtype)
+        found, whole = (
+            product(f, a, b, np.empty((m, n), dtype), (False, turned)) for f in (few, run)
+        )
+        np.testing.assert_array_equal(found.view("u1"), whole.view("u1"))
+        loaded.close()
+
+
+def test_a_program_is_given_what_its_blocks_of_rows_call() -> None:
+    """Sizes that change with the turns of a loop are seen one by one; symbols take everything."""
+    rows = word("minimum", const(144), sub(const(300), mul(var("block", "int64"), const(144))))
+    spec = [Buffer(x, np.dtype("f4"), (const(784), const(784))) for x in "abc"]
+    step = Library("gemm", ("a", "b", "c"), (rows, const(10), const(784)))
+    shape = host_shape("float32")
+    loop = Repeat("block", const(3), (step,))
+    program = Program(tuple(spec[:2]), (spec[2],), (), ("n",), (loop,), ())
+    each = [parts(shape, Sizes(1, m, 10, 784, 0)) for m in (144, 12)]
+    assert needed(program, host_shape) == {"float32": each[0] | each[1]}
+    open_loop = Repeat("block", var("n", "int64"), (step,))
+    assert needed(replace(program, steps=(open_loop,)), host_shape) == {
+        "float32": everything(shape)
+    }
 
 
 def test_arm_gets_short_vectors_and_many_registers() -> None:
