@@ -99,6 +99,18 @@ def erfcx_problem(k: float, a: Number, b: Number | None, degree: int) -> Problem
     return Problem(f, (a - k) / (a + k), end, degree, lambda t: 1 / f(t))
 
 
+def single_tail(name: str, what: str, f: Callable[[Number], Number], end: Number) -> Fit:
+    """f(a) (a + 3) for float32, which computes it in float64."""
+    a_of = moebius(3)
+
+    def scaled(t: Number) -> Number:
+        return f(a_of(t)) * (a_of(t) + 3)
+
+    comment = f"{what}, in t = (a - 3) / (a + 3), relative, for float32 by float64"
+    span = -ONE, (end - 3) / (end + 3)
+    return Fit(name, comment, Problem(scaled, *span, 10, lambda t: 1 / scaled(t)), None)
+
+
 @cache
 def erfc_inverse(s: Number) -> Number:
     """x with erfc(x) = exp(-s^2), by Newton's method on the logarithms."""
@@ -231,6 +243,15 @@ FITS = (
         erfcx_problem(2, Number("0.75"), Number("10.5"), 8),
     ),
     Fit("ERFCX", "the same with k = 4 on [0, inf]", erfcx_problem(4, Number(0), None, 25), None),
+    single_tail(
+        "NDTR_SINGLE",
+        "exp(a^2 / 2) P(X > a) (a + 3) for a normal X on [0, 14.5]",
+        lambda a: scaled_erfc(a / mp.sqrt(2)) / 2,
+        Number("14.5"),
+    ),
+    single_tail(
+        "ERFC_SINGLE", "exp(a^2) erfc(a) (a + 3) on [0, 10.2]", scaled_erfc, Number("10.2")
+    ),
     both(
         "ERFINV",
         "erfinv(x) / x in z = x^2 on |x| <= 1/2, absolute",
@@ -280,13 +301,60 @@ FITS = (
         lambda z: z,
     ),
     both(
+        "ATAN_UNIT",
+        "(atan(t) / t - 1) / t^2 in z = t^2, |t| <= 1",
+        near_zero(lambda z: (root(mp.atan)(z) - 1) / z, lambda z: -ONE / 3 + z / 5),
+        Number(0),
+        ONE * Number("1.001"),
+        (19, 8),
+        lambda z: z,
+    ),
+    both(
+        "ASINH",
+        "(asinh(x) / x - 1) / x^2 in z = x^2, |x| <= 1/2",
+        near_zero(lambda z: (root(mp.asinh)(z) - 1) / z, lambda z: -ONE / 6 + 3 * z / 40),
+        Number(0),
+        ONE / 4,
+        (11, 4),
+        lambda z: z,
+    ),
+    both(
+        "ACOSH",
+        "(acosh(1 + t)^2 / (2 t) - 1) / t on [0, 1/2]",
+        near_zero(
+            lambda t: (mp.acosh(1 + t) ** 2 / (2 * t) - 1) / t, lambda t: -ONE / 6 + 2 * t / 45
+        ),
+        Number(0),
+        HALF,
+        (12, 4),
+        lambda t: t,
+    ),
+    both(
+        "ATANH",
+        "(atanh(x) / x - 1) / x^2 in z = x^2, |x| <= 1/2",
+        near_zero(lambda z: (root(mp.atanh)(z) - 1) / z, lambda z: ONE / 3 + z / 5),
+        Number(0),
+        ONE / 4,
+        (13, 5),
+        lambda z: z,
+    ),
+    both(
+        "TANH",
+        "(tanh(x) / x - 1) / x^2 in z = x^2, |x| <= 0.6",
+        near_zero(lambda z: (root(mp.tanh)(z) - 1) / z, lambda z: -ONE / 3 + 2 * z / 15),
+        Number(0),
+        Number("0.361"),
+        (10, 4),
+        lambda z: z,
+    ),
+    both(
         "RCBRT",
-        "(1 + f)^(-1/3) on [sqrt(1/2) - 1, sqrt(2) - 1], relative; a first guess",
-        rcbrt,
-        mp.sqrt(HALF) - 1,
-        mp.sqrt(2) - 1,
-        (4, 2),
-        lambda f: 1 / rcbrt(f),
+        "((1 - e)^(-1/3) - 1) / e on |e| <= 0.103, relative in the root: the first correction",
+        lambda e: (rcbrt(-e) - 1) / e if abs(e) > SMALL else ONE / 3 + 2 * e / 9,
+        -Number("0.103"),
+        Number("0.103"),
+        (3, 2),
+        lambda e: abs(e) / rcbrt(-e),
     ),
     both(
         "GAMMALN",
@@ -389,6 +457,13 @@ def table(fit: Fit) -> str:
     return "\n".join([*lines, f"{fit.name} = Table(", *parts, ")"]) + "\n"
 
 
+TARGET = Path(__file__).parents[1] / "symgraph_kernels" / "coefficients.py"
+
+
+def module() -> str:
+    """The text of symgraph_kernels/coefficients.py."""
+    return HEAD + "".join(map(table, FITS)) + "# fmt: on\n"
+
+
 if __name__ == "__main__":
-    target = Path(__file__).parents[1] / "symgraph_kernels" / "coefficients.py"
-    target.write_text(HEAD + "".join(map(table, FITS)) + "# fmt: on\n")
+    TARGET.write_text(module())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from symgraph_kernels.coefficients import EXP, EXP2, EXPM1
+from symgraph_kernels.coefficients import EXP, EXP2, EXPM1, TANH
 from symgraph_kernels.logarithm import log1p_pair, log_sum
 from symgraph_kernels.pairs import Pair, Value, clamp, fast_sum, full_sum
 
@@ -115,15 +115,17 @@ def cosh(s: Any, x: Value) -> Value:
 
 
 def tanh(s: Any, x: Value) -> Value:
-    """E / (E + 2), or 1 - 2 / (E + 2), with E = expm1(2 |x|)."""
+    """A polynomial up to 0.6; 1 - 2 / (exp(2 |x|) + 1) beyond."""
     a = s.abs(x)
-    high, low = expm1_quarter(s, clamp(s, a + a, 0.0, 50.0))
-    below = high + 0.5
-    inverse = 1.0 / below
-    y = high * inverse
-    y = s.fma(s.fma(-y, below, high) + low, inverse, y)
-    y = s.select(high > 0.5, s.fma(-0.5, inverse, 1.0), y)
-    return s.copysign(s.select(a < tiny(s), a, y), x)
+    z = a * a
+    near = s.fma(a * z, s.poly(TANH, z), a)
+    held = s.select(a > 25.0, 25.0, a)
+    n = s.rint(held * (2.0 * LOG2E))
+    r = s.fma(n, -s.number(*LN2_LOW), s.fma(n, -s.number(*LN2_HIGH), held + held))
+    tail = s.fma(r * r, s.fma(r, s.poly(EXP, r), 0.5), r)
+    factor = s.pow2(n)
+    far = s.fma(-2.0, 1.0 / s.fma(factor, tail, factor + 1.0), 1.0)
+    return s.copysign(s.select(a < 0.6, near, far), x)
 
 
 def sigmoid(s: Any, x: Value) -> Value:

@@ -1,17 +1,17 @@
 """asin, acos, atan, atan2 and asinh, acosh, atanh.
 
-Arc tangents reduce by pi/4 and pi/2 to |t| <= tan(pi/8) with one division; the others go through
-sqrt or log1p. What the divisions and roots round off is carried as a low part to the last
-addition.
+Angles reduce by pi/4 and pi/2 to |t| <= tan(pi/8) with one division, atan by pi/2 to |t| <= 1; the
+others take a polynomial near 0 (acosh: near 1) and a root or logarithm beyond. What divisions and
+roots round off is carried as a low part to the last addition.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from symgraph_kernels.coefficients import ASIN, ATAN
-from symgraph_kernels.logarithm import log_core, log_sum
-from symgraph_kernels.pairs import Pair, Value, divide, fast_sum, full_sum, multiply, product, root
+from symgraph_kernels.coefficients import ACOSH, ASIN, ASINH, ATAN, ATAN_UNIT, ATANH, LOG
+from symgraph_kernels.logarithm import LN2_HIGH, LN2_LOW, log_core
+from symgraph_kernels.pairs import Pair, Value, divide, fast_sum, full_sum
 
 HALF_PI = (
     (1.5707963267948966, 1.5707963705062866),
@@ -40,10 +40,18 @@ def angle(s: Any, a: Value, b: Value | float) -> Pair:
 
 
 def atan(s: Any, x: Value) -> Value:
+    """atan(t) of t = |x| up to 1, pi/2 - atan(t) of t = 1/|x| beyond."""
     a = s.abs(x)
     top = s.number(2.0**60, 2.0**30)
-    high, low = angle(s, s.select(a > top, top, a), 1.0)
-    return s.copysign(high + low, x)
+    steep = a > 1.0
+    a = s.select(a > top, top, a)
+    inverse = 1.0 / a
+    t = s.select(steep, -inverse, a)
+    rest = s.select(steep, s.fma(inverse, a, -1.0) * inverse, 0.0)
+    z = t * t
+    high, low = (s.select(steep, s.number(*part), 0.0) for part in HALF_PI)
+    total, lost = fast_sum(s, high, t)
+    return s.copysign(total + (lost + (s.fma(t * z, s.poly(ATAN_UNIT, z), rest) + low)), x)
 
 
 def atan2(s: Any, y: Value, x: Value) -> Value:
@@ -92,46 +100,61 @@ def acos(s: Any, x: Value) -> Value:
     return s.select(big, s.select(left, far, 2.0 * (w + p)), near)
 
 
-def _log1p(s: Any, x: Value, c: Value, large: Value, a: Value) -> Value:
-    """log(1 + x + c), x >= 0; where `large`, log(2 a)."""
-    u, lost = full_sum(s, x, 1.0)
-    m, k = s.frexp(s.select(large, a, u))
-    c = s.select(large, 0.0, (lost + c) / u)
-    return log_core(s, m, k + s.select(large, 1.0, 0.0), c)
-
-
 def asinh(s: Any, x: Value) -> Value:
-    """log1p(a + a^2 / (1 + sqrt(1 + a^2))), a = |x|."""
+    """A polynomial up to 1/2; log(a + sqrt(a^2 + 1)), a = |x|, beyond."""
     a = s.abs(x)
-    large = a > s.number(2.0**28, 2.0**13)
-    held = s.select(large, 1.0, a)
-    square = product(s, held, held)
-    one, rest = full_sum(s, square[0], 1.0)
-    high, low = root(s, (one, rest + square[1]))
-    bottom, rest = fast_sum(s, high, 1.0)
-    ratio, rest = divide(s, square, (bottom, rest + low))
-    total, lost = fast_sum(s, held, ratio)
-    y = s.copysign(_log1p(s, total, lost + rest, large, a), x)
-    return s.select(a < INF, y, x)
+    z = a * a
+    near = s.fma(a * z, s.poly(ASINH, z), a)
+    total, rest = fast_sum(s, s.select(a > 1.0, z, 1.0), s.select(a > 1.0, 1.0, z))
+    y = _log_of_sum(s, a, total, s.sqrt(total), rest + s.fma(a, a, -z), 0.43)
+    return s.select(a < INF, s.copysign(s.select(a < 0.5, near, y), x), x)
 
 
 def acosh(s: Any, x: Value) -> Value:
-    """log1p(t + sqrt(t (x + 1))), t = x - 1."""
-    large = x > s.number(2.0**28, 2.0**13)
-    held = s.select(large, 2.0, x)
-    t = full_sum(s, held, -1.0)
-    high, low = root(s, multiply(s, t, full_sum(s, held, 1.0)))
-    total, lost = full_sum(s, t[0], high)
-    y = _log1p(s, total, lost + (low + t[1]), large, x)
+    """The root of 2 t times a polynomial up to t = x - 1 = 1/2; log(x + sqrt(x^2 - 1)) beyond."""
+    t = x - 1.0
+    close = t < 0.5
+    double = t + t
+    z = x * x
+    total, rest = fast_sum(s, z, -1.0)
+    square = s.select(close, s.fma(double * t, s.poly(ACOSH, t), double), total)
+    root = s.sqrt(square)
+    y = s.select(close, root, _log_of_sum(s, x, square, root, rest + s.fma(x, x, -z), 0.55))
     return s.select(x < INF, s.select(x >= 1.0, y, NAN), x)
 
 
+def _log_of_sum(s: Any, a: Value, square: Value, root: Value, rest: Value, half: float) -> Value:
+    """log(a + sqrt(square + rest)), square = a^2 +- 1 and its rounded root, a >= 1/2.
+
+    The logarithm is corrected by what root and sum round off, over the sum u. As 1/u = |a - root|
+    and 1/(2 root) is nearly `half`/u, no division is needed for so small a number; and none at
+    all for large a, where the difference cancels.
+    """
+    huge = a > s.number(2.0**500, 2.0**60)
+    inverse = s.abs(root - a)
+    u, lost = full_sum(s, a, root)
+    m, k = s.frexp(s.select(huge, a, u))
+    missed = s.fma(-root, root, square) + rest
+    c = s.fma(missed * (2.0 * half), inverse, lost) * inverse
+    c = s.select(a < s.number(256.0, 64.0), c, 0.0)
+    return log_core(s, m, k + s.select(huge, 1.0, 0.0), c)
+
+
 def atanh(s: Any, x: Value) -> Value:
-    """log1p(2 a / (1 - a)) / 2, a = |x|."""
+    """A polynomial up to a = |x| = 1/2; log((1 + a) / (1 - a)) / 2 beyond, with one division."""
     a = s.abs(x)
-    high, low = divide(s, (a + a, 0.0), full_sum(s, 1.0, -a))
-    u, lost = full_sum(s, high, 1.0)
-    y = 0.5 * log_sum(s, u, lost + low)
-    y = s.select(a < s.number(2.0**-30, 2.0**-14), a, y)
+    z = a * a
+    near = s.fma(a * z, s.poly(ATANH, z), a)
+    m, k = s.frexp(1.0 - a)
+    n = s.fma(0.5, a, 0.5)
+    lost = s.fma(0.5, a, 0.5 - n)
+    low = n < m * 0.70710678118654752
+    n, lost = s.select(low, n + n, n), lost
+    count = s.select(low, 0.0, 1.0) - k
+    q = (n - m) / (n + m)
+    z = q * q
+    curve = s.fma(0.5 * (q * z), s.poly(LOG, z), lost * 0.57)
+    y = s.fma(count, s.number(*LN2_HIGH) * 0.5, q + s.fma(count, s.number(*LN2_LOW) * 0.5, curve))
+    y = s.select(a < 0.5, near, y)
     y = s.select(a < 1.0, y, s.select(a == 1.0, INF, NAN + a))
     return s.copysign(y, x)

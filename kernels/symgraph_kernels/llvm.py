@@ -20,7 +20,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from symgraph_kernels.words import FAR, Table, type_names
+from symgraph_kernels.words import FAR, Table, polynomial, type_names
 
 DOUBLE, FLOAT, BIT = ir.DoubleType(), ir.FloatType(), ir.IntType(1)
 LANES = {"f64": (2, 4, 8), "f32": (4, 8, 16)}
@@ -174,11 +174,8 @@ class Words:
         return wide if self.wide else narrow
 
     def poly(self, table: Table, x: Value) -> Value:
-        coefficients = table.float64 if self.wide else table.float32
-        total: Value | float = coefficients[-1]
-        for c in coefficients[-2::-1]:
-            total = self.fma(total, x, c)
-        return total if isinstance(total, Value) else Value(self.builder, self._value(total))
+        value: Value = polynomial(self, table.float64 if self.wide else table.float32, x)
+        return value
 
     def fma(self, x: Value | float, y: Value | float, z: Value | float) -> Value:
         return self._intrinsic("llvm.fma", x, y, z)

@@ -23,6 +23,7 @@ LOG10_2 = (
     (0.30102999566395283, 2.8363394551042264e-14),
     (0.301025390625, 4.605038981195214e-06),
 )  # high: 42, 14 bits
+Constant = tuple[tuple[float, float], tuple[float, float]]  # (high, low) in float64, float32
 INF, NAN = float("inf"), float("nan")
 
 
@@ -88,35 +89,33 @@ def log1p_pair(s: Any, x: Value, c: Value) -> Pair:
 
 def log2(s: Any, x: Value) -> Value:
     m, k = s.frexp(x)
-    (high, low), zero = log_pair(s, m, k * 0.0, 0.0), 0.0
-    return finish(
-        s,
-        x,
-        _rebase(s, (high, low), s.number(*_split(LOG2E, 0)), s.number(*_split(LOG2E, 1)), k, zero),
-    )
+    return finish(s, x, _rebased(s, m, LOG2E, k))
 
 
 def log10(s: Any, x: Value) -> Value:
     m, k = s.frexp(x)
-    pair = log_pair(s, m, k * 0.0, 0.0)
-    whole = k * s.number(*_split(LOG10_2, 0))
-    rest = k * s.number(*_split(LOG10_2, 1))
-    return finish(
-        s,
-        x,
-        _rebase(s, pair, s.number(*_split(LOG10E, 0)), s.number(*_split(LOG10E, 1)), whole, rest),
-    )
+    high, low = (s.number(*_split(LOG10_2, part)) for part in (0, 1))
+    return finish(s, x, _rebased(s, m, LOG10E, k * high, k * low))
 
 
-def _rebase(s: Any, x: Pair, high: float, low: float, whole: Value, rest: Value | float) -> Value:
-    """whole + rest + x * (high + low), where whole is 0 or larger than the product."""
-    y = x[0] * high
-    error = s.fma(x[0], high, -y) + s.fma(x[0], low, x[1] * high)
+def _rebased(s: Any, m: Value, base: Constant, whole: Value, rest: Value | None = None) -> Value:
+    """whole + rest + log(m) base, where whole is 0 or larger than the product.
+
+    log(m) = f - curve as in `log_core`; only f base, which is exact but for its last bits, needs
+    two parts of `base`.
+    """
+    f = m - 1.0
+    q = f / (2.0 + f)
+    z = q * q
+    h = 0.5 * f * f
+    curve = h - q * s.fma(z, s.poly(LOG, z), h)
+    high, low = (s.number(*_split(base, part)) for part in (0, 1))
+    y = f * high
+    error = s.fma(f, low, s.fma(f, high, -y))
     total, lost = fast_sum(s, whole, y)
-    return total + (lost + (error + rest))
+    error = s.fma(-high, curve, error)
+    return total + (lost + (error if rest is None else error + rest))
 
 
-def _split(
-    pairs: tuple[tuple[float, float], tuple[float, float]], part: int
-) -> tuple[float, float]:
+def _split(pairs: Constant, part: int) -> tuple[float, float]:
     return pairs[0][part], pairs[1][part]

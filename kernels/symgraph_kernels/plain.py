@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symgraph_kernels.words import FAR, Table
+from symgraph_kernels.words import FAR, Table, polynomial
 
 Array = NDArray[Any]
 SPLITTER = 2.0**27 + 1  # Dekker: halves of 26 bits
@@ -52,11 +52,8 @@ class Words:
         return wide if self.wide else narrow
 
     def poly(self, table: Table, x: Array) -> Array:
-        coefficients = table.float64 if self.wide else table.float32
-        total = np.full_like(x, coefficients[-1])
-        for c in coefficients[-2::-1]:
-            total = self.fma(total, x, c)
-        return total
+        value: Array = polynomial(self, table.float64 if self.wide else table.float32, x)
+        return value
 
     def fma(self, x: Any, y: Any, z: Any) -> Array:
         x, y, z = (np.asarray(v, self.dtype) for v in (x, y, z))

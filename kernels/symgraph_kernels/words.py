@@ -8,7 +8,7 @@ type. The words an interpreter has besides:
 
     s.wide                      True for float64, False for float32
     s.number(a, b)              the constant a in float64, b in float32
-    s.poly(table, x)            Horner's rule with fma; `table` is a `Table`
+    s.poly(table, x)            `polynomial` of the coefficients in a `Table`
     s.fma(x, y, z)              x * y + z, rounded once
     s.select(c, x, y)           x where c else y; both are evaluated
     s.rint(x) s.floor(x) s.abs(x) s.sqrt(x) s.copysign(x, y)
@@ -56,3 +56,24 @@ class Far(NamedTuple):
 
 
 FAR: dict[str, Far] = {}
+
+LONG = 13  # coefficients, from which on waiting for each fma costs more than two more of them
+
+
+def polynomial(s: Any, coefficients: tuple[float, ...], x: Any) -> Any:
+    """Horner's rule with fma, lowest degree first; if long, odd and even powers side by side.
+
+    The last step is Horner's in either case: what the others round off is multiplied by x.
+    """
+    if len(coefficients) < LONG:
+        return _horner(s, coefficients, x)
+    square = x * x
+    odd, even = (_horner(s, coefficients[start::2], square) for start in (2, 1))
+    return s.fma(s.fma(odd, x, even), x, coefficients[0])
+
+
+def _horner(s: Any, coefficients: tuple[float, ...], x: Any) -> Any:
+    total: Any = coefficients[-1]
+    for c in coefficients[-2::-1]:
+        total = s.fma(total, x, c)
+    return total
