@@ -16,6 +16,7 @@ from symgraph.lower.cluster import Barrier, Clusters, Entry, Nest, Text
 from symgraph.lower.columns import with_columns
 from symgraph.lower.kernels import call_of
 from symgraph.lower.late import with_late_squares
+from symgraph.lower.leading_sums import in_row_blocks
 from symgraph.lower.long_sums import in_blocks
 from symgraph.lower.members import Item
 from symgraph.lower.memory import names_in
@@ -94,6 +95,7 @@ def _written(found: Item | Run, lowering: Lowering, is_outermost: bool) -> Seque
         rows = lambda name: lowering.b.size(lowering.storages[name].shape[0])  # noqa: E731
         statements = with_owners(statements, rows, lowering.b)
     if lowering.schedule.sum_blocks:
+        statements = in_row_blocks(statements, _Partials(lowering, stages[-1].node))
         statements = in_blocks(statements, lowering.b)
     if is_outermost:  # a turn of a loop is part of a larger kernel, perhaps
         statements = lowering.in_lanes(statements)

@@ -10,7 +10,8 @@ import pytest
 import symgraph as sg
 from symgraph.loop.ir import For
 from symgraph.loop.traverse import statements
-from symgraph.lower.long_sums import BLOCK
+from symgraph.lower.leading_sums import BLOCK as ROWS
+from symgraph.lower.long_sums import BLOCK, RUN
 from tests.lower.lowered import assert_right
 
 rng = np.random.default_rng(11)
@@ -111,3 +112,94 @@ def test_norms_of_any_scale_keep_their_digits(scale):
     wanted = math.sqrt(math.fsum(given * given))
     found = float(sg.function([x], sg.norm(x))(given * scale)) / scale
     assert abs(found - wanted) <= 4 * np.spacing(wanted)
+
+
+RUNNING = {
+    "plain": lambda x: sg.cumsum(x),
+    "terms": lambda x: sg.cumsum(x * x) * 2.0,
+    "backwards": lambda x: sg.grad(sg.sum(sg.cumsum(x) * x), x),
+    "shifted": lambda x: sg.cumulative_sum(x, include_initial=True)[:-1] + x,
+}
+
+
+def running_truth(name: str, x: np.ndarray) -> np.ndarray:
+    wide = x.astype("longdouble")
+    found = {
+        "plain": lambda: np.cumsum(wide),
+        "terms": lambda: np.cumsum(wide * wide) * 2,
+        "backwards": lambda: np.cumsum(wide) + np.cumsum(wide[::-1])[::-1],
+        "shifted": lambda: np.cumsum(wide),
+    }[name]()
+    return found.astype("float64")
+
+
+@pytest.mark.parametrize("backend", ["llvm", "numba"])
+@pytest.mark.parametrize("name", RUNNING)
+def test_running_sums_lose_a_few_ulp_whatever_their_number(name, backend):
+    x = sg.vector("x")
+    f = sg.function([x], RUNNING[name](x), mode=sg.Mode(backend=backend))
+    for length in (1, RUN - 1, RUN, RUN + 1, 5 * RUN + 3, 300_000):
+        given = rng.uniform(0.1, 1.0, length)
+        wanted = running_truth(name, given)
+        assert (np.abs(f(given) - wanted) / np.spacing(wanted)).max() <= 8, length
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_running_sums_of_rows_and_columns_are_right(axis):
+    x = sg.matrix("x")
+    given = rng.uniform(0.1, 1.0, (700, 900))
+    wanted = np.cumsum(given.astype("longdouble"), axis=axis).astype("float64")
+    found = sg.function([x], sg.cumsum(x, axis=axis))(given)
+    assert (np.abs(found - wanted) / np.spacing(wanted)).max() <= 8
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_running_sums_show_infinite_and_undefined_terms_from_there_on(value):
+    x = sg.vector("x")
+    given = rng.uniform(0.1, 1.0, 4 * RUN)
+    given[RUN + 3] = value
+    found = sg.function([x], sg.cumsum(x))(given)
+    np.testing.assert_allclose(found, np.cumsum(given), rtol=1e-14)
+
+
+LEADING = {
+    "matrix": ((300_000, 3), 0),
+    "wide": ((400, 3000), 0),
+    "middle": ((3, 20_000, 2), 1),
+    "both": ((50, 700, 3, 4), (0, 1)),
+    "edges": ((400, 3, 500), (0, 2)),
+    "short": ((2, 5000), 0),
+}
+
+
+@pytest.mark.parametrize("backend", ["llvm", "numba"])
+@pytest.mark.parametrize("name", LEADING)
+def test_sums_over_leading_axes_lose_a_few_ulp_whatever_their_number(name, backend):
+    shape, axis = LEADING[name]
+    x = sg.tensor("x", shape=tuple("abcd"[: len(shape)]))
+    outputs = [sg.sum(x, axis=axis), sg.mean(x * x, axis=axis)]
+    given = rng.uniform(0.1, 1.0, shape)
+    found = sg.function([x], outputs, mode=sg.Mode(backend=backend))(given)
+    wide = given.astype("longdouble")
+    for got, truth in zip(found, (wide.sum(axis), (wide * wide).mean(axis)), strict=True):
+        wanted = truth.astype("float64")
+        assert (np.abs(got - wanted) / np.spacing(wanted)).max() <= 8
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_columns_with_infinite_and_undefined_terms_are_as_in_any_sum(value):
+    x = sg.matrix("x")
+    given = rng.uniform(0.1, 1.0, (5 * ROWS, 4))
+    given[2 * ROWS, 1] = value
+    found = sg.function([x], sg.sum(x, axis=0))(given)
+    np.testing.assert_allclose(found, given.sum(axis=0), rtol=1e-14)
+
+
+@pytest.mark.parametrize("rows", [0, 1, ROWS - 1, ROWS, ROWS + 1, 2 * ROWS, 7 * ROWS + 5])
+def test_every_row_is_added_once(rows):
+    given = rng.integers(-9, 9, (rows, 3)).astype("float64")
+    known = sg.tensor("x", shape=(rows, 3))
+    assert_right([sg.sum(known, axis=0), sg.sum(known * 2.0, axis=0)], {known: given})
+    x = sg.tensor("x", shape=("n", 3))
+    found = sg.function([x], sg.sum(x, axis=0))(given)
+    np.testing.assert_array_equal(found, given.sum(axis=0))
