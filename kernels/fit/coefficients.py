@@ -283,6 +283,15 @@ FITS = (
         lambda z: z * z,
     ),
     both(
+        "TAN",
+        "(tan(y) / y - 1) / y^2 in z = y^2, |y| <= 1.01 pi/4",
+        near_zero(lambda z: (root(mp.tan)(z) - 1) / z, lambda z: ONE / 3 + 2 * z / 15),
+        Number(0),
+        QUARTER,
+        (14, 6),
+        lambda z: z * mp.sqrt(z) / mp.tan(mp.sqrt(z)) if z else ONE,
+    ),
+    both(
         "ATAN",
         "(atan(t) / t - 1) / t^2 in z = t^2, |t| <= tan(pi/8)",
         near_zero(lambda z: (root(mp.atan)(z) - 1) / z, lambda z: -ONE / 3 + z / 5),

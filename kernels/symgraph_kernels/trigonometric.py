@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from symgraph_kernels.coefficients import COS, SIN
-from symgraph_kernels.pairs import Pair, Value, divide, fast_sum, full_sum, product
+from symgraph_kernels.coefficients import COS, SIN, TAN
+from symgraph_kernels.pairs import Pair, Value, fast_sum, full_sum, product
 from symgraph_kernels.twooverpi import TWO_OVER_PI
 from symgraph_kernels.words import FAR, Far
 
@@ -94,14 +94,15 @@ def _sin(s: Any, reduced: Reduced, shift: float) -> Value:
 
 
 def _tan(s: Any, reduced: Reduced) -> Value:
+    """tan(y + c), or -1 over it after an odd quarter, corrected by what the quotient misses."""
     y, c, n = reduced
     odd, _ = s.quadrant(n)
-    sine = fast_sum(s, *sin_pair(s, y, c))
-    cosine = fast_sum(s, *cos_pair(s, y, c))
-    above = [s.select(odd, -b, a) for a, b in zip(sine, cosine, strict=True)]
-    below = [s.select(odd, a, b) for a, b in zip(sine, cosine, strict=True)]
-    high, low = divide(s, (above[0], above[1]), (below[0], below[1]))
-    return high + low
+    z = y * y
+    c = s.fma(c, z * 1.6, c)  # tan' = 1 + tan^2, nearly
+    high, low = fast_sum(s, y, s.fma(y * z, s.poly(TAN, z), c))
+    inverse = -1.0 / high
+    miss = s.fma(high, inverse, 1.0) + low * inverse
+    return s.select(odd, s.fma(miss, inverse, inverse), high + low)
 
 
 def sin(s: Any, x: Value) -> Value:
