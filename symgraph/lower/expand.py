@@ -15,25 +15,33 @@ from symgraph.ir.variable import Variable
 from symgraph.lower.demand import swaps_last_axes
 from symgraph.ops.create import iota
 
+LOOPS = ("scan", "while_loop")
 MOST_ROUNDS = 32  # an expansion may use composites again; none of ours nests deeper than five
 
 
-TINY = 128  # multiplications of one product of a batch: fewer than a routine takes to begin
+TINY = 128  # multiplications of a product of a batch: fewer than a routine takes to begin
+TINY_OF_TURN = 256  # of a product of a loop's turn, which without routines can be one kernel
 
 
-def _is_routine(node: Node) -> bool:
-    """Is a product worth a routine: of floats, and no batch of tiny ones?"""
+def _is_routine(node: Node, is_repeated: bool) -> bool:
+    """Is a product worth a routine: of floats, and not tiny in a batch or a loop?"""
     (*batch, m, n), k = node.tensor.shape, node.inputs[0].tensor.shape[-1]
     work = product((m, n, k))
-    is_tiny = isinstance(work, int) and work <= TINY and product(tuple(batch)) != 1
+    most = TINY if product(tuple(batch)) != 1 else 0
+    most = max(most, TINY_OF_TURN if is_repeated else 0)
+    is_tiny = isinstance(work, int) and work <= most
     return node.tensor.dtype.kind == "c" or (node.tensor.dtype.kind == "f" and not is_tiny)
 
 
-DIRECT: dict[str, Callable[[Node], bool]] = {
+def _is_last(node: Node, _: bool) -> bool:
+    return bool(node.attrs["axis"] == node.tensor.ndim - 1)
+
+
+DIRECT: dict[str, Callable[[Node, bool], bool]] = {
     "matmul": _is_routine,
-    "argsort": lambda node: bool(node.attrs["axis"] == node.tensor.ndim - 1),
-    "sort": lambda node: bool(node.attrs["axis"] == node.tensor.ndim - 1),
-    "roll": lambda node: not _is_rolled_by_number(node),
+    "argsort": _is_last,
+    "sort": _is_last,
+    "roll": lambda node, _: not _is_rolled_by_number(node),
 }
 """Ops with an expansion: where a routine, or the op's own code, does the node as it is."""
 
@@ -87,28 +95,31 @@ WRITTEN: dict[str, Callable[..., Variable]] = {
 """Ops that have a loop of their own, but are faster written with others."""
 
 
-def needs_expansion(node: Node) -> bool:
-    """Is it written with other ops before lowering?"""
+def needs_expansion(node: Node, is_repeated: bool = False) -> bool:
+    """Is it written with other ops before lowering? ``is_repeated``: it stands in a loop."""
     if node.op.name in DIRECT:
-        return not DIRECT[node.op.name](node)
+        return not DIRECT[node.op.name](node, is_repeated)
     if node.op.name in WRITTEN:
         return True
     return node.op.kind == "composite"
 
 
-def expand(outputs: Sequence[Node]) -> tuple[Node, ...]:
-    """Outputs without composite ops. Lines pass on to what replaces them."""
+def expand(outputs: Sequence[Node], is_repeated: bool = False) -> tuple[Node, ...]:
+    """Outputs without composite ops. Lines pass on to what replaces them.
+
+    ``is_repeated``: they are computed in each turn of a loop.
+    """
     bodies: dict[Graph, Graph] = {}
     nodes = tuple(outputs)
     for _ in range(MOST_ROUNDS):
-        changed = _round(nodes, bodies)
+        changed = _round(nodes, bodies, is_repeated)
         if changed == nodes:
-            return _turned_products(nodes)
+            return _turned_products(nodes, is_repeated)
         nodes = changed
     raise AssertionError("an expansion does not end")
 
 
-def _turned_products(outputs: tuple[Node, ...]) -> tuple[Node, ...]:
+def _turned_products(outputs: tuple[Node, ...], is_repeated: bool) -> tuple[Node, ...]:
     """(a @ b).mT --> b.mT @ a.mT, if nothing else reads a @ b: products turn operands for free."""
     readers: dict[Node, int] = dict.fromkeys(outputs, 2)
     order = toposort(outputs)
@@ -120,7 +131,9 @@ def _turned_products(outputs: tuple[Node, ...]) -> tuple[Node, ...]:
         if not swaps_last_axes(node):
             continue
         (found,) = node.inputs
-        if found.op.name == "matmul" and readers[found] == 1 and not needs_expansion(found):
+        if found.op.name != "matmul" or needs_expansion(found, is_repeated):
+            continue
+        if readers[found] == 1:
             left, right = found.inputs
             turned = (_turned(right), _turned(left))
             made[node] = make_node(found.op, turned, found.attrs, lines=node.lines)
@@ -135,7 +148,9 @@ def _turned(node: Node) -> Node:
     return make_node(find_op("permute_dims"), (node,), {"axes": axes}, lines=())
 
 
-def _round(outputs: tuple[Node, ...], bodies: dict[Graph, Graph]) -> tuple[Node, ...]:
+def _round(
+    outputs: tuple[Node, ...], bodies: dict[Graph, Graph], is_repeated: bool
+) -> tuple[Node, ...]:
     made: dict[Node, Node] = {}
     several: dict[Node, tuple[Node, ...]] = {}
     for node in toposort(outputs):
@@ -143,8 +158,8 @@ def _round(outputs: tuple[Node, ...], bodies: dict[Graph, Graph]) -> tuple[Node,
             made[node] = several[node.inputs[0]][node.attrs["index"]]
             continue
         inputs = tuple(made[i] if i not in several else i for i in node.inputs)
-        if not needs_expansion(node):
-            made[node] = rebuild(node, inputs, _attrs(node, bodies))
+        if not needs_expansion(node, is_repeated):
+            made[node] = rebuild(node, inputs, _attrs(node, bodies, is_repeated))
             continue
         found = _expanded(node, inputs)
         if isinstance(found, tuple):
@@ -176,13 +191,14 @@ def _alike(a: Node, b: Node) -> bool:
     return a.tensor.dtype == b.tensor.dtype and a.tensor.ndim == b.tensor.ndim
 
 
-def _attrs(node: Node, bodies: dict[Graph, Graph]) -> Any:
+def _attrs(node: Node, bodies: dict[Graph, Graph], is_repeated: bool) -> Any:
     held = {k: v for k, v in node.attrs.items() if isinstance(v, Graph)}
     if not held:
         return None
     changed = dict(node.attrs)
+    is_repeated = is_repeated or node.op.name in LOOPS
     for key, graph in held.items():
         if graph not in bodies:
-            bodies[graph] = Graph(graph.params, expand(graph.outputs))
+            bodies[graph] = Graph(graph.params, expand(graph.outputs, is_repeated))
         changed[key] = bodies[graph]
     return changed if any(changed[k] is not node.attrs[k] for k in held) else None

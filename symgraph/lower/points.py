@@ -21,6 +21,7 @@ from symgraph.ir.dtype import INT64
 from symgraph.loop.ir import (
     Assign,
     Call,
+    Const,
     Copy,
     Expr,
     For,
@@ -71,9 +72,10 @@ def by_points(
     shape = lowering.storages[pairs[0][0]].shape
     for axis in range(len(shape) - 1, -1, -1):
         extent = lowering.b.size(shape[axis])
-        if guess_extent(extent) < least:
+        is_few = guess_extent(extent) < least
+        if is_few and not isinstance(extent, Const):
             continue
-        made = _Points(lowering, steps, kernels, turn, pairs, extent).statements(length)
+        made = _Points(lowering, steps, kernels, turn, pairs, extent, is_few).statements(length)
         if made is not None:
             return call_instead(lowering, first, bodies, lowering.in_lanes(made), "scan_points")
     return None
@@ -87,6 +89,7 @@ class _Points:
     turn: str
     pairs: Sequence[Pair]
     extent: Expr
+    is_few: bool  # one block, which may be kept in registers
     views: dict[str, View] = field(default_factory=dict)
     carried: set[str] = field(default_factory=set)  # buffers that turns write, and states
     axes: dict[str, int] = field(default_factory=dict)  # of these, which axis points are
@@ -114,6 +117,8 @@ class _Points:
         if not any(nests) or None in nests or not self.axes.keys() >= self.carried:
             return None
         self._merge(body)
+        if self.is_few and not all(isinstance(s, For) and self._is_flat(s) for s in body):
+            return None
         if not self._fits():
             return None
         return self._written(body, [n for n in nests if n is not None], turns)
@@ -195,6 +200,9 @@ class _Points:
         if most < FEWEST_POINTS:
             return False
         count = guess_extent(self.extent)
+        if self.is_few:
+            self.length = count
+            return True
         blocks = -(-count // most)
         blocks += blocks % 2  # an equal share for two threads where blocks are few
         self.length = min(most, -(-count // (blocks * UNIT)) * UNIT)
@@ -208,24 +216,37 @@ class _Points:
 
     def _written(self, body: Sequence[Stmt], nests: Sequence[str], turns: Expr) -> list[Stmt]:
         b = self.lowering.b
-        size, left = b.const(self.length), b.sub(self.extent, self._first())
-        count = b.word("floordiv", (b.add(self.extent, self.length - 1), size), INT64)
+        size = b.const(self.length)
         inside = [self._statement(s, var) for s, var in zip(body, nests, strict=True)]
         states = [(s, self._own(s)) for s, _ in self.pairs]
         news = [(self._own(n), self._own(s)) for s, n in self.pairs if n not in self.merged]
         inside += [self._moved(new, state, False) for new, state in news]
         found: list[Stmt] = [
-            Let(f"first_{self.turn}", b.mul(b.var(f"b_{self.turn}"), size)),
-            Let(f"points_{self.turn}", b.word("minimum", (size, left), INT64)),
             *(self._local(name) for name in self._kept()),
             *(self._moved(state, own, True) for state, own in states),
             For(self.turn, turns, tuple(inside), "serial"),
             *(self._moved(own, state, True) for state, own in states),
         ]
-        return [For(f"b_{self.turn}", count, tuple(found), "parallel")]
+        if self.is_few:
+            return found
+        left = b.sub(self.extent, self._first())
+        block: list[Stmt] = [
+            Let(f"first_{self.turn}", b.mul(b.var(f"b_{self.turn}"), size)),
+            Let(f"points_{self.turn}", b.word("minimum", (size, left), INT64)),
+            *found,
+        ]
+        count = b.word("floordiv", (b.add(self.extent, self.length - 1), size), INT64)
+        return [For(f"b_{self.turn}", count, tuple(block), "parallel")]
 
     def _first(self) -> Expr:
-        return self.lowering.b.var(f"first_{self.turn}")
+        """The number of the first point of a block."""
+        b = self.lowering.b
+        return b.const(0) if self.is_few else b.var(f"first_{self.turn}")
+
+    def _count(self) -> Expr:
+        """The number of points of a block."""
+        b = self.lowering.b
+        return b.const(self.length) if self.is_few else b.var(f"points_{self.turn}")
 
     def _own(self, name: str) -> str:
         return f"own_{self.merged.get(name, name)}"
@@ -248,7 +269,7 @@ class _Points:
         at = {name: tuple(far if name == state else near) for name in (source, target)}
         loop: Stmt = Store(target, at[target], b.load(source, at[source], box.dtype))
         for depth in range(len(box.shape) - 1, -1, -1):
-            extent = b.var(f"points_{self.turn}") if depth == axis else b.size(box.shape[depth])
+            extent = self._count() if depth == axis else b.size(box.shape[depth])
             loop = For(f"i{depth}", extent, (loop,), "vector")
         return loop
 
@@ -264,7 +285,7 @@ class _Points:
             return made
         body = [self._statement(x, var) for x in made.body]
         if made.var == var:
-            made = replace(made, extent=self.lowering.b.var(f"points_{self.turn}"))
+            made = replace(made, extent=self._count())
             body = self._late(body)
         kind = "vector" if made.kind == "parallel" else made.kind
         return replace(made, body=tuple(body), kind=kind)

@@ -243,3 +243,18 @@ def test_a_chain_has_the_same_bits_on_one_thread(accuracy):
     with sg.config(threads=1):
         one = f(given)
     assert all(a.tobytes() == np.asarray(b).tobytes() for a, b in zip(many, one, strict=True))
+
+
+def test_tiny_products_of_a_turn_are_part_of_its_kernel():
+    x = sg.tensor("x", dtype="float64", shape=(2, 2))
+    y = sg.tensor("y", dtype="float64", shape=(5, 2, 3))
+
+    def step(s, now):
+        return (x @ s[0] + now[0],), s[0] @ now[0].mT
+
+    (last,), outs = sg.scan(step, (y[0],), (y,))
+    rng = np.random.default_rng(3)
+    given = {x: rng.standard_normal((2, 2)), y: rng.standard_normal((5, 2, 3))}
+    lowered = assert_right([last, outs, x @ last], given)
+    assert [s.name for s in calls(lowered) if isinstance(s, Library)] == ["gemm"]
+    assert sum("scan" in k.name for k in lowered.program.kernels) == 1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import symgraph as sg
-from symgraph.loop.ir import Repeat
+from symgraph.loop.ir import For, Repeat
 from symgraph.loop.parse import parse
 from symgraph.loop.text import same, show
 from symgraph.loop.traverse import steps_of
@@ -131,9 +131,18 @@ def test_points_that_see_each_other_go_turn_by_turn(name):
     assert not is_by_points(assert_right(TOGETHER[name](*inputs), values, schedule=SMALL))
 
 
-def test_few_points_are_one_loop():
-    inputs, values = given(4)
-    assert not is_by_points(assert_right(iterated(*inputs), values, schedule=SMALL))
+FEW = (iterated, exchanged, delayed, series, smoothed)
+
+
+@pytest.mark.parametrize("points", [2, 4])
+@pytest.mark.parametrize("f", FEW, ids=lambda f: f.__name__)
+def test_few_points_are_one_block(f, points):
+    """Without a loop over blocks, so that registers may hold the state."""
+    inputs, values = given(points)
+    lowered = assert_right(f(*inputs), values, rtol=1e-12, schedule=SMALL)
+    assert is_by_points(lowered)
+    loops = [s for k in lowered.program.kernels for s in k.body if isinstance(s, For)]
+    assert not any(s.var.startswith("b_") for s in loops)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
