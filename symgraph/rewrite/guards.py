@@ -43,6 +43,7 @@ from symgraph.rewrite.regions import (
     region_of,
     underflowed,
 )
+from symgraph.rewrite.short_sums import spelled_out
 
 # half units in the last place that an error may reach, by the width of the dtype
 LIMITS = {"default": {8: 4096.0, 4: 512.0}, "high": {8: 16.0, 4: 16.0}}
@@ -55,7 +56,7 @@ def guard(outputs: Sequence[Node], accuracy: str, trace: Entries | None = None) 
     """Outputs with guards where they are needed at this accuracy; ``trace``: what was done."""
     if accuracy not in LIMITS:
         return tuple(outputs)
-    return _Guards(accuracy, trace).graph(tuple(outputs), inside=False)
+    return _Guards(accuracy, trace).graph(spelled_out(tuple(outputs)), inside=False)
 
 
 class _Guards:
