@@ -85,6 +85,17 @@ def moebius(k: float) -> Callable[[Number], Number]:
     return lambda t: k * (1 + t) / (1 - t)
 
 
+def tail_problem(share: float, k: float, weight: str, first: str, degree: int) -> Problem:
+    """(weight + a) exp(share a^2) f(a) - first in t on 0 <= a <= 40; share 1: erfc, 1/2: ndtr."""
+    x_of, scale = moebius(k), mp.sqrt(share)
+
+    def f(t: Number) -> Number:
+        return scaled_erfc(x_of(t) * scale) * (x_of(t) + Number(weight)) * share
+
+    end = (Number(40) - k) / (Number(40) + k)
+    return Problem(lambda t: f(t) - Number(first), -ONE, end, degree, lambda t: 1 / f(t))
+
+
 def erfcx_problem(k: float, a: Number, b: Number | None, degree: int) -> Problem:
     """(1 + 2x) exp(x^2) erfc(x) in t, relative; b None: to infinity."""
     x_of = moebius(k)
@@ -203,8 +214,17 @@ FITS = (
         lambda z: z,
     ),
     both(
+        "LOG_RATIO",
+        "the same for |s| <= 1/5",
+        lambda z: log_series(z, 1),
+        Number(0),
+        ONE / 25,
+        (7, 3),
+        lambda z: z,
+    ),
+    both(
         "LOG_TAIL",
-        "the same without its first term 2/3, over z once more: for pow and gamma",
+        "the same as LOG without its first term 2/3, over z once more: for pow and gamma",
         lambda z: log_series(z, 2),
         Number(0),
         LOG_END,
@@ -237,12 +257,22 @@ FITS = (
     ),
     Fit(
         "ERFC",
-        "(1 + 2x) exp(x^2) erfc(x) in t = (x - k) / (x + k), relative: k = 4 on [3/4, 28];"
-        " k = 2 on [3/4, 10.5]",
-        erfcx_problem(4, Number("0.75"), Number(28), 19),
-        erfcx_problem(2, Number("0.75"), Number("10.5"), 8),
+        "(a + 7/8) exp(a^2) erfc(a) - 45/64 in t = (a - 4) / (a + 4), 0 <= a <= 40, relative",
+        tail_problem(1, 4, "0.875", "0.703125", 23),
+        None,
     ),
-    Fit("ERFCX", "the same with k = 4 on [0, inf]", erfcx_problem(4, Number(0), None, 25), None),
+    Fit(
+        "NDTR",
+        "(a + 5/4) exp(a^2/2) ndtr(-a) - 1/2 in t = (a - 6) / (a + 6), 0 <= a <= 40, relative",
+        tail_problem(0.5, 6, "1.25", "0.5", 22),
+        None,
+    ),
+    Fit(
+        "ERFCX",
+        "(1 + 2x) exp(x^2) erfc(x) in t = (x - 4) / (x + 4) on [0, inf], relative",
+        erfcx_problem(4, Number(0), None, 25),
+        None,
+    ),
     single_tail(
         "NDTR_SINGLE",
         "exp(a^2 / 2) P(X > a) (a + 3) for a normal X on [0, 14.5]",

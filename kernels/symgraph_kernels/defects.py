@@ -10,9 +10,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from symgraph_kernels.coefficients import LOG
-from symgraph_kernels.exponential import bounded, exp_pair, expm1_quarter, log1mexp, scale
-from symgraph_kernels.logarithm import finish, log_core, log_pair, log_sum
+from symgraph_kernels.coefficients import LOG, LOG_RATIO
+from symgraph_kernels.exponential import (
+    bounded,
+    exp_pair,
+    exp_sum,
+    expm1_quarter,
+    log1mexp,
+    scale,
+)
+from symgraph_kernels.logarithm import LN2_HIGH, LN2_LOW, finish, log_pair, log_sum
 from symgraph_kernels.pairs import (
     Pair,
     Value,
@@ -174,24 +181,30 @@ def softplus_inverse(s: Any, y: Value) -> Value:
 def exp_product(s: Any, x: Value, y: Value) -> Value:
     """exp(x * y) of the exact product."""
     t, rest = product(s, x, y)
-    rest = s.select(s.abs(t) < 800.0, rest, 0.0)
-    power, n = exp_pair(s, bounded(s, t), rest)
-    return s.select(t == t, scale(s, power[0] + power[1], n), t)
+    rest = s.select(rest < 1.0, rest, 1.0)  # where t overflows, rest is anything
+    rest = s.select(rest > -1.0, rest, -1.0)
+    return exp_sum(s, bounded(s, t), rest)
 
 
 def log_quotient(s: Any, x: Value, y: Value) -> Value:
-    """log(x / y) of the exact quotient, which need not be in range."""
-    a, b = s.abs(x), s.abs(y)
-    inside = (a > 0.0) & (a < INF) & (b > 0.0) & (b < INF)
-    above, up = s.frexp(s.select(inside, a, 1.0))
-    below, down = s.frexp(s.select(inside, b, 1.0))
-    q = above / below
-    m, k = s.frexp(q)
-    found = log_core(s, m, k + (up - down), s.fma(-q, below, above) / above)
-    same = (x < 0.0) == (y < 0.0)
-    quotient = x / y
-    edge = s.select(quotient == 0.0, -INF, s.select(quotient == INF, INF, NAN + quotient))
-    return s.select(inside & same, found, s.select(inside, NAN, edge))
+    """log(x / y) of the exact quotient, which need not be in range.
+
+    2 atanh((a - b) / (a + b)) + k ln2, where x / y = a / b 2**k: a - b is exact.
+    """
+    y, x = s.abs(y), s.select(y < 0.0, -x, x)
+    a, b, k = s.ratio(x, y)
+    above, twice = a - b, b + b
+    below, lost = fast_sum(s, twice, above)
+    inverse = 1.0 / below
+    q = above * inverse
+    rest = s.fma(-q, lost, s.fma(-q, below, above))
+    q2, z = q + q, q * q
+    tail = s.fma(k, s.number(*LN2_LOW), (rest + rest) * inverse)
+    inner = s.fma(q * z, s.poly(LOG_RATIO, z), tail)
+    found = s.fma(k, s.number(*LN2_HIGH), q2 + inner)
+    edge = s.select(x == 0.0, -INF, x) - s.select(y == 0.0, -INF, y)
+    ordinary = (x > 0.0) & (x < INF) & (y > 0.0) & (y < INF)
+    return s.select(ordinary, found, s.select(x >= 0.0, edge, NAN + x))
 
 
 def log_near(s: Any, u: Value, d: Value) -> Value:

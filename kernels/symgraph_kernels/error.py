@@ -1,13 +1,13 @@
 """erf, erfc, erfcx and their inverses.
 
-erfc and erfcx use (1 + 2x) exp(x^2) erfc(x), a smooth function of t = (x - k) / (x + k) (Shepherd
-& Laframboise 1981, Math. Comp. 36), with exp(-x^2) from the exact square of x. The rounding that
-costs most, that of exp, is avoided by pairs; float32 takes float64 for a part.
+erfc, ndtr and erfcx use (w + x) exp(x^2) erfc(x), a smooth function of t = (x - k) / (x + k)
+(Shepherd & Laframboise 1981, Math. Comp. 36), with exp(-x^2) from the exact square of x. The
+rounding that costs most, that of exp, is avoided by pairs; float32 takes float64 for a part.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from symgraph_kernels.coefficients import (
     ERF_LARGE,
@@ -20,9 +20,19 @@ from symgraph_kernels.coefficients import (
     ERFCX,
     ERFINV,
     EXP,
+    NDTR,
     NDTR_SINGLE,
 )
-from symgraph_kernels.exponential import LN2_HIGH, LN2_LOW, LOG2E, bounded, exp, exp_pair, scale
+from symgraph_kernels.exponential import (
+    LN2_HIGH,
+    LN2_LOW,
+    LOG2E,
+    bounded,
+    exp,
+    exp_pair,
+    reduce_sum,
+    scale,
+)
 from symgraph_kernels.logarithm import log_pair
 from symgraph_kernels.pairs import Pair, Value, divide, fast_sum, full_sum, multiply, product, root
 from symgraph_kernels.words import Table
@@ -36,7 +46,8 @@ ROOT_HALF = (
     -4.833646656726457e-17,
     1.2101617152815436e-08,
 )
-ERFINV_SQRT2 = Table(tuple(c * SQRT2[0] for c in ERFINV.float64), ())
+ROOT_HALF_PI = (1.2533141373155003, -9.164289990229583e-17)  # what the next table begins with
+ERFINV_SQRT2 = Table(tuple(c * SQRT2[0] for c in ERFINV.float64[1:]), ())
 INF, NAN = float("inf"), float("nan")
 
 
@@ -66,37 +77,50 @@ def _single_tail(s: Any, a: Value, square: Pair, table: Table) -> Value:
     return scale(s, s.narrow(d.fma(g, above_one, g)), n)
 
 
+class _Tail(NamedTuple):
+    """(a + weight) exp(share a^2) f(a) = first + table(t), t = (a - center) / (a + center)."""
+
+    table: Table
+    first: float  # short, so that what the table gives is small
+    weight: float
+    center: float
+    share: float
+
+
+_ERFC = _Tail(ERFC, 0.703125, 0.875, 4.0, 1.0)
+_NORMAL = _Tail(NDTR, 0.5, 1.25, 6.0, 0.5)
+
+
+def _tail(s: Any, a: Value, row: _Tail) -> Value:
+    """f(a) of a row in float64, 0 <= a <= 40, with one division for t and for the weight."""
+    below, center = a + row.weight, a + row.center
+    lost = a - (below - row.weight)
+    inverse = 1.0 / (below * center)
+    slope = s.poly(row.table, (a - row.center) * (below * inverse))
+    above, less = fast_sum(s, row.first, slope)
+    inverse = center * inverse
+    high = above * inverse
+    low = (s.fma(-high, lost, s.fma(-high, below, above)) + less) * inverse
+    square, rest = product(s, a, a)
+    n, r, rest = reduce_sum(s, -row.share * square, -row.share * rest)
+    p = r + s.fma(r * r, s.fma(r, s.poly(EXP, r), 0.5), rest)
+    return scale(s, high + s.fma(high, p, s.fma(low, p, low)), n)
+
+
 def erfc(s: Any, x: Value) -> Value:
-    if not s.wide:
-        a = s.abs(x)
-        a = s.select(a > 11.0, 11.0, a)
-        found = _single_tail(s, a, product(s, a, a), ERFC_SINGLE)
-        return s.select(x < 0.0, 2.0 - found, found)
     a = s.abs(x)
     top = s.number(30.0, 11.0)
     a = s.select(a > top, top, a)
-    small = 1.0 - s.fma(x, s.poly(ERF_SMALL, x * x), x)
-    square, rest = product(s, a, a)
-    power, n = exp_pair(s, bounded(s, -square), -rest)
-    center = s.number(4.0, 2.0)
-    first = ERFC.float64[0], ERFC.float32[0]
-    t = (a - center) / (a + center)
-    slope = s.poly(tail(ERFC), t) * t
-    above = multiply(s, power, fast_sum(s, s.number(*first), slope))
-    high, low = divide(s, above, fast_sum(s, a + a, 1.0))
-    large = scale(s, high + low, n)
-    large = s.select(x < 0.0, 2.0 - large, large)
-    return s.select(a < 0.75, small, large)
+    found = _tail(s, a, _ERFC) if s.wide else _single_tail(s, a, product(s, a, a), ERFC_SINGLE)
+    return s.select(x < 0.0, 2.0 - found, found)
 
 
-def _normal_tail(s: Any, a: Value, table: Table) -> Pair:
+def _normal_tail(s: Any, a: Value) -> Pair:
     """exp(a^2 / 2) P(X > a) as a pair, for a normal X and 1 <= a <= 1e10."""
     z, low = product(s, a, s.number(*ROOT_HALF[:2]))
     low = s.fma(a, s.number(*ROOT_HALF[2:]), low)
-    center = s.number(4.0, 2.0)
-    t = (z - center) / (z + center)
-    first = table.float64[0], (table.float32 or (0.0,))[0]
-    above = fast_sum(s, s.number(*first), s.poly(tail(table), t) * t)
+    t = (z - 4.0) / (z + 4.0)
+    above = fast_sum(s, ERFCX.float64[0], s.poly(tail(ERFCX), t) * t)
     whole, rest = full_sum(s, z + z, 1.0)
     high, more = divide(s, above, (whole, rest + 2.0 * low))
     return 0.5 * high, 0.5 * more
@@ -114,25 +138,15 @@ def _normal_middle(s: Any, x: Value) -> Pair:
 
 def ndtr(s: Any, x: Value) -> Value:
     """P(X < x) for a standard normal X: exp(-x^2 / 2) from the exact square."""
-    if not s.wide:
-        a = s.abs(x)
-        a = s.select(a > 16.0, 16.0, a)
-        high, low = product(s, a, a)
-        half = 0.5 * high, 0.5 * low
-        found = _single_tail(s, a, half, NDTR_SINGLE)
-        return s.select(x > 0.0, 1.0 - found, found)
     a = s.abs(x)
-    middle = a < 1.06
     top = s.number(40.0, 16.0)
-    held = s.select(middle, 1.06, s.select(a > top, top, a))
-    factor = _normal_tail(s, held, ERFC)
-    square, rest = product(s, held, held)
-    power, n = exp_pair(s, bounded(s, -0.5 * square), -0.5 * rest)
-    high, low = multiply(s, power, factor)
-    far = scale(s, high + low, n)
-    far = s.select(x > 0.0, 1.0 - far, far)
-    near, more = _normal_middle(s, s.select(middle, x, 0.0))
-    return s.select(x == x, s.select(middle, near + more, far), x)
+    a = s.select(a > top, top, a)
+    if s.wide:
+        found = _tail(s, a, _NORMAL)
+    else:
+        high, low = product(s, a, a)
+        found = _single_tail(s, a, (0.5 * high, 0.5 * low), NDTR_SINGLE)
+    return s.select(x > 0.0, 1.0 - found, found)
 
 
 def log_ndtr(s: Any, x: Value) -> Value:
@@ -141,7 +155,7 @@ def log_ndtr(s: Any, x: Value) -> Value:
     middle, right = a < 1.06, x > 0.0
     huge = a > 1e10  # the logarithm is less than half an ulp there
     held = s.select(middle, 1.06, s.select(huge, 1e10, a))
-    factor = _normal_tail(s, held, ERFCX)
+    factor = _normal_tail(s, held)
     square, rest = product(s, held, held)
     power, n = exp_pair(s, bounded(s, -0.5 * square), s.select(a < 40.0, -0.5 * rest, 0.0))
     tail_high, tail_low = multiply(s, power, factor)
@@ -226,7 +240,9 @@ def ndtri(s: Any, p: Value) -> Value:
     pair = erfc_inverse(s, s.select(inside & outer, rest + rest, 0.5))
     high, low = multiply(s, pair, SQRT2)
     x = p + p - 1.0  # exact where it is used
-    near = s.poly(ERFINV_SQRT2, s.select(outer, 0.0, x * x)) * x
+    z = s.select(outer, 0.0, x * x)
+    slope = s.fma(z, s.poly(ERFINV_SQRT2, z), ROOT_HALF_PI[1])
+    near = s.fma(x, ROOT_HALF_PI[0], x * slope)
     far = s.select(upper, high + low, -(high + low))
     y = s.select(inside, s.select(outer, far, near), NAN + p)
     return s.select(p == 0.0, -INF, s.select(p == 1.0, INF, y))

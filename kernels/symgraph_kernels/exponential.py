@@ -28,6 +28,13 @@ def reduce(s: Any, x: Value) -> tuple[Value, Value, Value]:
     return n, r, s.fma(n, low, first - r)
 
 
+def reduce_sum(s: Any, x: Value, c: Value) -> tuple[Value, Value, Value]:
+    """(n, r, rest): x + c = n ln2 + r + rest for a small correction c, |r| <= ln2/2 about."""
+    n = s.rint(x * LOG2E)
+    first = s.fma(n, -s.number(*LN2_HIGH), x)  # exact
+    return n, *fast_sum(s, first, s.fma(n, -s.number(*LN2_LOW), c))
+
+
 def scale(s: Any, x: Value, n: Value) -> Value:
     """x * 2**n, rounded once: x in [1/4, 4], |n| up to twice the exponent range.
 
@@ -49,6 +56,13 @@ def exp(s: Any, x: Value) -> Value:
     n = s.rint(x * LOG2E)
     r = s.fma(n, -s.number(*LN2_LOW), s.fma(n, -s.number(*LN2_HIGH), x))
     return scale(s, 1.0 + s.fma(r * r, s.fma(r, s.poly(EXP, r), 0.5), r), n)
+
+
+def exp_sum(s: Any, x: Value, c: Value) -> Value:
+    """exp(x + c) for a bounded x and a small correction c: the last rounding is nearly all."""
+    n, r, rest = reduce_sum(s, x, c)
+    high, low = fast_sum(s, 1.0, r)
+    return scale(s, high + (low + s.fma(r * r, s.fma(r, s.poly(EXP, r), 0.5), rest)), n)
 
 
 def exp_pair(s: Any, x: Value, c: Value | None = None) -> tuple[Pair, Value]:

@@ -229,6 +229,18 @@ class Words:
         k = Value(self.builder, self.builder.sitofp(exponent, self.type))
         return m, k - self.select(small, float(lift), 0.0)
 
+    def ratio(self, x: Value, y: Value) -> tuple[Value, Value, Value]:
+        small, lift = 2.0 ** (-1022 if self.wide else -126), self.mantissa + 2
+        x_small, y_small = x < small, y < small
+        i = self.bits(self.select(x_small, x * 2.0**lift, x))
+        j = self.bits(self.select(y_small, y * 2.0**lift, y))
+        whole = -1 << self.mantissa
+        down = (j - self.root_half) & whole
+        apart = (i - j + (1 << (self.mantissa - 1))) & whole
+        exponent = Value(self.builder, self.builder.sitofp((apart >> self.mantissa).ir, self.type))
+        lifted = self.select(y_small, float(lift), 0.0) - self.select(x_small, float(lift), 0.0)
+        return self.from_bits(i - down - apart), self.from_bits(j - down), exponent + lifted
+
     def quadrant(self, n: Value) -> tuple[Value, Value]:
         i = self.bits(n + self.shift)
         return (i & 1) != 0, (i & 2) != 0

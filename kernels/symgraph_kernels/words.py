@@ -17,6 +17,8 @@ type. The words an interpreter has besides:
                                 an integer below 2**31, rounded once
     s.frexp(x)                  (m, k): x = m * 2**k, sqrt(1/2) <= m < sqrt(2), k a float;
                                 subnormal x included
+    s.ratio(x, y)               (a, b, k): x / y = a / b * 2**k, 2/3 <= a/b <= 3/2, k a float;
+                                x and y positive, subnormal ones included
     s.quadrant(n)               bits 0 and 1, as conditions, of the integer in the float n,
                                 |n| < 2**51 (float32: 2**22)
     s.bits(x), s.from_bits(i)   the integer of the float's own width, and back; integers have

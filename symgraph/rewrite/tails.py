@@ -16,6 +16,7 @@ from symgraph.rewrite.build import call
 from symgraph.rewrite.functions import less, num, where
 from symgraph.rewrite.polynomial import difference
 from symgraph.rewrite.rule import Rule, rule
+from symgraph.rewrite.views import coef
 
 DLMF = "NIST Digital Library of Mathematical Functions"
 NEAR = {4: Fraction(1, 2**21), 8: Fraction(1, 2**50)}  # so near, two numbers are one rounded
@@ -23,9 +24,16 @@ HALF = Fraction(1, 2)
 ROOT_HALF = math.sqrt(0.5)
 
 
-def _is_root_half(scale: Fraction, node: Node) -> bool:
-    """Is it sqrt(1/2) or its negative, rounded?"""
-    return abs(scale * scale - HALF) <= NEAR[node.tensor.dtype.itemsize]
+def _unscaled(x: Node) -> Node | None:
+    """y where x is y / sqrt(2): the constant stands beside y, or among its factors."""
+    near = NEAR[x.tensor.dtype.itemsize]
+    scale, whole = coef(x)
+    if whole is not None and abs(scale * scale - HALF) <= near:
+        return whole if scale > 0 else t.neg(whole)
+    scale, found = t.factors(x)
+    if not found or abs(scale * scale - HALF) > near:
+        return None
+    return t.from_factors(Fraction(1 if scale > 0 else -1), found, x.tensor.dtype)
 
 
 @rule.compute(
@@ -37,11 +45,8 @@ def _is_root_half(scale: Fraction, node: Node) -> bool:
 )
 def normal_tail(node: Node) -> Node | None:
     """erfc(x / sqrt(2)) --> 2 * ndtr(-x)."""
-    scale, found = t.factors(node.inputs[0])
-    if not found or not _is_root_half(scale, node):
-        return None
-    x = t.from_factors(Fraction(-1 if scale > 0 else 1), found, node.tensor.dtype)
-    return t.scaled(Fraction(2), call("ndtr", x))
+    x = _unscaled(node.inputs[0])
+    return None if x is None else t.scaled(Fraction(2), call("ndtr", t.neg(x)))
 
 
 @rule.compute(
@@ -108,14 +113,6 @@ def _between(low: Node, high: Node) -> Node:
     if first is not None and second is not None:
         return t.scaled(Fraction(2), _interval("ndtr_interval", first, second))
     return _interval("erf_interval", a, b)
-
-
-def _unscaled(x: Node) -> Node | None:
-    """y where x is y / sqrt(2)."""
-    scale, found = t.factors(x)
-    if not found or not _is_root_half(scale, x):
-        return None
-    return t.from_factors(Fraction(1 if scale > 0 else -1), found, x.tensor.dtype)
 
 
 def _interval(name: str, a: Node, b: Node) -> Node:

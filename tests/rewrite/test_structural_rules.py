@@ -285,3 +285,12 @@ def test_rules_for_rows_commute_with_gradients_keep_types_and_end(name, kind):
             for f in (formula.node, made)
         )
         np.testing.assert_allclose(new, old, rtol=20 * tolerance, atol=tolerance)
+
+
+def test_the_root_of_two_is_found_beside_a_quotient_with_constants_of_its_own():
+    erf = find_op("erf")
+    z = x / (0.3 * sqrt(x + 1))
+    (out,) = optimize([(0.5 + 0.5 * erf(z / 2**0.5)).node])
+    names = {n.op.name for n in toposort([out])}
+    assert "ndtr" in names
+    assert not names & {"erf", "erfc"}
