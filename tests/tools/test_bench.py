@@ -21,6 +21,7 @@ from symgraph_tools.bench.engines import Numpy, Symgraph
 from symgraph_tools.bench.products import GRID
 from symgraph_tools.bench.workload import Workload
 from symgraph_tools.cli import main
+from symgraph_tools.commands import bench
 from symgraph_tools.conventions import STAGES
 from symgraph_tools.target import load_target
 
@@ -78,6 +79,7 @@ def test_a_smoke_run_gives_json_and_a_picture(run: Any, tmp_path: Path) -> None:
 
 def test_there_are_enough_workloads_of_every_kind() -> None:
     rows = COLLECTIONS["all"]
+    assert set(COLLECTIONS) == set(bench.COLLECTIONS)
     assert len(rows) >= 40
     assert len({row.name for row in rows}) == len(rows)
     assert len(GRID) == 30
@@ -91,7 +93,9 @@ def test_there_are_enough_workloads_of_every_kind() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", COLLECTIONS["all"], ids=lambda row: str(row.name))
+@pytest.mark.parametrize(
+    "row", COLLECTIONS["all"] + COLLECTIONS["functions"][::5], ids=lambda row: str(row.name)
+)
 def test_results_agree_with_numpy(row: Workload) -> None:
     if not row.suits("numpy"):
         pytest.skip("NumPy has no gradients, or takes long")

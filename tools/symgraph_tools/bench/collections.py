@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     elementwise,
+    functions,
     indexing,
     models,
     products,
@@ -32,6 +33,7 @@ _PARTS = (
 COLLECTIONS: dict[str, tuple[Workload, ...]] = {
     "all": tuple(row for part in _PARTS for row in part.ROWS),
     "products": products.GRID_ROWS,
+    "functions": functions.ROWS,
     **{part.__name__.rpartition(".")[2]: part.ROWS for part in _PARTS if part is not products},
 }
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from ..bench.workload import Workload
 
 COLLECTIONS = (
-    "all", "products", "elementwise", "reductions", "indexing", "shapes", "sequences",
-    "recurrences", "models", "statistics", "small",
+    "all", "products", "functions", "elementwise", "reductions", "indexing", "shapes",
+    "sequences", "recurrences", "models", "statistics", "small",
 )  # fmt: skip
 
 
