@@ -52,7 +52,7 @@ def function(
     threads: int | None = None,
     device: str | None = None,
 ) -> Function:
-    """A compiled function of ``inputs``.
+    """A compiled function of ``inputs``: variables, or ``sg.In`` with options.
 
     ``outputs``: a variable, a nested list, tuple or dict of them (calls return the same structure),
     or None.    ``updates``: shared variable -> new value, all computed from old values and applied
@@ -123,8 +123,10 @@ def _assemble(
         found.recipe,
         complete,
         mode,
-        (structure, len(results)),
+        (structure,),
         tuple(targets),
+        () if mode.check else tuple(p.variable.node for p in parameters if p.mutable),
+        len(results),
     )
     plumbing = Plumbing(
         name=given[5] or "function",

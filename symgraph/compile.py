@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -34,6 +34,7 @@ from symgraph.ir.resolve import Requirement, requirements, resolve
 from symgraph.loop.forms import form_of
 from symgraph.loop.ir import Program
 from symgraph.loop.text import show
+from symgraph.lower.donate import donate
 from symgraph.lower.expand import expand
 from symgraph.lower.memory import plan
 from symgraph.lower.program import Lowered, is_leaf_argument, lower
@@ -108,11 +109,16 @@ STAGES: tuple[tuple[str, Stage], ...] = (
 
 @dataclass(slots=True)
 class Compiler:
-    """Compiles the outputs of one function, in as many specialisations as calls need."""
+    """Compiles the outputs of one function, in as many specialisations as calls need.
+
+    The first ``results`` outputs may be written into the memory of ``given`` inputs.
+    """
 
     inputs: tuple[Node, ...]
     outputs: tuple[Node, ...]
     mode: Mode
+    given: tuple[Node, ...] = ()
+    results: int = 0
     required: list[Requirement] = field(init=False)
     record: Record = field(default_factory=Record)
 
@@ -126,7 +132,8 @@ class Compiler:
         try:
             with _without_collections():
                 made = self._rewritten(special, below)
-                ready = build(made.outputs, self.mode, made.record)
+                given = {new for new, leaf in made.origin.items() if leaf in self.given}
+                ready = build(made.outputs, self.mode, made.record, given, self.results)
         finally:
             as_if_at(outside)
         return Specialised(ready, made.origin, made.record, made.dims)
@@ -207,12 +214,23 @@ def run_stages(outputs: tuple[Node, ...], mode: Mode, record: Record) -> tuple[N
     return outputs
 
 
-def build(outputs: Sequence[Node], mode: Mode, record: Record | None = None) -> Executable:
-    """Lower, plan, and get machine code for graph outputs."""
+def build(
+    outputs: Sequence[Node],
+    mode: Mode,
+    record: Record | None = None,
+    given: Collection[Node] = (),
+    results: int = 0,
+) -> Executable:
+    """Lower, plan, and get machine code for graph outputs.
+
+    ``given``: leaves whose memory the first ``results`` outputs may take.
+    """
     record = record or Record()
     times = [perf_counter_ns()]
     leaves = [n for n in toposort(outputs) if is_leaf_argument(n)]
     lowered = lower(leaves, outputs, DEVICE if mode.code_generator == "cuda" else CPU)
+    if given:
+        lowered = donate(lowered, given, results)
     times.append(perf_counter_ns())
     memory = plan(lowered.program, lowered.temporaries)
     times.append(perf_counter_ns())

@@ -46,6 +46,8 @@ class Outline:
     mode: Mode
     about: tuple[Any, ...]  # texts and numbers that the code depends on besides
     states: tuple[Node, ...] = ()  # that are updated
+    given: tuple[Node, ...] = ()  # inputs whose memory outputs may take
+    results: int = 0  # how many outputs the caller gets, before the new states
     known: list[Requirement] = field(init=False)
     _compiler: Compiler | None = None
     _digest: tuple[str, Digest] | None = None
@@ -59,7 +61,8 @@ class Outline:
         if self._compiler is None:
             from symgraph.compile import Compiler  # rewriting, lowering: 100 ms to import
 
-            self._compiler = Compiler(self.inputs, self.complete(), self.mode)
+            built = self.complete()
+            self._compiler = Compiler(self.inputs, built, self.mode, self.given, self.results)
         return self._compiler
 
     def specialise(self, special: Mapping[Atom, DimLike]) -> Specialised:
@@ -102,6 +105,7 @@ class Outline:
             digest.graph((*self.inputs, *self.roots, *self.states))
             digest.graph(assumed_of([n for n in digest.numbers if not n.inputs]))
             digest.add(("inputs", *self.inputs), ("states", *self.states), ("roots", *self.roots))
+            digest.add(("given", *self.given), self.results)
             for p in self.pending:
                 digest.add(("gradient", p.cost, *p.wrt), ("stop", *p.stop))
             settings = tuple((n, getattr(config, n)) for n in SETTINGS if n not in _SILENT)

@@ -303,6 +303,8 @@ Step = Call | Library | View | Bind | Check | Repeat | Loop | Branch | Copy
 class Program:
     """Ordered steps over inputs (never written), outputs and temporaries.
 
+    An output with the name of an input is written in its place: the caller passes memory that holds
+    the input's value as the output, and what it passes as the input does not count.
     The shapes of all three are expressions over the sizes that the caller binds; a temporary
     whose extent is only known inside (``Bind``) is declared with an upper bound. A backend need not
     use the memory of a 0-d temporary.

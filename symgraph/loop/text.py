@@ -129,7 +129,8 @@ def _list(xs: Iterable[Expr]) -> str:
     return ", ".join(show_expr(x) for x in xs)
 
 
-def _buffer(b: Buffer) -> str:
+def show_buffer(b: Buffer) -> str:
+    """Name, dtype and shape."""
     return f"{b.name}: {b.dtype}[{_list(b.shape)}]"
 
 
@@ -143,7 +144,7 @@ def _kernel(kernel: Kernel, out: list[str]) -> None:
         out.extend(INDENT + line for line in show_function(function))
     for b in kernel.buffers:
         role = "write" if b.name in kernel.writes else "read"
-        out.append(f"{INDENT}{role} {_buffer(b)}")
+        out.append(f"{INDENT}{role} {show_buffer(b)}")
     _block(kernel.body, INDENT, out)
 
 
@@ -198,7 +199,7 @@ def statement_line(s: Stmt) -> str:
 def _program(program: Program, out: list[str]) -> None:
     out.append(f"program ({', '.join(program.sizes)})")
     for role in ("inputs", "outputs", "temporaries"):
-        out.extend(f"{INDENT}{_ROLES[role]} {_buffer(b)}" for b in getattr(program, role))
+        out.extend(f"{INDENT}{_ROLES[role]} {show_buffer(b)}" for b in getattr(program, role))
     _steps(program.steps, INDENT, out)
     for kernel in program.kernels:
         out.append("")

@@ -26,6 +26,7 @@ from symgraph.loop.ir import (
     Step,
     View,
 )
+from symgraph.loop.text import show_buffer
 from symgraph.loop.verify_kernel import Scope, declare_buffer, verify_kernel
 from symgraph.loop.words import BOOL, INT64
 
@@ -41,9 +42,15 @@ def verify_program(program: Program) -> None:
     scope = Scope("program")
     for size in program.sizes:
         scope.scalar(size, INT64, fixed=True)
-    for spec in program.inputs + program.outputs + program.temporaries:
+    changed = {spec.name: spec for spec in program.outputs}
+    for spec in program.inputs:
+        twin = changed.get(spec.name)
+        alike = twin is None or show_buffer(twin) == show_buffer(spec)
+        scope.require(alike, f"input and output {spec.name} differ")
+    read_only = {spec.name for spec in program.inputs} - changed.keys()
+    inputs = tuple(spec for spec in program.inputs if spec.name in read_only)
+    for spec in inputs + program.outputs + program.temporaries:
         declare_buffer(spec, scope)
-    read_only = {spec.name for spec in program.inputs}
     _StepCheck(scope, kernels, read_only).block(program.steps)
 
 

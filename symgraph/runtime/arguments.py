@@ -32,7 +32,13 @@ class Parameter:
 
 
 class In:
-    """An input with options: ``sg.In(x, default=0.1, mutable=False, name="rate")``."""
+    """An input with options: ``sg.In(x, default=0.1, mutable=False, name="rate")``.
+
+    ``default``: its value where a call brings none.    ``name``: what calls may call it.
+    ``mutable``: calls may destroy the array. A result of its shape and dtype is then written in its
+    place, where every element is read before it is written, and is that very array; so a call
+    allocates nothing for it. Such an array must not share memory with another argument or a state.
+    """
 
     __slots__ = ("default", "has_default", "mutable", "name", "variable")
 
@@ -47,6 +53,22 @@ class In:
         self.default = options.get("default")
         self.mutable = bool(options.get("mutable", False))
         self.name = options.get("name")
+
+
+def apart(
+    function: str, parameters: Sequence[Parameter], arrays: Sequence[Array], states: Sequence[Any]
+) -> None:
+    """ArgumentError where what a call may destroy shares memory with what it needs."""
+    others = [(_label(p, k), a) for k, (p, a) in enumerate(zip(parameters, arrays, strict=True))]
+    others += [("a shared variable", s) for s in states if isinstance(s, np.ndarray)]
+    for k, parameter in enumerate(parameters):
+        if not parameter.mutable:
+            continue
+        for n, (label, other) in enumerate(others):
+            if n != k and np.may_share_memory(arrays[k], other):
+                what = f"argument {_label(parameter, k)} of {function} may be overwritten"
+                facts = {"mutable": parameter.variable.type, "shares memory with": label}
+                raise ArgumentError(at_line(what, facts, "pass a copy of it"))
 
 
 def convert(value: Any, parameter: Parameter, position: int) -> Array:

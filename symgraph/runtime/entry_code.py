@@ -98,8 +98,10 @@ class _Body:
         ]
         self._memory()
         arguments, states = self._types()
+        self.arguments = arguments
         data = self._layouts(arguments, states)
         self._shapes(data)
+        self._apart(data)
         self._patience()
         self._hold(states)
         self._results()
@@ -253,6 +255,27 @@ class _Body:
                 checks.append(self.value(f"icmp sge i64 {self.dim(dim)}, 0"))
         self.guard(checks, "elsewhere")
 
+    def _apart(self, data: dict[tuple[str, int], str]) -> None:
+        """Arguments that may be destroyed can be written, and nothing else needs their memory."""
+        sig, checks = self.sig, []
+        tensors = {(ARGUMENT, k): t for k, t in enumerate(sig.arguments)}
+        tensors |= {(STATE, k): t for k, t in enumerate(sig.states)}
+        ends: dict[tuple[str, int], str] = {}
+        for key, tensor in tensors.items() if sig.given else ():
+            nbytes = self.dim(mul(product(tensor.dims), tensor.dtype.itemsize))
+            ends[key] = self.value(f"getelementptr i8, ptr {data[key]}, i64 {nbytes}")
+        for k in sig.given:
+            own = ARGUMENT, k
+            flags = self.load("i32", self.arguments[k], self.at.flags)
+            writeable = self.value(f"and i32 {flags}, {WRITEABLE}")
+            checks.append(self.equal("i32", writeable, WRITEABLE))
+            for other in tensors:
+                if other != own:
+                    before = self.value(f"icmp ule ptr {ends[own]}, {data[other]}")
+                    after = self.value(f"icmp ule ptr {ends[other]}, {data[own]}")
+                    checks.append(self.value(f"or i1 {before}, {after}"))
+        self.guard(checks, "elsewhere")
+
     def _patience(self) -> None:
         """Long calls are Python's, unless it is Python that asks."""
         elements: DimLike = 0
@@ -278,7 +301,10 @@ class _Body:
         return self.at_offset("%objects", 8 * k)
 
     def _results(self) -> None:
-        """New arrays; numbers get a place on the stack; old values of states are used again."""
+        """New arrays, or arguments given away; numbers get a place on the stack.
+
+        Old values of states are used again.
+        """
         self.out: list[str] = []
         n = len(self.sig.outputs)
         spare = self._offset_of_states() + 8 * len(self.sig.states)
@@ -335,7 +361,12 @@ class _Body:
         self.line(f"call void @Py_IncRef(ptr {array})")
         self.line(f"br label %have{k}")
         self.line(f"make{k}:")
-        made = self.value(new)
+        source = dict(self.sig.taken).get(k)
+        if source is None:
+            made = self.value(new)
+        else:
+            made = self.arguments[source]
+            self.line(f"call void @Py_IncRef(ptr {made})")
         self.line(f"br label %have{k}")
         self.line(f"have{k}:")
         return self.value(f"phi ptr [{array}, %given{k}], [{made}, %make{k}]")

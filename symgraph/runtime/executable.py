@@ -15,6 +15,7 @@ from symgraph.codegen.backend import Compiled
 from symgraph.errors import BoundsError, SymgraphError, message
 from symgraph.ir.dim import Atom, evaluate
 from symgraph.ir.node import Node
+from symgraph.lower.donate import taken
 from symgraph.lower.memory import ALIGNMENT, Plan
 from symgraph.lower.program import Lowered
 from symgraph.records import dataclass, field
@@ -56,13 +57,21 @@ class Executable:
             nbytes,
         )
 
+    @property
+    def taken(self) -> tuple[tuple[int, int], ...]:
+        """For each output in the memory of an input: its number, and the input's."""
+        return taken(self.lowered.program)
+
     def counts(self) -> dict[str, int]:
         """How many lanes each slow form has computed so far, where the backend counts them."""
         found: dict[str, int] = getattr(self.code, "counts", dict)()
         return found
 
     def run(self, arrays: Sequence[Array], results: Sequence[Array], layout: Layout) -> None:
-        """Run on C-contiguous arrays. Raises BoundsError for an index outside its axis."""
+        """Run on C-contiguous arrays. Raises BoundsError for an index outside its axis.
+
+        Results that are ``taken`` hold the value of their input.
+        """
         arena = self._take(layout.nbytes)
         code, facts = self.code.call(_pointers(arrays, results, arena, layout), layout.sizes)
         if len(self._arenas) < MOST_ARENAS:

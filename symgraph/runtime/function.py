@@ -22,7 +22,7 @@ from symgraph.ir.graph import Graph
 from symgraph.ir.node import Node
 from symgraph.ir.origin import Line, at_line, user_line
 from symgraph.ir.resolve import violations
-from symgraph.runtime.arguments import Array, bind_arguments, convert
+from symgraph.runtime.arguments import Array, apart, bind_arguments, convert
 from symgraph.runtime.plumbing import Plumbing, Ready, Specialisation, Written
 from symgraph.runtime.shared import COMMIT, COMMITTING, publish, read_states
 from symgraph.runtime.vectorcall import function_type, put_into
@@ -69,13 +69,19 @@ class Function:
         p = self._p
         on_device = p.backend == "cuda"
         values, arrays = self._values(args, kwargs, on_device)
+        if p.given:
+            apart(self.name, p.parameters, arrays, [values[n] for n in p.shared])
+            for k in p.given:
+                if not arrays[k].flags.writeable:
+                    arrays[k] = arrays[k].copy()
+            values |= zip(p.inputs, arrays, strict=True)
         ready = self._prepare(values, arrays)
         if ready.entry is not None and out is None:
             made = ready.entry.call(self, arrays, None)
             if made is not NotImplemented:
                 return made
         written = self._written(ready)
-        results: list[Any] = [*self._results(written, out, arrays)]
+        results: list[Any] = [*self._results(written, out, arrays, in_place=True)]
         if ready.entry is not None and out is not None:
             made = ready.entry.call(self, arrays, results[: p.n_outputs])
             if made is not NotImplemented:
@@ -258,7 +264,10 @@ class Function:
             "dims of one name must be equal in one call",
         )
 
-    def _results(self, ready: Written, out: Any, arrays: Sequence[Array]) -> list[Array]:
+    def _results(
+        self, ready: Written, out: Any, arrays: Sequence[Array], *, in_place: bool = False
+    ) -> list[Array]:
+        """Arrays to write; ``in_place``: what takes an argument's memory is the argument."""
         p = self._p
         outputs = ready.executable.outputs
         fresh: list[Array | None] = [None] * len(outputs)
@@ -274,6 +283,13 @@ class Function:
                 self._check_out(array, outputs[k], ready.layout.shapes[k])
                 clash = any(np.may_share_memory(array, a) for a in arrays)
                 fresh[k] = array if array.flags.carray and not clash else None
+        for k, i in ready.executable.taken:
+            argument = arrays[p.inputs.index(ready.leaves[i])]
+            target = fresh[k]
+            if target is None:
+                fresh[k] = argument if in_place else argument.copy()
+            else:
+                np.copyto(target, argument)
         made = zip(fresh, outputs, ready.layout.shapes, strict=True)
         return [np.empty(s, n.tensor.dtype) if a is None else a for a, n, s in made]
 

@@ -44,6 +44,11 @@ class Interface(Protocol):
     nesting: str
     threads: int
 
+    @property
+    def given(self) -> tuple[int, ...]:
+        """The numbers of inputs that a call may destroy."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -147,7 +152,8 @@ def _signature(
     sizes: Mapping[Atom, int],
     artefact: Artefact,
 ) -> Signature | None:
-    from symgraph.runtime.work import work  # the loop IR, which a warm start does not need
+    from symgraph.lower.donate import taken  # the loop IR, which a warm start does not need
+    from symgraph.runtime.work import work
 
     lowered, plan = executable.lowered, executable.plan
     arguments = tuple(_tensor(n.tensor, dims) for n in p.inputs)
@@ -173,6 +179,8 @@ def _signature(
         work(lowered.program, names),
         sum(evaluate(product(t.dims), sizes) for t in everything),
         0 if artefact.counters and PARALLEL in artefact.needs else RELEASE,
+        p.given,
+        tuple((k, inputs[i][1]) for k, i in taken(lowered.program)),
     )
 
 

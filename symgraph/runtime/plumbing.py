@@ -108,6 +108,11 @@ class Plumbing:
         """All that dims must fulfil."""
         return self.outline.required
 
+    @property
+    def given(self) -> tuple[int, ...]:
+        """The numbers of arrays among the inputs that a call may destroy."""
+        return tuple(k for k, p in enumerate(self.parameters) if p.mutable and p.variable.ndim)
+
 
 @dataclass(frozen=True, slots=True)
 class Written:

@@ -33,6 +33,8 @@ class Signature:
     ``checks`` are comparisons ("eq" or "sge") of dims. ``structure`` is "one", "none", "list",
     "tuple" or "nested". ``work`` is that of a call whose arguments, states and results have
     ``elements`` elements in all; from a work of ``release`` the GIL is given back meanwhile.
+    Arguments ``given`` are for the function to destroy; ``taken``: outputs that are written in the
+    memory of an argument, and which.
     """
 
     arguments: tuple[Tensor, ...]
@@ -49,6 +51,8 @@ class Signature:
     work: int
     elements: int
     release: int
+    given: tuple[int, ...] = ()
+    taken: tuple[tuple[int, int], ...] = ()
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
