@@ -70,13 +70,6 @@ def donate(lowered: Lowered, given: Collection[Node], results: int) -> Lowered:
     return replace(lowered, program=program)
 
 
-def taken(program: Program) -> tuple[tuple[int, int], ...]:
-    """For every output in the memory of an input: its number, and the input's."""
-    inputs = {spec.name: k for k, spec in enumerate(program.inputs)}
-    outputs = enumerate(program.outputs)
-    return tuple((k, inputs[spec.name]) for k, spec in outputs if spec.name in inputs)
-
-
 def _alike(x: Buffer, y: Buffer) -> bool:
     return bool(x.shape) and x.dtype == y.dtype and _text(x.shape) == _text(y.shape)
 

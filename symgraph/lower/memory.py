@@ -57,6 +57,13 @@ def plan(program: Program, temporaries: Sequence[Storage]) -> Plan:
     return Plan(tuple(slots), tuple(sizes))
 
 
+def taken(program: Program) -> tuple[tuple[int, int], ...]:
+    """For every output in the memory of an input: its number, and the input's."""
+    inputs = {spec.name: k for k, spec in enumerate(program.inputs)}
+    outputs = enumerate(program.outputs)
+    return tuple((k, inputs[spec.name]) for k, spec in outputs if spec.name in inputs)
+
+
 class _Holds:
     """Is one size known to hold another? Polynomials are compared once."""
 

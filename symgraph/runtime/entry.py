@@ -53,7 +53,13 @@ Given = Any  # what ``given`` makes: a ctypes array of one word more than there 
 def given(outputs: int, arrays: Sequence[Array] | None) -> Given:
     """What ``Native.call`` takes: a word that cancels the call, and arrays for outputs."""
     addresses = [0] * outputs if arrays is None else [id(a) for a in arrays]
-    return (ctypes.c_int64 * (outputs + 1))(0, *addresses)
+    return _words(outputs + 1)(0, *addresses)
+
+
+@cache
+def _words(count: int) -> Any:
+    """The type of so many words: ctypes makes a new one each time, which is garbage in a circle."""
+    return ctypes.c_int64 * count
 
 
 def cancel(results: Given) -> None:
@@ -90,7 +96,7 @@ class Native:
 
         NotImplemented if the arguments have not the dims that this code is for.
         """
-        given = (ctypes.c_void_p * (len(arrays) or 1))(*map(id, arrays))
+        given = _words(len(arrays) or 1)(*map(id, arrays))
         return self._strict(function, given, len(arrays), results, self.block)
 
     def __del__(self) -> None:

@@ -15,8 +15,7 @@ from symgraph.codegen.backend import Compiled
 from symgraph.errors import BoundsError, SymgraphError, message
 from symgraph.ir.dim import Atom, evaluate
 from symgraph.ir.node import Node
-from symgraph.lower.donate import taken
-from symgraph.lower.memory import ALIGNMENT, Plan
+from symgraph.lower.memory import ALIGNMENT, Plan, taken
 from symgraph.lower.program import Lowered
 from symgraph.records import dataclass, field
 from symgraph.runtime.device import DeviceArray

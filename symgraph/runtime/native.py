@@ -152,7 +152,7 @@ def _signature(
     sizes: Mapping[Atom, int],
     artefact: Artefact,
 ) -> Signature | None:
-    from symgraph.lower.donate import taken  # the loop IR, which a warm start does not need
+    from symgraph.lower.memory import taken  # the loop IR, which a warm start does not need
     from symgraph.runtime.work import work
 
     lowered, plan = executable.lowered, executable.plan
