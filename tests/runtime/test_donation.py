@@ -1,4 +1,4 @@
-"""Inputs given away (``In(x, mutable=True)``): results in their place, the same values, no memory."""
+"""Inputs given away (``In(x, mutable=True)``): results in their place, the same values."""
 
 from __future__ import annotations
 
