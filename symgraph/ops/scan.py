@@ -13,7 +13,6 @@ Read next: ``tracing``, ``scan_segments``, ``scan_gradient``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -79,6 +78,8 @@ def _state_facts(
     """What was stated of values of the step, of the values of all steps."""
     stated = stated_of([p.node for p in step.params])
     if stated:
+        from dataclasses import replace  # 3 ms, and not needed where nothing is stated
+
         values = replace(step, outs=[Variable(n) for n, _ in stated])
         found = run_scan(values, start, xs, length, reverse)[len(start) :]
         for value, (about, rows) in zip(found, stated, strict=True):
