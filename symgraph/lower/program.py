@@ -163,14 +163,23 @@ class Segment:
         return assemble(self.clusters, self.lowering, kept, self.is_outermost)
 
     def _claim(self, outputs: Sequence[tuple[Node, Storage]]) -> list[tuple[Node, Storage]]:
-        """Nodes write outputs themselves; leaves, loops and repeated outputs are copied."""
+        """Nodes write outputs themselves; leaves, loops and repeated outputs are copied.
+
+        What an output shows in another shape is computed right into it, in its own shape.
+        """
         copies = []
         for node, target in outputs:
-            is_result = node.op.name == "proj" and node.inputs[0].op.name == "scan"
-            if node in self.where or (node.op.kind in ("leaf", "tuple") and not is_result):
+            source = node
+            while is_reinterpretation(source) and source not in self.where:
+                source = source.inputs[0]
+            is_result = source.op.name == "proj" and source.inputs[0].op.name == "scan"
+            if source in self.where or (source.op.kind in ("leaf", "tuple") and not is_result):
                 copies.append((node, target))
-            else:
+            elif source is node:
                 self.where[node] = target
+            else:
+                box = Storage(target.name, target.dtype, source.tensor.shape)
+                self.where[source] = self.lowering.known(box)
         return copies
 
     def _emit(self, node: Node, stored: set[Node]) -> None:
