@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
-from symgraph.ir.dim import DimLike, sub
+from symgraph.ir.dim import DimLike, product, sub
 from symgraph.ir.dtype import INT64
-from symgraph.ir.node import Node
+from symgraph.ir.node import Node, make_node
 from symgraph.loop.ir import Assign, Expr, Fail, For, If, Let, Stmt, Store, Update
 from symgraph.lower.folds import accumulator, assign_all, fold_of
+from symgraph.lower.schedule import guess
 from symgraph.lower.shift import Bounds
-from symgraph.lower.stage import Accessor, Index, Scalars, Stage, Storage, loop_index
+from symgraph.lower.stage import Accessor, Index, Scalars, Stage, Storage, loop_index, loops_of
 from symgraph.lower.words import WordBuilder
 
 Lookup = Callable[[Node], Storage | None]
+FEW = 16  # elements of last axes: fewer are added up better many at a time
 _IN_PLACE = frozenset(("sum", "prod", "max", "min", "any", "all"))
 
 
@@ -28,19 +30,6 @@ class Namer:
         """A number not given before."""
         self.count += 1
         return self.count
-
-
-def loops_of(shape: tuple[DimLike, ...], b: WordBuilder) -> tuple[tuple[DimLike, ...], Index]:
-    """Iteration space over a shape (axes of length 1 have no loop) and the index in it."""
-    space: list[DimLike] = []
-    index: list[Expr] = []
-    for dim in shape:
-        if dim == 1:
-            index.append(b.const(0))
-        else:
-            index.append(loop_index(b, len(space)))
-            space.append(dim)
-    return tuple(space), tuple(index)
 
 
 class StageBuilder:
@@ -150,7 +139,27 @@ class StageBuilder:
         kept = [a for a in real if a not in axes]
         if real == kept + axes or node.op.name not in _IN_PLACE:
             return [self._fold(node, target, kept, axes)]
+        last = [a for a in axes if a > kept[-1]]
+        if last and guess(product(tuple(shape[a] for a in last))) >= FEW:
+            return self._fold_in_two(node, target, last)
         return [self._fold_in_place(node, target, real, kept)]
+
+    def _fold_in_two(self, node: Node, target: Storage, last: list[int]) -> list[Stage]:
+        """A fold over the last axes in registers, then one over the others: they share loops."""
+        (source,) = node.inputs
+        rest = [a for a in range(source.tensor.ndim) if a not in last]
+        inner = make_node(node.op, (source,), {**node.attrs, "axes": tuple(last)}, lines=node.lines)
+        axes = tuple(k for k, a in enumerate(rest) if a in node.attrs["axes"])
+        outer = make_node(node.op, (inner,), {**node.attrs, "axes": axes}, lines=node.lines)
+        box = Storage(f"acc{self.namer.next()}", accumulator(node), inner.tensor.shape)
+        first = self.reduction(inner, box)
+        first[0].private.append(box)
+        lookup = self.lookup
+        self.lookup = lambda n: box if n is inner else lookup(n)
+        try:
+            return [*first, *self.reduction(outer, target)]
+        finally:
+            self.lookup = lookup
 
     def _fold(self, node: Node, target: Storage, kept: list[int], axes: list[int]) -> Stage:
         b, (source,) = self.b, node.inputs

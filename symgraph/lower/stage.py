@@ -77,6 +77,19 @@ def loop_index(b: WordBuilder, depth: int) -> Expr:
     return b.var(f"i{depth}")
 
 
+def loops_of(shape: tuple[DimLike, ...], b: WordBuilder) -> tuple[tuple[DimLike, ...], Index]:
+    """Iteration space over a shape (axes of length 1 have no loop) and the index in it."""
+    space: list[DimLike] = []
+    index: list[Expr] = []
+    for dim in shape:
+        if dim == 1:
+            index.append(b.const(0))
+        else:
+            index.append(loop_index(b, len(space)))
+            space.append(dim)
+    return tuple(space), tuple(index)
+
+
 def level_of(x: Expr, known: Mapping[str, int]) -> int:
     """How many loops an expression needs around it; ``known`` has the levels of locals."""
     best = 0
