@@ -26,7 +26,7 @@ from symgraph.codegen.llvm_text import (
     Value,
     constant,
 )
-from symgraph.codegen.llvm_vector import loop_note, serial_note
+from symgraph.codegen.llvm_vector import Piece, pieces, serial_note
 from symgraph.codegen.llvm_words import FREE_ORDER
 from symgraph.loop.ir import (
     UPDATES,
@@ -137,10 +137,22 @@ class Statements:
     def _for(self, s: For) -> None:
         if s.kind == "parallel" and self.spread(self, s):
             return
-        self.loop(s, constant(INDEX, 0), self.e.one(s.extent))
+        first, extent = constant(INDEX, 0), self.e.one(s.extent)
+        for piece in self._pieces(s):
+            last = extent if piece.last is None else constant(INDEX, piece.last)
+            self._turns(s, first, last, piece.note)
+            first = last
+
+    def _pieces(self, s: For) -> tuple[Piece, ...]:
+        if s.kind == "serial":
+            return (Piece(None, serial_note(s, self.module)),)
+        return pieces(s, self.module, not self.b.calls_note)
 
     def loop(self, s: For, first: Value, extent: Value) -> None:
-        """A loop from ``first`` to below ``extent``."""
+        """Some turns of a loop, from ``first`` to below ``extent``."""
+        self._turns(s, first, extent, self._pieces(s)[0].note)
+
+    def _turns(self, s: For, first: Value, extent: Value, note: str) -> None:
         b = self.b
         self._mark(s)
         self.kinds.append(s.kind)
@@ -157,10 +169,6 @@ class Statements:
         self._mark(s)
         following = b.add(index.value, ONE, ("nuw", "nsw"))
         index.add_incoming(following, b.block)
-        if s.kind == "serial":
-            note = serial_note(s, self.module)
-        else:
-            note = loop_note(s, self.module, not b.calls_note)
         b.cbranch(b.icmp_signed("==", following, extent), done, turn, note)
         b.position_at_end(done)
         self.e.values = values

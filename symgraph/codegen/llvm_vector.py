@@ -34,55 +34,106 @@ from symgraph.loop.ir import (
 from symgraph.loop.text import show_expr
 from symgraph.loop.traverse import expressions, postorder, statements
 from symgraph.loop.words import WORDS
+from symgraph.records import dataclass
 from symgraph_kernels.table import ROWS
 
 TINY = 16  # turns: below, LLVM itself gives a vector idle lanes rather than leave turns over
 SHORT = 32  # turns: up to there unrolling makes a loop disappear
-INTERLEAVED = ((8, 4), (40, 2))  # (most instructions of a body, vectors a turn)
+# (most instructions of a body, vectors a turn): chains of dependent operations wait for each other
+INTERLEAVED = ((60, 4), (160, 2))
+SHORT_BODY = 8  # instructions
+MOST_TWICE = 64  # statements of a body that is written twice, for vectors and for what they leave
+_TIME = {4: 1.0, 2: 1.25, 1: 1.6}  # of a vector, where so many overlap
+_PIECE = 2.0  # vectors that could be done while a loop begins and its sums are joined
+SUMMED = 8  # registers for sums; a loop of more takes no more vectors a turn than it needs
 MASKED = 6  # vectors: a loop of fewer has no scalar turns at its end but a mask
 FUNCTION = 20  # instructions of an elementary function, about
 MOST_STRIDED = 4  # float operations of a loop that is worth no gather
+_ONE_VECTOR = '!"llvm.loop.interleave.count", i32 1'
+_VECTORS = '!"llvm.loop.vectorize.enable", i1 true'
 _EIGHT_TURNS = '!"llvm.loop.unroll.count", i32 8'
 _FOLDS = frozenset(["add", "mul", "minimum", "maximum"])
 _UPDATES = frozenset(["add", "mul"])
+LONG = frozenset(["gamma", "gammaln", "digamma", "trigamma", "erfinv", "ndtri"])
 _SCALAR = frozenset(["floordiv", "mod", "pow", "nextafter", "fmin", "fmax", "mulhi"])
 
 
-def loop_note(loop: For, module: Module, is_inlined: bool) -> str:
-    """The metadata of an innermost loop of independent turns, or nothing.
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Turns of a loop that are widened in one way: to below ``last``, and the metadata."""
 
-    ``is_inlined``: are elementary functions written out, and not called?
+    last: int | None  # None: to the end
+    note: str
+
+
+def pieces(loop: For, module: Module, is_inlined: bool) -> tuple[Piece, ...]:
+    """How an innermost loop of independent turns is widened: its turns in order.
+
+    ``is_inlined``: are elementary functions written out, and not called? Turns that are left over
+    by whole vectors are done with masks, and not one by one.
     """
     inner = list(statements(loop.body))
     if any(isinstance(s, For | While) for s in inner):
-        return ""
+        return (Piece(None, ""),)
     roots = [x for s in inner for x in expressions(s)]
     if _is_strided(loop, inner, roots):
-        return module.loop_note('!"llvm.loop.vectorize.enable", i1 false', _EIGHT_TURNS)
+        note = module.loop_note('!"llvm.loop.vectorize.enable", i1 false', _EIGHT_TURNS)
+        return (Piece(None, note),)
     turns = int(loop.extent.value.real) if isinstance(loop.extent, Const) else None
     lanes = _lanes(roots)
     may_set = is_inlined and loop.kind == "vector" and _is_plain(loop, inner, roots)
-    width = f'!"llvm.loop.vectorize.width", i32 {lanes}'
-    facts = ['!"llvm.loop.unroll.disable"']
-    if turns is not None and turns < TINY and turns % lanes and _calls_slow(roots):
+    calls_slow = _calls_slow(roots)
+    note = _Note(module, lanes)
+    if turns is not None and turns < TINY and turns % lanes and calls_slow:
         # idle lanes would be computed slowly, whatever they hold
-        vectors = may_set and turns >= lanes
-        facts.append(f'!"llvm.loop.vectorize.enable", i1 {"true" if vectors else "false"}')
-        if vectors:
-            facts += [width, '!"llvm.loop.vectorize.predicate.enable", i1 false']
-            facts.append('!"llvm.loop.interleave.count", i32 1')
-    elif may_set and turns is not None and _is_masked(turns, lanes, roots):
-        facts += [width, '!"llvm.loop.vectorize.predicate.enable", i1 true']
-        facts.append('!"llvm.loop.interleave.count", i32 1')
-    elif turns is None or turns > SHORT or (turns >= lanes and turns % lanes == 0):
+        return (Piece(None, note.whole() if may_set and turns >= lanes else note.scalar()),)
+    if may_set and turns is not None and _is_masked(turns, lanes, roots):
+        return (Piece(None, note.masked()),)
+    if turns is None or turns > SHORT or (turns >= lanes and turns % lanes == 0):
         # whole vectors: unrolled first, their turns would stay scalar
-        count = _interleave(roots) if turns is None else min(_interleave(roots), turns // lanes)
-        facts.append(f'!"llvm.loop.interleave.count", i32 {max(1, count)}')
-        if may_set and _is_mixed(roots):
-            facts.append(width)
-    else:
-        return ""
-    return module.loop_note(*facts)
+        count = _interleave(inner, roots)
+        if turns is not None:
+            count = _fitting(count, turns, lanes)
+        is_set = may_set and _is_mixed(roots)
+        done = 0 if turns is None else turns - turns % (lanes * count)
+        is_long = len(inner) > MOST_TWICE
+        if turns is None or not may_set or calls_slow or is_long or not 0 < done < turns:
+            return (Piece(None, note.vectors(count, is_set)),)
+        rest = note.whole() if (turns - done) % lanes == 0 else note.masked()
+        return (Piece(done, note.vectors(count, is_set)), Piece(None, rest))
+    return (Piece(None, ""),)
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """Metadata of a loop of so many lanes."""
+
+    module: Module
+    lanes: int
+
+    def vectors(self, count: int, is_set: bool) -> str:
+        """So many vectors a turn; of LLVM's own width unless ``is_set``."""
+        return self._made(f'!"llvm.loop.interleave.count", i32 {count}', *self._width(is_set))
+
+    def masked(self) -> str:
+        """One vector a turn, the last with idle lanes."""
+        more = '!"llvm.loop.vectorize.predicate.enable", i1 true'
+        return self._made(*self._width(True), more, _ONE_VECTOR)
+
+    def whole(self) -> str:
+        """One vector a turn, the turns that are left one by one."""
+        no_mask = '!"llvm.loop.vectorize.predicate.enable", i1 false'
+        return self._made(_VECTORS, *self._width(True), no_mask, _ONE_VECTOR)
+
+    def scalar(self) -> str:
+        """No vectors."""
+        return self._made('!"llvm.loop.vectorize.enable", i1 false')
+
+    def _width(self, is_set: bool) -> tuple[str, ...]:
+        return (f'!"llvm.loop.vectorize.width", i32 {self.lanes}',) if is_set else ()
+
+    def _made(self, *facts: str) -> str:
+        return self.module.loop_note('!"llvm.loop.unroll.disable"', *facts)
 
 
 def serial_note(loop: For, module: Module) -> str:
@@ -136,15 +187,38 @@ def _calls_slow(roots: list[Expr]) -> bool:
     return any(isinstance(x, Word) and x.name not in WORDS for x in postorder(*roots))
 
 
-def _interleave(roots: list[Expr]) -> int:
-    """How many vectors a turn takes: more of short bodies, whose sums would wait for each other."""
+def _fitting(most: int, turns: int, lanes: int) -> int:
+    """How many vectors a turn takes so that few are left, which take longer one by one."""
+    vectors = max(1, turns // lanes)
+
+    def time(count: int) -> float:
+        left = -(-(turns % (lanes * count)) // lanes)
+        return (vectors - vectors % count) * _TIME[count] + (left and left * _TIME[1] + _PIECE)
+
+    return min((c for c in _TIME if c <= min(most, vectors)), key=time)
+
+
+def _interleave(inner: list[Stmt], roots: list[Expr]) -> int:
+    """How many vectors a turn takes: more of short bodies, whose operations wait for each other.
+
+    A sum takes a register for each vector, and two where it is wider than what is added.
+    """
     size = sum(_weight(x) for x in postorder(*roots))
-    return next((count for most, count in INTERLEAVED if size <= most), 1)
+    count = next((count for most, count in INTERLEAVED if size <= most), 1)
+    sums = [s for s in inner if isinstance(s, Assign)]
+    if len(sums) < 2 and size <= SHORT_BODY:
+        return count
+    wide = sum(2 if s.value.dtype.itemsize > 4 and _is_mixed(roots) else 1 for s in sums)
+    while count > 2 and count * wide > SUMMED:
+        count //= 2
+    return count
 
 
 def _weight(x: Expr) -> int:
     if not isinstance(x, Word):
         return 0
+    if x.name in LONG:
+        return 4 * FUNCTION
     return FUNCTION if x.name in ROWS else 1
 
 
