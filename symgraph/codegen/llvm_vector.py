@@ -83,12 +83,12 @@ def pieces(loop: For, module: Module, is_inlined: bool) -> tuple[Piece, ...]:
     lanes = _lanes(roots)
     may_set = is_inlined and loop.kind == "vector" and _is_plain(loop, inner, roots)
     calls_slow = _calls_slow(roots)
-    note = _Note(module, lanes)
+    made = _Note(module, lanes)
     if turns is not None and turns < TINY and turns % lanes and calls_slow:
         # idle lanes would be computed slowly, whatever they hold
-        return (Piece(None, note.whole() if may_set and turns >= lanes else note.scalar()),)
+        return (Piece(None, made.whole() if may_set and turns >= lanes else made.scalar()),)
     if may_set and turns is not None and _is_masked(turns, lanes, roots):
-        return (Piece(None, note.masked()),)
+        return (Piece(None, made.masked()),)
     if turns is None or turns > SHORT or (turns >= lanes and turns % lanes == 0):
         # whole vectors: unrolled first, their turns would stay scalar
         count = _interleave(inner, roots)
@@ -98,9 +98,9 @@ def pieces(loop: For, module: Module, is_inlined: bool) -> tuple[Piece, ...]:
         done = 0 if turns is None else turns - turns % (lanes * count)
         is_long = len(inner) > MOST_TWICE
         if turns is None or not may_set or calls_slow or is_long or not 0 < done < turns:
-            return (Piece(None, note.vectors(count, is_set)),)
-        rest = note.whole() if (turns - done) % lanes == 0 else note.masked()
-        return (Piece(done, note.vectors(count, is_set)), Piece(None, rest))
+            return (Piece(None, made.vectors(count, is_set)),)
+        rest = made.whole() if (turns - done) % lanes == 0 else made.masked()
+        return (Piece(done, made.vectors(count, is_set)), Piece(None, rest))
     return (Piece(None, ""),)
 
 
@@ -206,7 +206,7 @@ def _interleave(inner: list[Stmt], roots: list[Expr]) -> int:
     size = sum(_weight(x) for x in postorder(*roots))
     count = next((count for most, count in INTERLEAVED if size <= most), 1)
     sums = [s for s in inner if isinstance(s, Assign)]
-    if len(sums) < 2 and size <= SHORT_BODY:
+    if size <= SHORT_BODY:
         return count
     wide = sum(2 if s.value.dtype.itemsize > 4 and _is_mixed(roots) else 1 for s in sums)
     while count > 2 and count * wide > SUMMED:

@@ -186,7 +186,7 @@ def test_key_kernels_are_made_of_vector_instructions(name: str) -> None:
     assert not {name for name in called if re.fullmatch(r"(exp|tanh|sqrt|pow)f?(@PLT)?", name)}
 
 
-@pytest.mark.parametrize("columns", [1, 2, 7, 9, 10, 15, 17, 20, 33, 50, 95])
+@pytest.mark.parametrize("columns", [1, 2, 7, 9, 10, 15, 17, 20, 33, 50, 95, 100, 112, 199, 300])
 def test_rows_of_any_length_are_complete(columns: int) -> None:
     """Short rows are done with masks instead of scalar turns at the end."""
     x = sg.tensor("x", dtype="float32", shape=(37, columns))
@@ -200,12 +200,13 @@ def test_rows_of_any_length_are_complete(columns: int) -> None:
     np.testing.assert_allclose(total, wide.sum(axis=1), rtol=1e-6)
 
 
-def test_short_loops_of_functions_are_masked() -> None:
+@pytest.mark.parametrize("columns", [10, 100, 1000])
+def test_what_whole_vectors_leave_of_a_row_is_masked(columns: int) -> None:
     if vector_bytes() < 64:
         pytest.skip("masks are registers of AVX-512")
-    x = sg.tensor("x", dtype="float32", shape=(37, 10))
+    x = sg.tensor("x", dtype="float32", shape=(37, columns))
     f = sg.function([x], sg.exp(x).sum(axis=1))
-    f(np.zeros((37, 10), "float32"))
+    f(np.zeros((37, columns), "float32"))
     code = "\n".join(kernel.asm for kernel in f.kernels)
     assert re.search(r"zmm\d+ \{%k\d\}", code), code
     assert not re.search(r"vfmadd\d+ss", code), "exp is left as scalar code"
