@@ -35,16 +35,19 @@ class Artefact:
     """Object code, the name of its entry, and the library functions it is given pointers to.
 
     ``counters``: variables that count the lanes computed slowly, one for each function of kernels.
+    ``gives_up``: loops of unknown length stop after as many turns as the first fact says, unless 0.
     """
 
     image: bytes
     entry: str
     needs: tuple[str, ...]
     counters: tuple[str, ...] = ()
+    gives_up: bool = False
 
     def to_bytes(self) -> bytes:
         """Magic line, fingerprint of the rest, one line of JSON, object code."""
-        fields = {"entry": self.entry, "needs": self.needs, "counters": self.counters}
+        lists = {"needs": self.needs, "counters": self.counters}
+        fields = {"entry": self.entry, "gives_up": self.gives_up, **lists}
         head = json.dumps(fields).encode() + b"\n"
         rest = head + self.image
         return MAGIC + fingerprint(rest).hex().encode() + b"\n" + rest
@@ -59,7 +62,8 @@ class Artefact:
             raise ParseError("this object is damaged: its digest differs")
         head, _, code = rest.partition(b"\n")
         fields = json.loads(head)
-        return Artefact(code, fields["entry"], tuple(fields["needs"]), tuple(fields["counters"]))
+        needs, counters = tuple(fields["needs"]), tuple(fields["counters"])
+        return Artefact(code, fields["entry"], needs, counters, fields["gives_up"])
 
 
 def load(artefact: Artefact) -> Loaded:

@@ -65,7 +65,7 @@ class _Llvm:
     def compile(self, program: Program, quick: bool = False) -> artefact.Loaded:
         text = program_text(program)
         needs = narrowed(program, text.needs)
-        return artefact.load(objects.optimize(text.assembly, needs, quick))
+        return artefact.load(objects.optimize(text.assembly, needs, quick, text.gives_up))
 
     def restore(self, program: Program, data: bytes) -> artefact.Loaded:
         return artefact.load(artefact.Artefact.from_bytes(data))

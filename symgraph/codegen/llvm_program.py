@@ -2,7 +2,8 @@
 
 ``run`` gets the addresses of all buffers (inputs, outputs, temporaries, then the library's
 functions), the sizes, and four int64 places for the facts of a failure; it returns 0 or the code
-of the failure. It allocates nothing.
+of the failure. It allocates nothing. Where the first of the four places holds a number, loops of
+unknown length give up after so many turns (``GAVE_UP``): the caller tries what may be short.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from symgraph.codegen.llvm_share import Shared, shared_functions
 from symgraph.codegen.llvm_sort import SortText, sorts
 from symgraph.codegen.llvm_statement import reals, strides, write_facts
 from symgraph.codegen.llvm_text import INDEX, POINTER, Builder, Module, Value, constant
+from symgraph.loop import GAVE_UP
 from symgraph.loop.build import sub
 from symgraph.loop.ir import (
     Bind,
@@ -50,17 +52,26 @@ class ProgramText:
     """LLVM assembly of a program.
 
     ``needs`` are the library functions it is given pointers to, ``names`` says for each kernel
-    which one's function it shares.
+    which one's function it shares, ``gives_up`` whether its loops of unknown length can.
     """
 
     assembly: str
     needs: tuple[str, ...]
     names: Mapping[str, str]
+    gives_up: bool
 
 
 def program_text(program: Program, marked: bool = False) -> ProgramText:
     """The module of a program with the entry ``run``; ``marked``: see ``llvm_debug.py``."""
     return _ProgramWriter(program, marked=marked).write()
+
+
+def can_give_up(program: Program) -> bool:
+    """Are there loops of unknown length, all of them on the caller's thread?"""
+    inner = [t for s in steps_of(program.steps) if isinstance(s, Repeat) for t in steps_of((s,))]
+    if any(isinstance(s, Loop) for s in inner):
+        return False
+    return any(isinstance(s, Loop) for s in steps_of(program.steps))
 
 
 class _ProgramWriter:
@@ -84,12 +95,18 @@ class _ProgramWriter:
         self.plain = outer is None and len(steps) > MOST_OPTIMIZED
         self.plain &= all(isinstance(s, Call | Library | Copy) for s in steps)
         self.places: dict[str, int] = {}  # of addresses that were not read yet
+        self.tries: Value | None = None  # the place of how many turns are left to try
 
     def write(self) -> ProgramText:
         called = {s.kernel for s in steps_of(self.program.steps) if isinstance(s, Call)}
         kernels = [kernel for kernel in self.program.kernels if kernel.name in called]
         self.functions |= shared_functions(kernels, self.module)
         self._begin()
+        if can_give_up(self.program):
+            self.tries = self.b.fresh(POINTER)
+            self.entry.append(f"  {self.tries.text} = alloca i64")
+            given = self.b.load(INDEX, Value(POINTER, "%facts"))
+            self.b.line(f"store {given}, {self.tries}")
         if any(kernel.functions for kernel in kernels):
             self.module.define(CALL_COUNT, f"@{CALL_COUNT} = global i64 0, align 8")
             self.b.line(f"%called = atomicrmw add ptr @{CALL_COUNT}, i64 1 monotonic")
@@ -100,7 +117,7 @@ class _ProgramWriter:
         lines = [head + note, "entry:", *self.entry, *self.b.lines, "}"]
         self.module.functions.append("\n".join(lines))
         names = {kernel: shared.function.kernel.name for kernel, shared in self.functions.items()}
-        return ProgramText(self.module.text(), tuple(self.needs), names)
+        return ProgramText(self.module.text(), tuple(self.needs), names, self.tries is not None)
 
     def write_body(self, step: Repeat, name: str) -> None:
         """The turns of a parallel loop as a function of (context, turn) for the thread pool.
@@ -318,6 +335,14 @@ class _ProgramWriter:
         b.cbranch(self._first(step.cond), body, done)
         b.position_at_end(body)
         self._inside(step.steps)
+        if self.tries is not None:
+            left = b.sub(b.load(INDEX, self.tries), ONE)
+            b.line(f"store {left}, {self.tries}")
+            gave_up, more = b.append_basic_block("gave_up"), b.append_basic_block("more")
+            b.cbranch(b.icmp_signed("==", left, constant(INDEX, 0)), gave_up, more)
+            b.position_at_end(gave_up)
+            b.line(f"ret i32 {GAVE_UP}")
+            b.position_at_end(more)
         b.branch(test)
         b.position_at_end(done)
 

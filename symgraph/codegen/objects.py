@@ -23,10 +23,12 @@ from symgraph.codegen.target import machine
 from symgraph.errors import SymgraphError
 
 
-def optimize(assembly: str, needs: tuple[str, ...] = (), quick: bool = False) -> Artefact:
+def optimize(
+    assembly: str, needs: tuple[str, ...] = (), quick: bool = False, gives_up: bool = False
+) -> Artefact:
     """The artefact of LLVM assembly that defines ``run``; everything else becomes internal.
 
-    ``quick`` takes a third of the time and does without vectors.
+    ``quick`` takes a third of the time and does without vectors. ``gives_up``: see ``Artefact``.
     """
     module = llvm.parse_assembly(assembly, llvm.create_context())
     module.verify()
@@ -35,7 +37,7 @@ def optimize(assembly: str, needs: tuple[str, ...] = (), quick: bool = False) ->
     target = machine(0 if quick else OPTIMIZE_LEVEL)
     run_passes(module, target, 1 if quick else OPTIMIZE_LEVEL)
     _check_symbols(module)
-    return Artefact(_image(module, target), ENTRY, needs, counters)
+    return Artefact(_image(module, target), ENTRY, needs, counters, gives_up)
 
 
 def optimized_assembly(

@@ -9,3 +9,5 @@ without recursion. It imports ``symgraph.errors`` and NumPy only.
 
 MAX_FACTS = 4
 """How many numbers tell what a failure was about."""
+GAVE_UP = -1
+"""What a program returns that stopped after as many turns of ``Loop`` as it was given."""

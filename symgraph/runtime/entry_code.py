@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 from symgraph.errors import UnsupportedError
 from symgraph.ir.dim import Atom, Dim, DimLike, is_nonnegative, mul, product, single_atom
-from symgraph.loop.ir import MAX_FACTS
+from symgraph.loop import GAVE_UP, MAX_FACTS
 from symgraph.lower.memory import ALIGNMENT
 from symgraph.runtime.entry_support import ALIGNED, C_CONTIGUOUS, DECLARATIONS, NUMBERS, WRITEABLE
 from symgraph.runtime.layout import Layout
@@ -284,8 +284,10 @@ class _Body:
         ratio = -(-self.sig.work // max(1, self.sig.elements))
         self.work = self.dim(mul(elements, ratio)) if isinstance(elements, Dim) else self.sig.work
         if isinstance(self.work, int):
-            if self.work >= self.patience:
+            if self.work >= self.patience and not self.sig.tries:
                 self.guard(["%own"], "elsewhere")
+            return
+        if self.sig.tries:
             return
         few = self.value(f"icmp slt i64 {self.work}, {self.patience}")
         self.guard([self.value(f"or i1 {few}, %own")], "elsewhere")
@@ -386,6 +388,8 @@ class _Body:
             self.line(f"store ptr {pointer}, ptr {self.at_offset('%buffers', 8 * k)}")
         for k, atom in enumerate(sig.sizes):
             self.line(f"store i64 {self.atoms[atom]}, ptr {self.at_offset('%sizes', 8 * k)}")
+        tried = self.value(f"select i1 %own, i64 0, i64 {sig.tries}")
+        self.line(f"store i64 {tried}, ptr %facts")
         run = self.load("ptr", "%block", RUN)
         call = f"call i32 {run}(ptr %buffers, ptr %sizes, ptr %facts)"
         self.status = self._without_gil(call)
@@ -455,6 +459,15 @@ class _Body:
         self._retire()
         self.line(f"ret ptr {result}")
         self.line("failed:")
+        if sig.tries:
+            self.line(f"%gave_up = icmp eq i32 {self.status}, {GAVE_UP}")
+            self.line("br i1 %gave_up, label %long, label %wrong")
+            self.line("long:")
+            for thing in states:
+                self.line(f"call void @Py_DecRef(ptr {thing})")
+            self.line(f"call void @sg_drop(ptr %objects, i64 {len(sig.results)})")
+            self.line(f"ret ptr {_ELSEWHERE}")
+            self.line("wrong:")
         self.line("%where = ptrtoint ptr %block to i64")
         self.line(f"call void @sg_fail(ptr %self, i64 %where, i32 {self.status}, ptr %facts)")
         self.line("br label %undo")

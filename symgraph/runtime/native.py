@@ -153,7 +153,7 @@ def _signature(
     artefact: Artefact,
 ) -> Signature | None:
     from symgraph.lower.memory import taken  # the loop IR, which a warm start does not need
-    from symgraph.runtime.work import work
+    from symgraph.runtime.work import tries, work
 
     lowered, plan = executable.lowered, executable.plan
     arguments = tuple(_tensor(n.tensor, dims) for n in p.inputs)
@@ -177,6 +177,7 @@ def _signature(
         len(artefact.needs),
         p.nesting,
         work(lowered.program, names),
+        tries(lowered.program, names) if artefact.gives_up and not p.given else 0,
         sum(evaluate(product(t.dims), sizes) for t in everything),
         0 if artefact.counters and PARALLEL in artefact.needs else RELEASE,
         p.given,

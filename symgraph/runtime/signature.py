@@ -32,7 +32,8 @@ class Signature:
     ``slots`` are the sizes in bytes of pieces of the arena, ``places`` the piece of each temporary.
     ``checks`` are comparisons ("eq" or "sge") of dims. ``structure`` is "one", "none", "list",
     "tuple" or "nested". ``work`` is that of a call whose arguments, states and results have
-    ``elements`` elements in all; from a work of ``release`` the GIL is given back meanwhile.
+    ``elements`` elements in all; from a work of ``release`` the GIL is given back meanwhile. So
+    many turns of loops of unknown length are ``tries``: they may end before Ctrl-C must be heard.
     Arguments ``given`` are for the function to destroy; ``taken``: outputs that are written in the
     memory of an argument, and which.
     """
@@ -49,6 +50,7 @@ class Signature:
     functions: int
     structure: str
     work: int
+    tries: int
     elements: int
     release: int
     given: tuple[int, ...] = ()

@@ -31,6 +31,8 @@ from symgraph.loop.ir import (
 
 UNKNOWN = 1 << 40
 """The work of a loop of unknown length: enough for all precautions."""
+TRIED = 1 << 15
+"""The work after which a loop of unknown length is a long one: 10 us or more."""
 PRODUCT_SHARE = 16  # multiplications of a matrix product that take as long as one turn of a loop
 _ARITHMETIC: dict[str, Any] = {
     "add": lambda x, y: x + y,
@@ -48,6 +50,18 @@ def work(program: Program, sizes: Sizes) -> int:
     """Turns of innermost loops in all steps, at least 1."""
     kernels = {kernel.name: kernel for kernel in program.kernels}
     return max(1, min(UNKNOWN, _steps(program.steps, sizes, kernels)))
+
+
+def tries(program: Program, sizes: Sizes) -> int:
+    """How many turns of loops of unknown length are tried before a call is taken for a long one.
+
+    0 where a turn, or the rest of the program, is long itself.
+    """
+    kernels = {kernel.name: kernel for kernel in program.kernels}
+    loops = [s for s in program.steps if isinstance(s, Loop)]
+    rest = _steps([s for s in program.steps if not isinstance(s, Loop)], sizes, kernels)
+    turn = max((_steps(s.steps, sizes, kernels) for s in loops), default=UNKNOWN)
+    return TRIED // turn if rest <= TRIED and turn else 0
 
 
 def _steps(steps: Iterable[Step], sizes: Sizes, kernels: Mapping[str, Kernel]) -> int:
