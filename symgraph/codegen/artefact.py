@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import json
 from collections.abc import Sequence
+from copy import copy
 from functools import cache
 from typing import Any  # functions of ctypes
 
@@ -103,6 +104,13 @@ class Loaded:
         exports = [artefact.entry, *counters]
         self._library: Library | None = library(artefact.image, exports, linked)
         self._entry: Any = _Entry(self._library.address[artefact.entry])
+        self._before: dict[str, int] = {}  # what the counters had counted for others
+
+    def again(self) -> Loaded:
+        """The same code for an equal function, whose counts begin at zero."""
+        found = copy(self)
+        found._before = {name: self._number(name) for name in self._counters}
+        return found
 
     def call(self, pointers: Sequence[int], sizes: Sequence[int]) -> tuple[int, tuple[int, ...]]:
         """Runs it on addresses of inputs, outputs, temporaries: (0 or the code, facts)."""
@@ -118,7 +126,10 @@ class Loaded:
         return code, tuple(facts)
 
     def counts(self) -> dict[str, int]:
-        """How many lanes each function of kernels has computed slowly so far."""
+        """How many lanes each function of kernels has computed slowly since this was made.
+
+        All that share the code count together.
+        """
         names = [name for name in self._counters if name != CALL_COUNT]
         return {name.removeprefix(CODE): self._counted(name) for name in names}
 
@@ -127,6 +138,9 @@ class Loaded:
         return self._counted(CALL_COUNT) if CALL_COUNT in self._counters else None
 
     def _counted(self, name: str) -> int:
+        return self._number(name) - self._before.get(name, 0)
+
+    def _number(self, name: str) -> int:
         if self._library is None:
             return 0
         return ctypes.c_int64.from_address(self._library.address[name]).value
@@ -143,7 +157,5 @@ class Loaded:
         return self.artefact.to_bytes()
 
     def close(self) -> None:
-        """Gives the memory back; the code must not be running."""
-        if self._library is not None:
-            self._entry, library, self._library = None, self._library, None
-            library.close()
+        """Gives the memory back, unless others share it; the code must not be running."""
+        self._entry = self._library = None

@@ -14,13 +14,15 @@ from typing import Any  # llvmlite has no annotations
 
 import llvmlite.binding as llvm
 
-from symgraph.codegen import externals
+from symgraph.codegen import externals, llvm_pages
 from symgraph.codegen.artefact import ENTRY, Artefact
 from symgraph.codegen.externals import CODE
 from symgraph.codegen.link import is_known, link
 from symgraph.codegen.processor import OPTIMIZE_LEVEL
 from symgraph.codegen.target import machine
 from symgraph.errors import SymgraphError
+
+llvm_pages.release()  # what loading the library has read
 
 
 def optimize(
@@ -118,6 +120,7 @@ def run_passes(module: Any, target: Any, level: int) -> None:
         manager = builder.getModulePassManager()
         manager.run(module, builder)  # consumes the manager: a second run aborts the process
         _free(manager)
+    llvm_pages.release()
 
 
 def _free(manager: Any) -> None:
@@ -130,6 +133,7 @@ def _image(module: Any, target: Any) -> bytes:
     """The image of a module, which is closed; LLVM's own object where ``link`` knows no such."""
     data: bytes = target.emit_object(module)
     module.close()
+    llvm_pages.release()
     return link(data).to_bytes() if is_known(data) else data
 
 

@@ -9,10 +9,11 @@ import ctypes
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
-from symgraph.codegen.loader import library
+from symgraph.codegen.loader import Library, library
 from symgraph.codegen.processor import processor_key
 from symgraph.config import config
 from symgraph.records import dataclass
@@ -82,7 +83,7 @@ class Native:
     ) -> None:
         """``run``: the address of the program's code, which ``keep`` keeps."""
         self._keep = (keep, tuple(constants), tuple(cells))
-        self._library = library(image, EXPORTS, _support())
+        self._library = _of_image(image)
         self._counts = counts
         words = [run, 0, *functions, *(c.ctypes.data for c in constants), *map(id, cells)]
         words += [0] * counts.states
@@ -128,6 +129,17 @@ _libc_free = ctypes.CDLL(None).free if hasattr(ctypes, "pythonapi") else None
 def _free(address: int) -> None:
     if _libc_free is not None:
         _libc_free(ctypes.c_void_p(address))
+
+
+_entries: WeakValueDictionary[bytes, Library] = WeakValueDictionary()
+
+
+def _of_image(image: bytes) -> Library:
+    """An entry's code; equal functions run one, each with its own block."""
+    found = _entries.get(image)
+    if found is None:
+        found = _entries[image] = library(image, EXPORTS, _support())
+    return found
 
 
 def image(signature: Signature, at: Layout, block: int, cell: tuple[int, int]) -> bytes:

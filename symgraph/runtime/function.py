@@ -417,6 +417,7 @@ class Function:
     def lanes(self) -> tuple[int, int]:
         """Lanes computed slowly in all calls so far, and those that could have been.
 
+        Functions of one graph share their code and count together from when each is first called.
         Calls with lengths that the code does not know count as long as the last ones. 0 possible
         where the backend counts no calls.
         """

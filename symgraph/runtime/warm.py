@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from symgraph.runtime.native import Recipe, cell_places
 from symgraph.runtime.sources import sources_key
 
 Found = tuple[Recipe, artefact.Loaded]
+# Programs in memory by the names of their records: equal functions run one.
+_loaded: WeakValueDictionary[str, artefact.Loaded] = WeakValueDictionary()
 Array = np.ndarray[Any, Any]
 
 
@@ -40,6 +43,7 @@ def name(graph: str | None, offset: int) -> str | None:
 
 def write(name: str, made: Recipe, code: Any, known: Sequence[Node]) -> None:
     """Keep an entry with its program."""
+    _share(name, code)
     program = code.to_bytes()
     places = {id(n.attrs["value"]): k for k, n in enumerate(known)}
     rows: list[Any] = []
@@ -60,6 +64,12 @@ def write(name: str, made: Recipe, code: Any, known: Sequence[Node]) -> None:
     disk.write(name, b"".join([json.dumps(head).encode(), b"\n", made.image, program, *own]))
 
 
+def _share(name: str, code: Any) -> None:
+    """Equal functions use this code too."""
+    if isinstance(code, artefact.Loaded):
+        _loaded[name] = code
+
+
 def read(name: str, known: Callable[[], Sequence[Node]]) -> Found | None:
     """The entry and the loaded program, or None where there is none that is whole."""
     data = disk.read(name)
@@ -73,7 +83,12 @@ def read(name: str, known: Callable[[], Sequence[Node]]) -> Found | None:
             parts.append(rest[:size])
             rest = rest[size:]
         constants = tuple(_constants(head["constants"], parts[2:], known()))
-        loaded = artefact.load(artefact.Artefact.from_bytes(parts[1]))
+        same = _loaded.get(name)
+        if same is not None:
+            loaded = same.again()
+        else:
+            loaded = artefact.load(artefact.Artefact.from_bytes(parts[1]))
+        _share(name, loaded)
         counts = Interface(*head["counts"])
         return Recipe(parts[0], counts, constants, head["work"]), loaded
     except (ParseError, ValueError, KeyError, IndexError) as error:

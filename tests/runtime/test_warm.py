@@ -1,9 +1,11 @@
 """A second process finds code by the graph as the user built it, and does no rewriting."""
 
+import gc
 import os
 import subprocess
 import sys
 import textwrap
+import weakref
 
 import numpy as np
 import pytest
@@ -198,6 +200,7 @@ def _graphs():
     yield lambda: sg.function([w], w + w)
     yield lambda: sg.function([x], x + 1.0)
     yield lambda: sg.function([x], x + 2.0)
+    yield lambda: sg.function([sg.In(x, mutable=True)], x + 2.0)
     yield lambda: sg.function([x], x * -0.0)
     yield lambda: sg.function([x], x * 0.0)
     yield lambda: sg.function([x], x + sg.constant(np.arange(3.0)))
@@ -265,3 +268,42 @@ def test_gradients_alone_name_the_inputs_that_they_use():
         sg.function([x, y], g)
     f = sg.function([x], g)
     np.testing.assert_array_equal(f([1.0, 2.0]), [2.0, 4.0])
+
+
+def _row(number):
+    x = sg.matrix("x")
+    f = sg.function([x], sg.sum(x * number, axis=1))
+    a = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(f(a), (a * number).sum(axis=1))
+    (ready,) = f._entries.values()
+    return f, ready.entry
+
+
+def test_equal_functions_have_one_code_in_memory(folder):
+    (f, one), (g, two), (_, other) = _row(2.0), _row(2.0), _row(3.0)
+    assert one.code.addresses(0) == two.code.addresses(0)
+    assert one.native.entry == two.native.entry
+    assert one.native.block != two.native.block
+    assert other.code.addresses(0) != one.code.addresses(0)
+    assert g._p.outline._compiler is None
+    seen = weakref.ref(one.code._library)
+    del f, one
+    gc.collect()
+    assert seen() is not None
+    np.testing.assert_array_equal(g(np.ones((2, 3))), [6, 6])
+    del g, two
+    gc.collect()
+    assert seen() is None
+
+
+def test_slow_lanes_are_counted_from_the_first_call(folder):
+    def make():
+        x = sg.vector("x")
+        return sg.function([x], sg.log(x) - sg.sin(x), mode=sg.Mode(accuracy="high"))
+
+    near = np.full(10, 2.219107148913746)
+    f, g = make(), make()
+    for _ in range(3):
+        f(near)
+    g(near)
+    assert f.lanes[0] == 4 * g.lanes[0] > 0  # equal functions count together
