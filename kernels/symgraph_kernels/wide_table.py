@@ -13,6 +13,7 @@ from typing import Any
 from symgraph_kernels import error, gamma, wide
 from symgraph_kernels import wide_defects as d
 from symgraph_kernels import wide_functions as f
+from symgraph_kernels import wide_gamma as g
 from symgraph_kernels.wide import ONE, Wide, scaled
 
 FLOAT64_BITS = 50
@@ -45,12 +46,6 @@ def _erfinv_slope(w: Any, x: Wide, y: Wide) -> Wide:
 def _ndtri_slope(w: Any, x: Wide, y: Wide) -> Wide:
     return w.mul(f.ROOT_TWO_PI, w.exp(scaled(w.mul(y, y), -1.0)))
 
-
-def _short(function: Callable[..., Any]) -> Callable[[Any, Wide], Wide]:
-    return lambda w, x: wide.lift(w.s, function(w.s, wide.drop(w.s, x)))
-
-
-_digamma, _trigamma = _short(gamma.digamma), _short(gamma.trigamma)
 
 _TABLE = (
     WideRow("add", 2, wide.add, 95, "x + y"),
@@ -132,27 +127,9 @@ _TABLE = (
     WideRow("erfcx", 1, f.first_order(error.erfcx, _erfcx_slope), FLOAT64_BITS, "erfcx(x)"),
     WideRow("erfinv", 1, f.first_order(error.erfinv, _erfinv_slope), FLOAT64_BITS, "erfinv(x)"),
     WideRow("ndtri", 1, f.first_order(error.ndtri, _ndtri_slope), FLOAT64_BITS, "ndtri(x)"),
-    WideRow(
-        "gamma",
-        1,
-        f.first_order(gamma.gamma, lambda w, x, y: w.mul(y, _digamma(w, x))),
-        FLOAT64_BITS,
-        "gamma(x)",
-    ),
-    WideRow(
-        "gammaln",
-        1,
-        f.first_order(gamma.gammaln, lambda w, x, y: _digamma(w, x)),
-        FLOAT64_BITS,
-        "gammaln(x)",
-    ),
-    WideRow(
-        "digamma",
-        1,
-        f.first_order(gamma.digamma, lambda w, x, y: _trigamma(w, x)),
-        FLOAT64_BITS,
-        "digamma(x)",
-    ),
+    WideRow("gammaln", 1, g.gammaln(gamma.gammaln), 88, "gammaln(x)"),
+    WideRow("gamma", 1, g.gamma(gamma.gamma), 84, "gamma(x)"),
+    WideRow("digamma", 1, g.digamma(gamma.digamma), 88, "digamma(x)"),
     WideRow("log1pmx", 1, d.log1pmx, 80, "log1p(x) - x"),
     WideRow("exprel", 1, d.exprel, 90, "expm1(x) / x"),
     WideRow("cosm1", 1, d.cosm1, 90, "cos(x) - 1"),
@@ -166,7 +143,7 @@ _TABLE = (
     WideRow("log_near", 2, d.log_near, 88),
     WideRow("ndtr", 1, d.ndtr, FLOAT64_BITS - 2, "ncdf(x)"),
     WideRow("log_ndtr", 1, d.log_ndtr, FLOAT64_BITS - 4, "log(ncdf(x))"),
-    WideRow("trigamma", 1, _short(gamma.trigamma), FLOAT64_BITS, "trigamma(x)"),
+    WideRow("trigamma", 1, g.trigamma(gamma.trigamma), 88, "trigamma(x)"),
 )
 WIDE_ROWS: dict[str, WideRow] = {row.name: row for row in _TABLE}
 NUMBERS = {name: i for i, name in enumerate(WIDE_ROWS)}
