@@ -133,10 +133,12 @@ def gammaln(s: Any, x: Value) -> Value:
     argument = s.select(series | subnormal, finite, shift[0])
     m, k = s.frexp(s.select(a == 0.0, 1.0, argument))
     high, low = log_pair(s, m, k, s.select(series | subnormal, 0.0, shift[1] / argument))
-    strip = z * s.poly(GAMMALN, z)
+    inner = full_sum(s, GAMMALN.float64[0], s.poly(_tail(GAMMALN.float64), z) * z)
+    strip, strip_low = product(s, z, inner[0])
+    strip_low = s.fma(z, inner[1], strip_low)
     sign = s.select(up, -1.0, 1.0)
     small, error = full_sum(s, sign * high, strip)
-    small, small_low = small, error + sign * low
+    small_low = error + (sign * low + strip_low)
     held = clamp(s, a, SERIES_FROM, GAMMALN_MAX)
     main, rest = product(s, held - 0.5, high - 1.0)
     inverse = 1.0 / held

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from symgraph_kernels.wide import HALF, INF, ONE, Wide, drop, lift, neg, pick, scaled
+from symgraph_kernels.wide import HALF, INF, ONE, ZERO, Wide, drop, lift, neg, pick, scaled
 from symgraph_kernels.wide_functions import HALF_PI, exact
 
 FROM = 32
@@ -105,7 +105,10 @@ def gammaln(short: Callable[[Any, Any], Any]) -> Callable[[Any, Wide], Wide]:
         right = _positive_gammaln(w, b)
         sine = w.abs(w.sin(w.mul(near, PI)))
         other = w.sub(w.log(w.div(PI, pick(w.s, sine.high > 0.0, sine, ONE))), right)
-        return _usual(w, a, pick(w.s, left, other, right), short)
+        one = w.sub(a, ONE)
+        root = (one.high == 0.0) | (w.sub(one, ONE).high == 0.0)
+        found = pick(w.s, root, ZERO, pick(w.s, left, other, right))
+        return _usual(w, a, found, short)
 
     return definition
 

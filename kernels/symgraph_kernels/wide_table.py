@@ -17,6 +17,7 @@ from symgraph_kernels import wide_gamma as g
 from symgraph_kernels.wide import ONE, Wide, scaled
 
 FLOAT64_BITS = 50
+FAR = 1e4  # where erfcx is 1 / (sqrt(pi) x), to 8 digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,10 @@ def _gauss(w: Any, x: Wide) -> Wide:
 
 
 def _erfcx_slope(w: Any, x: Wide, y: Wide) -> Wide:
-    return w.sub(scaled(w.mul(x, y), 1.0), f.RSQRT_PI2)
+    """2 x y - 2 / sqrt(pi); where that cancels, -y / x (1 - 1 / x**2 ...)."""
+    near = w.sub(scaled(w.mul(x, y), 1.0), f.RSQRT_PI2)
+    far = wide.neg(w, w.div(y, x))
+    return wide.pick(w.s, wide.drop(w.s, x) > FAR, far, near)
 
 
 def _erfinv_slope(w: Any, x: Wide, y: Wide) -> Wide:

@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from symgraph.ir.dtype import FLOAT64
 from symgraph.ir.op import Op, find_op
 from symgraph.ir.variable import Variable
 from symgraph.ops.arith import sqrt, square
 from symgraph.ops.kinds import elementwise
+from symgraph.ops.near_roots import near_root
 from symgraph.ops.samples import ANY, INF, NAN, POSITIVE, SPECIALS, reals
 from symgraph.ops.signs import is_zero, where
 
@@ -161,8 +163,20 @@ logaddexp2 = _pair(
 
 
 def _logsubexp(s: Any, x: Any, y: Any) -> Any:
-    found = s.add(x, s.log1mexp(s.sub(y, x)))
+    a, b = s.cast(x, FLOAT64), s.cast(y, FLOAT64)
+    gap = s.sub(b, a)
+    rest = s.log1mexp(gap)
+    back = s.add(gap, a)
+    lost = s.add(s.sub(b, back), s.sub(s.sub(back, gap), a))  # of the gap: times the slope
+    lost = s.mul(lost, s.exp(s.sub(gap, rest)))
+    rest = s.select(s.lt(s.abs(lost), INF), s.sub(rest, lost), rest)
+    found = s.add(a, rest)
+    found = s.cast(near_root(s, found, s.abs(a), _logsubexp_formula, a, b), x.dtype)
     return s.select(s.eq(y, -INF), x, s.select(s.eq(x, y), s.const(-INF, x.dtype), found))
+
+
+def _logsubexp_formula(x: Variable, y: Variable) -> Variable:
+    return x + log1mexp(y - x)  # type: ignore[no-any-return]
 
 
 def _logsubexp_reference(x: Any, y: Any) -> Any:

@@ -11,15 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from symgraph.ir.dtype import FLOAT64
 from symgraph.ir.op import Op, find_op
 from symgraph.ir.variable import Variable
-from symgraph.ops.convert import make
+from symgraph.ops.convert import asarray, make
 from symgraph.ops.kinds import elementwise
-from symgraph.ops.math import exp, in_double
+from symgraph.ops.math import exp, in_double, log, log1p
+from symgraph.ops.near_roots import near_root
 from symgraph.ops.samples import INF, NAN, SPECIALS, reals
 from symgraph.ops.signs import where
 
 SCIPY = "SciPy 1.13 reference"
+ROOT_HALF_REST = -4.833646656726457e-17  # sqrt(1/2) less its float64
 ROOT_HALF, ROOT_PI, ROOT_TAU = math.sqrt(0.5), math.sqrt(math.pi), math.sqrt(2 * math.pi)
 
 
@@ -87,11 +90,26 @@ erfcx = _function(
     samples=(reals(-5, 30, also=(0.0, 1e-20, 1e5, -30.0, INF, -INF, NAN)),),
     ulp=4.0,
 )
+
+
+def _quantile_slope(scale: float, y: Variable, tail: Variable) -> Variable:
+    """scale * exp(y**2), where erfc(|y|) is the tail: the error of y does not grow with y**2.
+
+    exp(y**2) = erfcx(|y|) / erfc(|y|).
+    """
+    slope = scale * erfcx(find_op("abs")(y)) / where(tail > 0.0, tail, 1.0)
+    return where(tail > 0.0, slope, where(find_op("equal")(tail, 0.0), INF, NAN))
+
+
+def _minimum(x: Variable, y: Variable) -> Variable:
+    return find_op("minimum")(x, y)  # type: ignore[no-any-return]
+
+
 erfinv = _function(
     "erfinv",
     "The inverse of erf: infinite at 1 and -1, NaN beyond.",
     _scipy("erfinv"),
-    grad=lambda g, y, x: [g * (ROOT_PI / 2 * exp(y * y))],
+    grad=lambda g, y, x: [g * _quantile_slope(ROOT_PI / 2, y, 1.0 - find_op("abs")(x))],
     samples=(reals(-1, 1, also=(0.0, -0.0, 1.0, -1.0, 1e-20, 0.999999, 1.5, NAN)),),
     ulp=8.0,
 )
@@ -103,11 +121,19 @@ def _erfcinv_reference(x: Any) -> Any:
     return scipy.special.erfcinv(x)
 
 
+def _erfcinv(x: Variable) -> Variable:
+    """ndtri(x / 2) / -sqrt(2), and erfinv(1 - x) where that difference is exact."""
+    tail = find_op("ndtri")(0.5 * x)
+    rest = where(find_op("isfinite")(tail), tail * -ROOT_HALF_REST, 0.0)
+    tail = make("fma", [tail, asarray(-ROOT_HALF, x.dtype), rest])
+    return where((x >= 0.5) & (x <= 1.5), erfinv(1.0 - x), tail)
+
+
 erfcinv = _function(
     "erfcinv",
-    "The inverse of erfc: inf at 0, -inf at 2, NaN outside. By ndtri(x / 2) / -sqrt(2).",
+    "The inverse of erfc: inf at 0, -inf at 2, NaN outside.",
     _erfcinv_reference,
-    expand=lambda x: find_op("ndtri")(0.5 * x) * -ROOT_HALF,
+    expand=_erfcinv,
     samples=(reals(0, 2, also=(0.0, 1.0, 2.0, 1e-100, 1.5, -1.0, NAN)),),
     ulp=8.0,
 )
@@ -161,7 +187,9 @@ ndtri = _function(
     "ndtri",
     "The normal quantile, the inverse of ndtr: -inf at 0, inf at 1, NaN outside.",
     _scipy("ndtri"),
-    grad=lambda g, y, x: [g * (ROOT_TAU * exp(0.5 * y * y))],
+    grad=lambda g, y, x: [
+        g * _quantile_slope(math.sqrt(math.pi / 2), y * ROOT_HALF, _minimum(x, 1.0 - x))
+    ],
     samples=(reals(0, 1, also=(0.0, 0.5, 1.0, 1e-100, 0.999999, -1.0, 2.0, NAN)),),
     ulp=8.0,
 )
@@ -212,6 +240,7 @@ trigamma: Op = _function(
 
 # Stirling's series of log(gamma(x)) beyond (x - 1/2) log x - x + log(2 pi) / 2, in 1 / x**2:
 # B(2k) / (2k (2k - 1)). From x = 10 on these seven terms leave 2e-17.
+LARGE = 1e5
 STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
 
 
@@ -224,20 +253,51 @@ def _stirling(s: Any, x: Any) -> Any:
 
 
 def _lbeta(s: Any, x: Any, y: Any) -> Any:
-    """Three cases by the smaller p and the larger q: neither, only q, or both are above 10."""
-    p, q = s.minimum(x, y), s.maximum(x, y)
+    """By the smaller p and the larger q, in float64; again in double-double where terms cancel."""
+    p, q = (s.cast(f(x, y), FLOAT64) for f in (s.minimum, s.maximum))
+    log_gamma = s.gammaln(p)
+    found = _lbeta_by_size(s, p, q, log_gamma)
+    largest = s.maximum(s.mul(s.abs(log_gamma), 1.5), 1.0)
+    largest = s.select(s.lt(p, 10), largest, s.const(0, FLOAT64))
+    found = near_root(s, found, largest, _lbeta_formula, p, q)
+    return s.cast(s.select(s.eq(p, 0), s.const(INF, FLOAT64), found), x.dtype)
+
+
+def _lbeta_by_size(s: Any, p: Any, q: Any, log_gamma: Any) -> Any:
+    """Three cases: neither, only q, or both are above 10."""
     whole = s.add(p, q)
     share = s.div(p, whole)
     rest = s.log1p(s.neg(share))
     corrections = s.sub(_stirling(s, q), _stirling(s, whole))
-    both = s.add(s.mul(s.sub(p, 0.5), s.log(share)), s.mul(q, rest))
-    both = s.add(s.add(both, s.add(corrections, _stirling(s, p))), s.mul(s.log(q), -0.5))
-    both = s.add(both, math.log(ROOT_TAU))
-    one = s.add(s.gammaln(p), s.add(corrections, s.mul(p, s.sub(1, s.log(whole)))))
-    one = s.add(one, s.mul(s.sub(q, 0.5), rest))
-    none = s.add(s.gammaln(p), s.log(s.div(s.gamma(q), s.gamma(whole))))
-    found = s.select(s.ge(p, 10), both, s.select(s.ge(q, 10), one, none))
-    return s.select(s.eq(p, 0), s.const(INF, x.dtype), found)
+    both = s.add(s.add(corrections, _stirling(s, p)), math.log(ROOT_TAU))
+    both = s.fma(s.log(q), s.const(-0.5, FLOAT64), both)
+    both = s.fma(s.sub(p, 0.5), s.log(share), s.fma(q, rest, both))
+    one = s.fma(p, s.sub(1, s.log(whole)), s.add(log_gamma, corrections))
+    one = s.fma(s.sub(q, 0.5), rest, one)
+    none = s.log_quotient(s.gamma(q), s.gamma(whole))
+    lost = s.sub(s.sub(whole, q), p)  # by which the whole is rounded up: times digamma
+    none = s.add(none, s.mul(lost, s.sub(s.log(whole), s.div(0.5, whole))))
+    none = s.add(log_gamma, none)
+    return s.select(s.ge(p, 10), both, s.select(s.ge(q, 10), one, none))
+
+
+def _lbeta_formula(p: Variable, q: Variable) -> Variable:
+    """By its definition; for large q with Stirling's series, where nothing of its size cancels."""
+    whole = p + q
+    large = where(q > LARGE, q, LARGE)
+    more = p + large
+    far: Variable = p * (1.0 - log(more)) + (large - 0.5) * log1p(-(p / more))
+    far = far + (_stirling_series(large) - _stirling_series(more))
+    near = gammaln(q) - gammaln(whole)
+    return gammaln(p) + where(q > LARGE, far, near)  # type: ignore[no-any-return]
+
+
+def _stirling_series(x: Variable) -> Variable:
+    """To the third term: from x = LARGE on it is right to 1e-23."""
+    inverse = 1.0 / x
+    step = inverse * inverse
+    found: Variable = inverse * (1.0 / 12.0 + step * (step * (1.0 / 1260.0) - 1.0 / 360.0))
+    return found
 
 
 def _lbeta_reference(x: Any, y: Any) -> Any:
@@ -274,6 +334,6 @@ lbeta = elementwise(
     grad=_lbeta_gradient,
     properties=frozenset(("commutative",)),
     samples=(reals(0.01, 40, also=(1e3, 1e8, 0.5, 1.0)), reals(0.01, 40, also=(10.0, 3.0, 1e5))),
-    ulp=150.0,  # where it crosses 0; elsewhere 4
+    ulp=4.0,
     source="DiDonato & Morris 1992, ACM Trans. Math. Softw. 18(3), algorithm 708",
 )

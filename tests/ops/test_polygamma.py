@@ -8,23 +8,22 @@ import pytest
 
 import symgraph as sg
 
-PLACES = np.array(
-    [1e-9, 0.003, 0.2, 0.5, 0.99, 1.0, 1.7, 2.5, 4.2, 7.9, 11.1, 23.6, 88.8, 1e5, 1e10]
-)
+CHOSEN = [1e-9, 0.003, 0.2, 0.5, 0.99, 1.0, 1.7, 2.5, 4.2, 7.9, 11.1, 23.6, 88.8, 1e5, 1e10]
+PLACES = np.array([*CHOSEN, *np.geomspace(1e-5, 1e4, 101), *np.linspace(0.1, 30, 77)])
 
 
 @pytest.mark.parametrize("order", [2, 3, 5, 8, 12])
-def test_polygamma_to_a_few_ulp(order):
+def test_polygamma_to_two_ulp(order):
     x = sg.vector("x")
     found = sg.function([x], sg.special.polygamma(order, x))(PLACES)
     with mp.workdps(50):
         truth = np.array([float(mp.psi(order, mp.mpf(float(v)))) for v in PLACES])
-    assert (np.abs(found - truth) / np.spacing(np.abs(truth))).max() <= {2: 2, 3: 3}.get(order, 8)
+    assert (np.abs(found - truth) / np.spacing(np.abs(truth))).max() <= 2
 
 
 def test_polygamma_in_float32_is_rounded_once():
     x = sg.vector("x", dtype="float32")
-    places = PLACES[1:13].astype(np.float32)
+    places = PLACES[1:].astype(np.float32)
     found = sg.function([x], sg.special.polygamma(2, x))(places)
     with mp.workdps(50):
         truth = np.array([float(mp.psi(2, mp.mpf(float(v)))) for v in places])
