@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from symgraph.lower.blocks import Blocking, Run, runs_of
 from symgraph.lower.chunks import chunked
 from symgraph.lower.cluster import Barrier, Clusters, Entry, Nest, Text
 from symgraph.lower.columns import with_columns
+from symgraph.lower.flat import flattened
 from symgraph.lower.kernels import call_of
 from symgraph.lower.late import with_late_squares
 from symgraph.lower.leading_sums import in_row_blocks
@@ -28,7 +29,7 @@ from symgraph.lower.stage import Stage, Storage
 from symgraph.lower.tiles import tiled
 from symgraph.lower.turned import with_tiles
 from symgraph.lower.words import WordBuilder
-from symgraph.records import dataclass
+from symgraph.records import dataclass, field
 
 if TYPE_CHECKING:
     from symgraph.lower.program import Lowering
@@ -87,19 +88,23 @@ def _written(found: Item | Run, lowering: Lowering, is_outermost: bool) -> Seque
         return found.steps
     stages = found.stages
     statements = list(found.statements)
+    seen: dict[str, Storage] = {}  # buffers that this kernel sees in fewer axes
+    if lowering.schedule.most_chunks > 1 and is_outermost:  # others may become parts of one kernel
+        statements, seen = flattened(statements, lowering.storages, lowering.b)
     if lowering.schedule.most_chunks > 1:
         statements = with_columns(statements, lowering.b)
-    statements = chunked(statements, _Partials(lowering, stages[-1].node))
+    statements = chunked(statements, _Partials(lowering, stages[-1].node, seen))
     if lowering.schedule.most_chunks > 1:
         statements = with_tiles(statements, lowering.b)
-        rows = lambda name: lowering.b.size(lowering.storages[name].shape[0])  # noqa: E731
+        boxes = {**lowering.storages, **seen}
+        rows = lambda name: lowering.b.size(boxes[name].shape[0])  # noqa: E731
         statements = with_owners(statements, rows, lowering.b)
     if lowering.schedule.sum_blocks:
         statements = in_row_blocks(statements, _Partials(lowering, stages[-1].node))
         statements = in_blocks(statements, lowering.b)
     if is_outermost:  # a turn of a loop is part of a larger kernel, perhaps
         statements = lowering.in_lanes(statements)
-    return [call_of(lowering, statements, stages, lowering.storages, lowering.actual)]
+    return [call_of(lowering, statements, stages, {**lowering.storages, **seen}, lowering.actual)]
 
 
 def _kernel_item(statements: list[Stmt], stages: list[Stage], lowering: Lowering) -> Item:
@@ -177,6 +182,7 @@ class _Partials:
 
     lowering: Lowering
     node: Node
+    seen: Mapping[str, Storage] = field(default_factory=dict)
 
     @property
     def b(self) -> WordBuilder:
@@ -190,7 +196,7 @@ class _Partials:
 
     def storage(self, name: str) -> Storage:
         """A buffer by its name."""
-        return self.lowering.storages[name]
+        return self.seen.get(name) or self.lowering.storages[name]
 
     def partial(self, shape: tuple[DimLike, ...], dtype: DType) -> Storage:
         """A new buffer for partial sums."""
