@@ -11,6 +11,7 @@ from symgraph.ir.graph import Graph, toposort
 from symgraph.ir.node import Node
 from symgraph.loop.ir import Const, Expr, Function, Let, Var
 from symgraph.loop.text import show_function
+from symgraph.lower.meant import meant
 from symgraph.lower.stage import Scalars
 from symgraph.lower.words import SizeNames, WordBuilder
 
@@ -46,7 +47,9 @@ def _variables(params: Sequence[Expr]) -> list[Var]:
 def _value(scalars: Scalars, node: Node, args: list[Expr]) -> Expr:
     b = scalars.b
     if node.op.name == "constant":
-        return b.const(node.attrs["value"], node.tensor.dtype)
+        value, dtype = node.attrs["value"], node.tensor.dtype
+        exact = meant(b, value, dtype) if dtype.kind == "f" else None
+        return b.const(value, dtype) if exact is None else scalars.let(exact)
     given = [_as_seen(b, a, i) for a, i in zip(args, node.inputs, strict=True)]
     form = FORMS.get(node.op.name, node.op.element)
     assert form is not None, f"{node.op.name} has no element"
