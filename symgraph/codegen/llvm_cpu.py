@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from symgraph.codegen import artefact, llvm_debug, objects
+from symgraph.codegen.ahead import ahead
 from symgraph.codegen.library_calls import PRODUCTS
 from symgraph.codegen.llvm_kernel import PREFIX
 from symgraph.codegen.llvm_program import program_text
@@ -46,14 +47,10 @@ def assembly(program: Program) -> tuple[str, str]:
     return objects.optimized_assembly(program_text(program).assembly)
 
 
-def narrowed(program: Program, needs: tuple[str, ...]) -> tuple[str, ...]:
-    """The library functions a program is given, products with no more than it calls."""
-    named = {dtype: symbol for dtype, symbol in PRODUCTS.items() if symbol in needs}
-    if not named:
-        return needs
-    parts = needed(program, host_shape)
-    lists = {named[dtype]: ",".join(sorted(names)) for dtype, names in parts.items()}
-    return tuple(f"{x} {lists[x]}" if x in lists else x for x in needs)
+def products(program: Program) -> dict[str, str]:
+    """The products a program needs -> the same with no more than it calls."""
+    found = needed(program, host_shape)
+    return {PRODUCTS[x]: f"{PRODUCTS[x]} {','.join(sorted(names))}" for x, names in found.items()}
 
 
 class _Llvm:
@@ -63,9 +60,12 @@ class _Llvm:
         return artefact.target_key()
 
     def compile(self, program: Program, quick: bool = False) -> artefact.Loaded:
-        text = program_text(program)
-        needs = narrowed(program, text.needs)
-        return artefact.load(objects.optimize(text.assembly, needs, quick, text.gives_up))
+        named = products(program)
+        with ahead(named.values()):
+            text = program_text(program)
+            needs = tuple(named.get(symbol, symbol) for symbol in text.needs)
+            made = objects.optimize(text.assembly, needs, quick, text.gives_up)
+        return artefact.load(made)
 
     def restore(self, program: Program, data: bytes) -> artefact.Loaded:
         return artefact.load(artefact.Artefact.from_bytes(data))

@@ -14,7 +14,7 @@ from typing import Any  # llvmlite has no annotations
 
 import llvmlite.binding as llvm
 
-from symgraph.codegen import externals, llvm_pages
+from symgraph.codegen import externals, llvm_pages, unlocked
 from symgraph.codegen.artefact import ENTRY, Artefact
 from symgraph.codegen.externals import CODE
 from symgraph.codegen.link import is_known, link
@@ -91,7 +91,7 @@ def _straightened(text: str) -> Any:
         manager.add_sroa_pass()
         manager.add_simplify_cfg_pass()
         manager.add_instruction_combine_pass()
-        manager.run(module, builder)
+        unlocked.run(manager, module, builder)
         _free(manager)
     return module
 
@@ -118,7 +118,7 @@ def run_passes(module: Any, target: Any, level: int) -> None:
     options.slp_vectorization = False  # costs compile time, changed no measured kernel
     with llvm.create_pass_builder(target, options) as builder:
         manager = builder.getModulePassManager()
-        manager.run(module, builder)  # consumes the manager: a second run aborts the process
+        unlocked.run(manager, module, builder)  # consumes it: a second run aborts the process
         _free(manager)
     llvm_pages.release()
 
@@ -131,7 +131,7 @@ def _free(manager: Any) -> None:
 
 def _image(module: Any, target: Any) -> bytes:
     """The image of a module, which is closed; LLVM's own object where ``link`` knows no such."""
-    data: bytes = target.emit_object(module)
+    data = unlocked.emit_object(target, module)
     module.close()
     llvm_pages.release()
     return link(data).to_bytes() if is_known(data) else data

@@ -10,17 +10,19 @@ import llvmlite.binding as llvm
 
 from symgraph.codegen.processor import OPTIMIZE_LEVEL
 
-_lock = threading.Lock()
+_made = threading.local()  # machines of this thread, by level and kind of processor
 
 
 def machine(level: int = OPTIMIZE_LEVEL, cpu: str = "") -> Any:
-    """The LLVM target machine of this processor; shared, since LLJIT copies it.
+    """The LLVM target machine of this processor for this thread.
 
     ``level`` 0 to 3 is how hard instructions are selected and scheduled. ``cpu``: a kind of
     processor by LLVM's name, to read code for it.
     """
-    with _lock:
-        return _machine(level, cpu)
+    found: dict[tuple[int, str], Any] = _made.__dict__.setdefault("machines", {})
+    if (level, cpu) not in found:
+        found[level, cpu] = _machine(level, cpu)
+    return found[level, cpu]
 
 
 @cache
@@ -32,7 +34,6 @@ def vector_bytes() -> int:
     return 32 if features.get("avx") else 16
 
 
-@cache
 def _machine(level: int, cpu: str) -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
