@@ -9,6 +9,7 @@ evaluates it for given sizes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from heapq import heappop, heappush
 
 from symgraph.ir.dim import Atom, DimLike, evaluate, is_nonnegative, mul, product, sub
 from symgraph.loop.ir import Bind, Branch, Call, Copy, Library, Loop, Program, Repeat, Step, View
@@ -35,25 +36,32 @@ class Plan:
 
 
 def plan(program: Program, temporaries: Sequence[Storage]) -> Plan:
-    """Slots for the temporaries of a program, largest reuse first come first served."""
+    """Slots for the temporaries of a program: the first that is free and large enough.
+
+    The work is that of sorting, times how many different sizes there are.
+    """
     lives = lifetimes(program.steps, {t.name for t in temporaries})
     slots: list[int] = [-1] * len(temporaries)
     sizes: list[DimLike] = []
-    busy_until: list[int] = []
+    busy: list[tuple[int, int]] = []  # a heap of (last step, slot)
+    free: dict[DimLike, list[int]] = {}  # heaps of slots, by size
     holds = _Holds()
     order = sorted(range(len(temporaries)), key=lambda k: lives.get(temporaries[k].name, (0, 0))[0])
     for k in order:
         storage = temporaries[k]
         first, last = lives.get(storage.name, (0, 0))
+        while busy and busy[0][0] < first:
+            _, slot = heappop(busy)
+            heappush(free.setdefault(sizes[slot], []), slot)
         size = mul(product(storage.shape), storage.dtype.itemsize)
-        free = (k for k, until in enumerate(busy_until) if until < first)
-        slot = next((k for k in free if holds(sizes[k], size)), None)
-        if slot is None:
+        fitting = [held for held, there in free.items() if there and holds(held, size)]
+        if fitting:
+            slot = heappop(free[min(fitting, key=lambda held: free[held][0])])
+        else:
             slot = len(sizes)
             sizes.append(size)
-            busy_until.append(last)
         slots[k] = slot
-        busy_until[slot] = last
+        heappush(busy, (last, slot))
     return Plan(tuple(slots), tuple(sizes))
 
 

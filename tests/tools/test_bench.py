@@ -200,6 +200,17 @@ def test_starting_is_timed_for_a_program_whose_code_is_on_disk(run: Any) -> None
     assert all(seconds > 0 for seconds in times.values())
 
 
+def test_compile_time_is_told_for_each_node(run: Any) -> None:
+    done = run("--growth", "1,2", "--json")
+    assert done.exit_code == 0, done.output
+    small, large = json.loads(done.output)["sizes"]
+    assert (small["layers"], large["layers"]) == (1, 2)
+    assert large["nodes"] > small["nodes"] > 10
+    for row in (small, large):
+        assert row["ms_per_node"] == pytest.approx(1e3 * row["cold_s"] / row["nodes"])
+        assert row["warm_s"] < row["cold_s"]
+
+
 def test_accuracy_is_timed_against_the_formula_as_written(run: Any) -> None:
     done = run("--only", "tiny_call,tiny_grad", "--accuracy", "default", "--seconds", "0")
     assert done.exit_code == 0

@@ -53,6 +53,7 @@ SCHEMAS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "bench-compare": ("bench --compare: ratios by workload", ("changes",)),
     "bench-accuracy": ("bench --accuracy: ratios by workload and level", ("results",)),
     "goals": ("bench --goals: what is asked and measured", ("goals",)),
+    "growth": ("bench --growth: seconds by size of the graph", ("sizes",)),
     "start": ("bench --start: seconds by what is timed", ()),
 }
 """By name: which command prints it and what it is, and the keys that it always has."""

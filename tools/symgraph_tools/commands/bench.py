@@ -26,6 +26,7 @@ COLLECTIONS = (
         "symgraph bench --only total,softmax_rows --engines symgraph,numpy --rounds 1",
         "symgraph bench products --json -o now.json",
         "symgraph bench --start --rounds 10",
+        "symgraph bench --growth 20,400",
         "symgraph bench --compare before.json now.json --fail-if-slower 1.1",
         "symgraph bench --only total,softmax_rows --accuracy default --seconds 0.05",
     ),
@@ -43,6 +44,9 @@ COLLECTIONS = (
 )
 @click.option("--warm/--no-warm", default=True, help="Run again with the caches of the first run.")
 @click.option("--start", is_flag=True, help="Time imports and a program from the cache instead.")
+@click.option(
+    "--growth", metavar="A,B", help="Compile networks of so many layers instead: time per node."
+)
 @click.option("--goals", is_flag=True, help="Measure the goals of commands and pictures instead.")
 @click.option("--list", "listing", is_flag=True, help="Show the workloads, run nothing.")
 @click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw the shares.")
@@ -76,6 +80,7 @@ def bench(
     seconds: float,
     warm: bool,
     start: bool,
+    growth: str | None,
     goals: bool,
     listing: bool,
     svg: Path | None,
@@ -99,6 +104,9 @@ def bench(
     if start:
         _start(console, rounds, json)
         return
+    if growth:
+        _growth(console, growth, json)
+        return
     if goals:
         _goals(console, json)
         return
@@ -121,6 +129,16 @@ def _start(console: Console, rounds: int, json: bool) -> None:
         console.json("start", found)
     else:
         console.write("\n".join(startup.table(found)) + "\n")
+
+
+def _growth(console: Console, layers: str, json: bool) -> None:
+    from ..bench import growth
+
+    found = growth.measure([int(count) for count in layers.split(",")])
+    if json:
+        console.json("growth", {"sizes": [row.fields() for row in found]})
+    else:
+        console.write("\n".join(growth.table(found)) + "\n")
 
 
 def _accuracy(
