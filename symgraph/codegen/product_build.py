@@ -9,7 +9,7 @@ import numpy as np
 
 from symgraph.codegen.objects import compile_straight
 from symgraph.codegen.product_code import MISSING, Function
-from symgraph.codegen.product_entry import entry, piece, split, whole
+from symgraph.codegen.product_entry import entry, piece, single, split, whole
 from symgraph.codegen.product_forms import Names, forms
 from symgraph.codegen.product_kernel import (
     AXPY_ROWS,
@@ -70,7 +70,7 @@ def assembly(shape: Shape, names: Names = frozenset()) -> str:
         kernels += [axpy_kernel(shape, rows) for rows in AXPY_ROWS]
     movers = {"turn": turn, "pack": pack}
     kernels += [make(shape) for name, make in movers.items() if name in names]
-    callers = [*forms(shape, names), piece(shape, names), whole(shape)]
+    callers = [*forms(shape, names), single(shape, names), piece(shape, names), whole(shape)]
     callers += [span(shape)] if names & {"direct", "packed"} else []
     callers += [split(shape)] if "split" in names else []
     callers += [entry(shape, ENTRY, names)]

@@ -54,8 +54,7 @@ def choose_form(f: Function, shape: Shape, work: Work) -> Value:
 def choose_pieces(f: Function, shape: Shape, work: Work) -> Value:
     """Sets ``step_x`` and ``count_x`` for each direction x; gives the number of pieces."""
     m, n, k, batch = (work[x] for x in ("m", "n", "k", "batch"))
-    cost = m * n * k + (m * k + k * n + m * n) * ELEMENT_COST
-    rest = (cost * batch // PIECE).at_most(MOST_PIECES).at_least(1)
+    rest = (_cost(work) // PIECE).at_most(MOST_PIECES).at_least(1)
     width = shape.widest * shape.lanes
     fitting = (f.number(PARTIAL_BYTES // shape.size) // (m * n)).at_most(MOST_DEPTHS)
     depths = f.select(batch.equals(1), fitting, 1).at_most(k // LEAST_DEPTH).at_least(1)
@@ -74,6 +73,16 @@ def choose_pieces(f: Function, shape: Shape, work: Work) -> Value:
         work[f"step_{name}"], work[f"count_{name}"] = step, count
         rest, pieces = _shares(rest, count), pieces * count
     return pieces
+
+
+def is_single(work: Work) -> Value:
+    """Is it one piece for sure? Then no cuts, a dozen divisions, need be computed."""
+    return _cost(work) < 2 * PIECE
+
+
+def _cost(work: Work) -> Value:
+    m, n, k, batch = (work[x] for x in ("m", "n", "k", "batch"))
+    return (m * n * k + (m * k + k * n + m * n) * ELEMENT_COST) * batch
 
 
 def _least_rows(f: Function, shape: Shape, work: Work) -> Value:

@@ -16,6 +16,7 @@ from symgraph.codegen.product_choice import (
     Work,
     choose_form,
     choose_pieces,
+    is_single,
 )
 from symgraph.codegen.product_code import BIT, INT, MISSING, POINTER, Function, Value
 from symgraph.codegen.product_forms import NAMES, Names
@@ -42,23 +43,37 @@ def entry(shape: Shape, name: str, names: Names) -> Function:
     work = dict(zip(_ARGUMENTS, f.parameters, strict=True))
     some = (work["batch"] > 0) & (work["m"] > 0) & (work["n"] > 0)
     with f.when(some):
-        work = planned(f, shape, work)
+        work = _formed(f, shape, work)
         context = f.scratch(8 * len(SLOTS))
-        for slot in SLOTS:
-            _set(f, context, slot, work[slot])
-        is_split = work["count_k"] > 1
-        with f.when(is_split):
-            f.call_among(names, "split", context)
-        with f.unless(is_split):
-            f.call("whole", context)
+        for slot in work:
+            if slot in SLOTS:
+                _set(f, context, slot, work[slot])
+        is_one = is_single(work)
+        with f.when(is_one):
+            f.call("single", context)
+        with f.unless(is_one):
+            work["pieces"] = choose_pieces(f, shape, work)
+            for slot in (*_CUTS, "pieces"):
+                _set(f, context, slot, work[slot])
+            is_split = work["count_k"] > 1
+            with f.when(is_split):
+                f.call_among(names, "split", context)
+            with f.unless(is_split):
+                f.call("whole", context)
     return f
 
 
 def planned(f: Function, shape: Shape, work: Work) -> Work:
     """The whole description of a product from its sizes, flags and operands."""
+    work = _formed(f, shape, work)
+    work["pieces"] = choose_pieces(f, shape, work)
+    return work
+
+
+def _formed(f: Function, shape: Shape, work: Work) -> Work:
+    """The description of a product that is not cut."""
     work = _as_row(f, work | _strides(f, shape, work))
     work["form"] = choose_form(f, shape, work)
-    work["pieces"] = choose_pieces(f, shape, work)
     return work
 
 
@@ -105,6 +120,32 @@ def piece(shape: Shape, names: Names) -> Function:
         place, number = number % work[f"count_{x}"], number // work[f"count_{x}"]
         start[x] = place * work[f"step_{x}"]
         part[x] = (work[x] - start[x]).at_most(work[f"step_{x}"])
+    depth = start["k"] // work["step_k"] * work["c_part"]
+    _run(f, shape, names, work, start, part, depth)
+    return f
+
+
+def single(shape: Shape, names: Names) -> Function:
+    """``single(work)``: the only piece of the work that a context describes."""
+    f = Function("single", [("work", POINTER)], "internal")
+    (context,) = f.parameters
+    work = {slot: _get(f, shape, context, slot) for slot in SLOTS if slot not in (*_CUTS, "pieces")}
+    nothing = f.number(0)
+    start = dict.fromkeys(("n", "m", "k", "batch"), nothing)
+    _run(f, shape, names, work, start, dict(work), nothing)
+    return f
+
+
+def _run(
+    f: Function,
+    shape: Shape,
+    names: Names,
+    work: Work,
+    start: Work,
+    part: Work,
+    depth: Value,
+) -> None:
+    """A piece by its form; ``start``: its first items, rows, ...; ``depth``: bytes of its place."""
     with f.loop(start["batch"], start["batch"] + part["batch"]) as item:
         for operand, rows, columns in (("a", "m", "k"), ("b", "k", "n")):
             steps = (work[f"{operand}_{x}"] for x in _AXES[operand])
@@ -112,7 +153,6 @@ def piece(shape: Shape, names: Names) -> Function:
             for step, count in zip(steps, (item, start[rows], start[columns]), strict=True):
                 there = there + step * count
             part[operand] = there
-        depth = start["k"] // work["step_k"] * work["c_part"]
         column = start["n"] * shape.size
         part["c"] = work["c"] + work["c_item"] * item + work["c_row"] * start["m"] + column + depth
         is_known = f.constant(BIT, "false")
@@ -124,7 +164,6 @@ def piece(shape: Shape, names: Names) -> Function:
                     f.call(form, *(part[name] for name in NAMES))
         with f.unless(is_known):
             f.call(MISSING)
-    return f
 
 
 _AXES = {"a": ("item", "row", "k"), "b": ("item", "k", "n")}

@@ -20,7 +20,9 @@ from symgraph.codegen import externals
 from symgraph.codegen.loader import library
 from symgraph.codegen.objects import compile_straight, straight_assembly
 from symgraph.codegen.product_build import ENTRY, assembly, host_shape, shape_for
-from symgraph.codegen.product_code import MISSING
+from symgraph.codegen.product_choice import is_single
+from symgraph.codegen.product_code import MISSING, POINTER, Function
+from symgraph.codegen.product_entry import planned
 from symgraph.codegen.product_kernel import ROW_BLOCKS, Shape
 from symgraph.codegen.product_parts import Sizes, everything, needed, parts
 from symgraph.loop.build import const, mul, sub, var, word
@@ -216,6 +218,25 @@ def watched(shape: Shape) -> tuple[str, list[str]]:
         mark = rf"define internal void @{name}\([^\n]*{{\n"
         text = re.sub(mark, lambda head, n=name: f"{head[0]}  store i64 1, ptr @seen.{n}\n", text)
     return "\n".join([text, *(f"@seen.{n} = global i64 0" for n in names)]), names
+
+
+def test_a_product_that_is_not_cut_would_be_one_piece(dtype: str) -> None:
+    """Small products skip the computation of pieces, and keep the bits that it would give."""
+    shape, rng, alone = host_shape(dtype), np.random.default_rng(2), 0
+    for _ in range(300):
+        batch, m, n, k = (int(2 ** rng.uniform(0, most)) for most in (4, 9, 9, 11))
+        f = Function("sizes", [], "")
+        work = {
+            x: f.number(v) for x, v in zip(("batch", "m", "n", "k"), (batch, m, n, k), strict=True)
+        }
+        work |= {"flags": f.number(int(rng.integers(0, 4)))}
+        work |= {x: f.constant(POINTER, x) for x in "ab"}
+        made = planned(f, shape, work)
+        if is_single(work).known:
+            alone += 1
+            assert made["pieces"].known == 1, (batch, m, n, k)
+            assert made["count_k"].known == 1
+    assert 30 < alone < 270
 
 
 @pytest.mark.parametrize("features", [{}, {"avx": True}, {"avx512f": True}], ids=str)
