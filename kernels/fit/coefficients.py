@@ -223,6 +223,15 @@ FITS = (
         lambda z: z,
     ),
     both(
+        "LOG_THIRD",
+        "the same for |s| <= 1/3",
+        lambda z: log_series(z, 1),
+        Number(0),
+        ONE / 9,
+        (10, 4),
+        lambda z: z,
+    ),
+    both(
         "LOG_TAIL",
         "the same as LOG without its first term 2/3, over z once more: for pow and gamma",
         lambda z: log_series(z, 2),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from symgraph_kernels.coefficients import LOG
+from symgraph_kernels.coefficients import LOG, LOG_THIRD
 from symgraph_kernels.pairs import Pair, Value, fast_sum
 
 LN2_HIGH = (0.6931471805601177, 0.69317626953125)  # 40 and 14 bits: k * high is exact
@@ -79,12 +79,14 @@ def log1p(s: Any, x: Value) -> Value:
 def log1p_pair(s: Any, x: Value, c: Value) -> Pair:
     """log(1 + x + c) as a pair, for 0 <= x <= 1 and a correction c of x.
 
-    The correction is divided by u = 1 + w, to w/8 at worst, as 1 - w + w^2/2.
+    2 atanh(x / (2 + x)): of numbers up to 1 there is no exponent to split off.
     """
-    u, lost = fast_sum(s, 1.0, x)
-    m, k = s.frexp(u)
-    w, c = u - 1.0, lost + c
-    return log_pair(s, m, k, s.fma(-c, w * s.fma(-0.5, w, 1.0), c))
+    below, lost = fast_sum(s, 2.0, x)
+    inverse = 1.0 / below
+    q = x * inverse
+    rest = s.fma(-q, below, x) + s.fma(-q, lost + c, c)
+    z = q * q
+    return q + q, s.fma(q * z, s.poly(LOG_THIRD, z), (rest + rest) * inverse)
 
 
 def log2(s: Any, x: Value) -> Value:

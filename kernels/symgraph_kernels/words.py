@@ -59,7 +59,7 @@ class Far(NamedTuple):
 
 FAR: dict[str, Far] = {}
 
-LONG = 13  # coefficients, from which on waiting for each fma costs more than two more of them
+LONG = 7  # coefficients, from which on waiting for each fma costs more than two more of them
 
 
 def polynomial(s: Any, coefficients: tuple[float, ...], x: Any) -> Any:

@@ -14,6 +14,7 @@ CODE = "sg.code."  # globals with the programs of slow functions; they begin wit
 RESCUE = "symgraph_rescue"  # the interpreter of these programs
 CELL = "symgraph_rescue_cell"  # a variable that holds its address
 CALL_COUNT = f"{CODE}calls"  # a global that counts the calls of a program with such functions
+LATE = '"symgraph-late"'  # LLVM attribute: written out where it is called when loops are vectors
 PARALLEL = "symgraph_parallel"
 """Runs the chunks of a loop on several threads; see ``symgraph.runtime.pool``."""
 

@@ -13,10 +13,11 @@ from typing import Any  # NumPy scalars
 
 import numpy as np
 
-from symgraph.codegen.externals import CODE
+from symgraph.codegen.externals import CODE, LATE
 from symgraph.codegen.llvm_expression import Expressions
 from symgraph.codegen.llvm_text import Builder, Module, Value
 from symgraph.codegen.rescue import (
+    COLD,
     LANES,
     PURE,
     Definition,
@@ -24,6 +25,7 @@ from symgraph.codegen.rescue import (
     llvm_name,
     program,
     room,
+    vector_form,
     vector_names,
 )
 from symgraph.loop.ir import Cast, Const, Expr, Function, Var, Word
@@ -43,11 +45,11 @@ def short_definition(function: Function, module: Module) -> Definition:
     name, count = llvm_name(function), len(function.params)
     code = program(function)
     forms = [_slow(function, module)]
-    forms += [_vector(name, count, lanes) for lanes in LANES[4]]
+    forms += [text for lanes in LANES[4] for text in _vector(name, count, lanes)]
     mangled = vector_names(name, count + 2, LANES[4])
     params = ", ".join(f"float %a{k}" for k in range(count + 2))
     given = ", ".join(f"float %a{k}" for k in range(count + 2))
-    text = f"""define internal float @{name}({params}) {mangled} {PURE} {{
+    text = f"""define internal float @{name}({params}) {mangled} {LATE} {PURE} {{
 entry:
   %sure = fcmp ole float %a1, 0.0
   br i1 %sure, label %done, label %slow
@@ -134,7 +136,7 @@ def _stored(count: int) -> list[str]:
     return lines
 
 
-def _vector(name: str, count: int, lanes: int) -> str:
+def _vector(name: str, count: int, lanes: int) -> tuple[str, str]:
     vector = f"<{lanes} x float>"
     params = ", ".join(f"{vector} %a{k}" for k in range(count + 2))
     rows = list(range(count + 2))
@@ -143,17 +145,10 @@ def _vector(name: str, count: int, lanes: int) -> str:
     places = [f"  %p{k} = getelementptr float, ptr %r{k}, i64 %i" for k in rows]
     loads = [f"  %v{k} = load float, ptr %p{k}, align 4" for k in rows]
     given = ", ".join(f"float %v{k}" for k in rows)
-    return "\n".join([
-        f"define weak_odr {vector} @{name}.{lanes}({params}) {PURE} {{",
-        "entry:",
-        *room,
-        f"  %unsure = fcmp ugt {vector} %a1, zeroinitializer",
-        f"  %bits = bitcast <{lanes} x i1> %unsure to i{lanes}",
-        f"  %sure = icmp eq i{lanes} %bits, 0",
-        "  br i1 %sure, label %done, label %slow",
-        "done:",
-        f"  ret {vector} %a0",
+    far = "\n".join([
+        f"define internal {vector} @{name}.{lanes}.far({params}, i{lanes} %bits) {COLD} {{",
         "slow:",
+        *room,
         *stores,
         f"  %mask = zext i{lanes} %bits to i64",
         "  br label %head",
@@ -177,6 +172,7 @@ def _vector(name: str, count: int, lanes: int) -> str:
         f"  ret {vector} %result",
         "}",
     ])  # fmt: skip
+    return vector_form(f"{name}.{lanes}", vector, params, lanes), far
 
 
 def widened(x: Expr) -> Expr:

@@ -16,7 +16,7 @@ import llvmlite.binding as llvm
 
 from symgraph.codegen import externals, llvm_pages, unlocked
 from symgraph.codegen.artefact import ENTRY, Artefact
-from symgraph.codegen.externals import CODE
+from symgraph.codegen.externals import CODE, LATE
 from symgraph.codegen.link import is_known, link
 from symgraph.codegen.processor import OPTIMIZE_LEVEL
 from symgraph.codegen.target import machine
@@ -120,7 +120,29 @@ def run_passes(module: Any, target: Any, level: int) -> None:
         manager = builder.getModulePassManager()
         unlocked.run(manager, module, builder)  # consumes it: a second run aborts the process
         _free(manager)
+        _settle(module, builder)
     llvm_pages.release()
+
+
+def _settle(module: Any, builder: Any) -> None:
+    """Writes out the functions that had to be calls until loops were vectors; drops what is left.
+
+    Vector forms of functions have no callers but those that the loop vectorizer made.
+    """
+    forms = [f for f in module.functions if f.linkage == llvm.Linkage.weak_odr]
+    if not forms:
+        return
+    late = LATE.strip('"').encode()
+    for function in module.functions:
+        if not function.is_declaration and any(late in text for text in function.attributes):
+            function.add_function_attribute("alwaysinline")
+    for form in forms:
+        form.linkage = "internal"
+    manager = llvm.create_new_module_pass_manager()
+    manager.add_always_inliner_pass()
+    manager.add_global_dead_code_eliminate_pass()
+    manager.run(module, builder)
+    _free(manager)
 
 
 def _free(manager: Any) -> None:

@@ -6,7 +6,9 @@ points to, the interpreter of ``symgraph_kernels.wide_llvm``, on numbers that sa
 so a function costs a few dozen instructions to compile, however long it is, and the interpreter
 nothing until a lane is in doubt (see ``runtime.rescue``). Forms for 2 to 16 lanes are named by
 ``vector-function-abi-variant``: a loop that calls a function still vectorizes, and a vector pays
-one compare and branch unless one of its lanes is in doubt.
+one compare and branch unless one of its lanes is in doubt. They are written out where they are
+called once loops are vectors (``objects.settle``); what they do then is a function of its own, so
+that arguments are put together for lanes in doubt alone.
 
 The functions say that they touch no memory, so that the vectorizer moves them. The one thing that
 they touch is a count of lanes, which nothing else in the program reads.
@@ -14,7 +16,7 @@ they touch is a count of lanes, which nothing else in the program reads.
 
 from __future__ import annotations
 
-from symgraph.codegen.externals import CELL, CODE, RESCUE
+from symgraph.codegen.externals import CELL, CODE, LATE, RESCUE
 from symgraph.loop.ir import Function
 from symgraph.loop.rescue import encode
 from symgraph.records import dataclass
@@ -22,6 +24,7 @@ from symgraph.records import dataclass
 LANES = {8: (2, 4, 8), 4: (4, 8, 16)}  # by bytes of the result
 _TYPES = {"float32": "float", "float64": "double"}
 PURE = "noinline memory(none) nounwind willreturn"
+COLD = f"{PURE} cold"
 DECLARATION = f"@{CELL} = external global ptr"
 
 
@@ -55,10 +58,10 @@ def definition(function: Function) -> Definition:
     name = llvm_name(function)
     code = program(function)
     lanes = LANES[function.result.dtype.itemsize]
-    forms = tuple(_vector(function, result, params, n) for n in lanes)
-    attributes = f"{vector_names(name, len(params), lanes)} {PURE}"
-    text = _scalar(function, result, params, attributes)
-    return Definition(name, result, params, code, forms, text)
+    forms = tuple(text for n in lanes for text in _vector(function, result, params, n))
+    attributes = f"{vector_names(name, len(params), lanes)} {LATE} {PURE}"
+    far, text = _scalar(function, result, params, attributes)
+    return Definition(name, result, params, code, (*forms, far), text)
 
 
 def program(function: Function) -> str:
@@ -74,28 +77,33 @@ def vector_names(name: str, count: int, lanes: tuple[int, ...]) -> str:
     return f'"vector-function-abi-variant"="{forms}"'
 
 
-def _scalar(function: Function, result: str, params: tuple[str, ...], attributes: str) -> str:
+def _scalar(
+    function: Function, result: str, params: tuple[str, ...], attributes: str
+) -> tuple[str, str]:
+    """(What is done in doubt, the function.)"""
     arguments = ", ".join(f"{kind} %a{k}" for k, kind in enumerate(params))
-    lines = [
-        f"define internal {result} @{llvm_name(function)}({arguments}) {attributes} {{",
-        "entry:",
+    name = llvm_name(function)
+    far = [
+        f"define internal {result} @{name}.far({arguments}) {COLD} {{",
         *room(len(params) - 2, 1),
-        f"  %sure = fcmp ole {result} %a1, 0.0",
-        "  br i1 %sure, label %done, label %slow",
-        "done:",
-        f"  ret {result} %a0",
-        "slow:",
         *_filled(params, 1),
         *interpreted(function, 1, "1"),
         *_given(result, "double"),
         f"  ret {result} %given",
         "}",
     ]
-    return "\n".join(lines)
+    lines = [
+        f"define internal {result} @{name}({arguments}) {attributes} {{",
+        f"  %sure = fcmp ole {result} %a1, 0.0",
+        *_opened(result, f"{result} @{name}.far({arguments})"),
+    ]
+    return "\n".join(far), "\n".join(lines)
 
 
-def _vector(function: Function, result: str, params: tuple[str, ...], lanes: int) -> str:
-    """The form for some lanes: ``fast`` if no lane is in doubt.
+def _vector(
+    function: Function, result: str, params: tuple[str, ...], lanes: int
+) -> tuple[str, str]:
+    """The form for some lanes, ``fast`` if no lane is in doubt, and what it does if one is.
 
     weak_odr, since nothing refers to it before the loop vectorizer looks for it by name.
     """
@@ -103,17 +111,9 @@ def _vector(function: Function, result: str, params: tuple[str, ...], lanes: int
     arguments = ", ".join(f"{kind} %a{k}" for k, kind in enumerate(kinds))
     vector, wide = f"<{lanes} x {result}>", f"<{lanes} x double>"
     name = f"{llvm_name(function)}.{lanes}"
-    lines = [
-        f"define weak_odr {vector} @{name}({arguments}) {PURE} {{",
-        "entry:",
+    far = [
+        f"define internal {vector} @{name}.far({arguments}, i{lanes} %bits) {COLD} {{",
         *room(len(params) - 2, lanes),
-        f"  %unsure = fcmp ugt {vector} %a1, zeroinitializer",
-        f"  %bits = bitcast <{lanes} x i1> %unsure to i{lanes}",
-        f"  %sure = icmp eq i{lanes} %bits, 0",
-        "  br i1 %sure, label %done, label %slow",
-        "done:",
-        f"  ret {vector} %a0",
-        "slow:",
         f"  %mask = zext i{lanes} %bits to i64",
         *_filled(params, lanes),
         *interpreted(function, lanes, "%mask"),
@@ -121,7 +121,30 @@ def _vector(function: Function, result: str, params: tuple[str, ...], lanes: int
         f"  ret {vector} %given",
         "}",
     ]
-    return "\n".join(lines)
+    return vector_form(name, vector, arguments, lanes), "\n".join(far)
+
+
+def vector_form(name: str, vector: str, arguments: str, lanes: int) -> str:
+    """``fast`` if no lane is in doubt, else what ``<name>.far`` gives of the lanes in doubt."""
+    return "\n".join([
+        f"define weak_odr {vector} @{name}({arguments}) {LATE} {PURE} {{",
+        f"  %unsure = fcmp ugt {vector} %a1, zeroinitializer",
+        f"  %bits = bitcast <{lanes} x i1> %unsure to i{lanes}",
+        f"  %sure = icmp eq i{lanes} %bits, 0",
+        *_opened(vector, f"{vector} @{name}.far({arguments}, i{lanes} %bits)"),
+    ])  # fmt: skip
+
+
+def _opened(result: str, far: str) -> list[str]:
+    return [
+        '  br i1 %sure, label %done, label %slow, !prof !{!"branch_weights", i32 4096, i32 1}',
+        "done:",
+        f"  ret {result} %a0",
+        "slow:",
+        f"  %given = call {far}",
+        f"  ret {result} %given",
+        "}",
+    ]
 
 
 def interpreted(function: Function, lanes: int, mask: str) -> list[str]:

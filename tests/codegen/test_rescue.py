@@ -119,7 +119,19 @@ def test_loops_over_functions_are_vectorized(name: str) -> None:
     made = kernel("float64")
     call = Call("k", ("x", "y"), (i64("n"),))
     text, _ = assembly(Program(made.buffers[:1], made.buffers[1:], (), ("n",), (call,), (made,)))
-    assert re.search(r"call <\d+ x double> @\"?sg\.slow\.", text)
+    assert re.search(r"call (fastcc )?<\d+ x double> @\"?sg\.slow\.", text)
+
+
+def test_lanes_that_are_not_in_doubt_call_nothing() -> None:
+    """Once loops are vectors the compare stands in them, and forms that nothing calls are gone."""
+    made = kernel("float64")
+    call = Call("k", ("x", "y"), (i64("n"),))
+    program = Program(made.buffers[:1], made.buffers[1:], (), ("n",), (call,), (made,))
+    text, _ = import_module("symgraph.codegen.llvm_cpu").assembly(program)
+    called = set(re.findall(r"call [^@\n]*@\"?(sg\.slow[.\w]*)", text))
+    assert called
+    assert all(name.endswith(".far") for name in called)
+    assert set(re.findall(r"^define [^@\n]*@\"?(sg\.slow[.\w]*)", text, re.M)) == called
 
 
 def test_functions_are_read_back_and_run_as_python() -> None:
