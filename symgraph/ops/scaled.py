@@ -2,7 +2,8 @@
 
 Each factor is taken apart into a significand and a binary exponent; significands are multiplied,
 exponents added, and the two are put together once. Where no intermediate of the plain product
-leaves the range, the result has the same bits, since scaling by powers of 2 is exact.
+leaves the range, the result has the same bits, since scaling by powers of 2 is exact. A few factors
+of float32 are simply multiplied in float64, whose range holds all their products, and rounded once.
 
 Rules make it (``rewrite/ranges.py``); users write products.
 """
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from symgraph.ir.dtype import DType
+from symgraph.ir.dtype import FLOAT32, FLOAT64, DType
 from symgraph.ir.op import Op, find_op
 from symgraph.ir.variable import Variable
 from symgraph.ops.convert import make
@@ -23,6 +24,8 @@ from symgraph.ops.kinds import elementwise
 from symgraph.ops.math import in_double
 from symgraph.ops.samples import INF, NAN, reals
 
+# float32: any product of some of six factors is the result (2**128) without the others (2**-149)
+FEW_POWERS = 6
 MOST_POWERS = 40  # significands are below 2, their product below 2**40: no overflow in float32
 THEN = ("", "sqrt", "log", "log1p")
 ROOT_TWO = math.sqrt(2)
@@ -133,6 +136,8 @@ def _logarithm_of_one_more(s: Any, significand: Any, exponent: Any, f: _Format) 
 def _scaled(
     s: Any, *xs: Any, exponents: tuple[int, ...], exponentials: tuple[bool, ...], then: str
 ) -> Any:
+    if xs[0].dtype.itemsize == 4 and sum(map(abs, exponents)) <= FEW_POWERS:
+        return _in_float64(s, xs, exponents, exponentials, then)
     f = _format(xs[0].dtype)
     above, below, total = None, None, s.const(0, f.bits)
     for x, power, exponential in zip(xs, exponents, exponentials, strict=True):
@@ -147,6 +152,31 @@ def _scaled(
     if below is not None:
         found = s.div(found, below)
     return _FINISH[then](s, found, total, f)
+
+
+def _in_float64(
+    s: Any,
+    xs: Sequence[Any],
+    exponents: Sequence[int],
+    exponentials: Sequence[bool],
+    then: str,
+) -> Any:
+    """The function of a product of float32 by float64."""
+    above, below = None, None
+    for x, power, exponential in zip(xs, exponents, exponentials, strict=True):
+        wide = s.cast(x, FLOAT64)
+        if exponential:  # held to where its power neither overflows nor brings anything back
+            limit = 700.0 / abs(power)
+            held = s.maximum(s.minimum(wide, limit), -limit)
+            wide = s.exp(s.select(s.lt(s.abs(wide), INF), held, wide))
+        for _ in range(abs(power)):
+            if power > 0:
+                above = wide if above is None else s.mul(above, wide)
+            else:
+                below = wide if below is None else s.mul(below, wide)
+    found = above if above is not None else s.const(1, FLOAT64)
+    found = found if below is None else s.div(found, below)
+    return s.cast(getattr(s, then)(found) if then else found, FLOAT32)
 
 
 _FINISH = {"": _joined, "sqrt": _root, "log": _logarithm, "log1p": _logarithm_of_one_more}
