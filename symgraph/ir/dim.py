@@ -150,7 +150,7 @@ def broadcast(a: DimLike, b: DimLike) -> DimLike | None:
     return _broadcast_symbols(a, b)
 
 
-@lru_cache(maxsize=1024)  # a chain of a thousand operations meets one pair a thousand times
+@lru_cache(maxsize=64)  # a chain of a thousand operations meets one pair a thousand times
 def _broadcast_symbols(a: Dim, b: Dim) -> DimLike:
     parts: dict[DimLike, None] = {}
     for dim in (a, b):

@@ -26,7 +26,7 @@ from symgraph.ir.type import Check, ShapeContext, TensorType, Type
 _serial = itertools.count()
 _lock = threading.RLock()
 _table: weakref.WeakValueDictionary[tuple[Hashable, ...], Node] = weakref.WeakValueDictionary()
-MOST_INFERRED = 4096
+MOST_INFERRED = 256
 _inferred: dict[tuple[Op, tuple[Type, ...]], tuple[Type, tuple[Check, ...]]] = {}
 MOST_LINES = 8  # a node in a loop of the user's program would otherwise collect one per turn
 
