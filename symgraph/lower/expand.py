@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from symgraph.ir.dim import DimLike, product
+from symgraph.ir.dim import DimLike, product, sub
 from symgraph.ir.graph import Graph, substitute_nodes, toposort
 from symgraph.ir.node import Node, make_node, rebuild
 from symgraph.ir.op import find_op
 from symgraph.ir.origin import as_if_at
 from symgraph.ir.variable import Variable
 from symgraph.lower.demand import swaps_last_axes
+from symgraph.ops.convert import dim_value
 from symgraph.ops.create import iota
 
 LOOPS = ("scan", "while_loop")
@@ -46,6 +47,9 @@ DIRECT: dict[str, Callable[[Node, bool], bool]] = {
 """Ops with an expansion: where a routine, or the op's own code, does the node as it is."""
 
 
+BLOCK = 4096  # elements of a long vector among which its best one is looked for
+
+
 def _first_place(x: Variable, axes: tuple[int, ...], best: str) -> Variable:
     """The first place of the largest or smallest element, by two folds that vectorize.
 
@@ -54,6 +58,8 @@ def _first_place(x: Variable, axes: tuple[int, ...], best: str) -> Variable:
     """
     (axis,) = axes
     length = x.shape[axis]
+    if x.ndim == 1 and isinstance(length, int) and length >= 2 * BLOCK:
+        return _first_of_blocks(x, length, best)
     short = isinstance(length, int) and length < 2**31 and x.dtype.itemsize == 4
     places = iota(length)
     if short:
@@ -62,9 +68,31 @@ def _first_place(x: Variable, axes: tuple[int, ...], best: str) -> Variable:
     found = find_op("equal")(x, find_op(best)(x, axis=axis, keepdims=True))
     if x.dtype.kind == "f":
         found = find_op("logical_or")(found, find_op("isnan")(x))
-    last = find_op("max")(places)
+    last = find_op("astype")(dim_value(sub(length, 1)), str(places.dtype))
     first = find_op("min")(find_op("where")(found, places, last), axis=axis)
     return find_op("astype")(first, "int64")  # type: ignore[no-any-return]
+
+
+def _first_of_blocks(x: Variable, length: int, best: str) -> Variable:
+    """The first place of the best element: that of its block, then that in the block alone.
+
+    Memory is read once. The last block is the one that ends with x, whole like the others.
+    """
+    starts = find_op("minimum")(iota(-(-length // BLOCK)) * BLOCK, length - BLOCK)
+    first = _best_start(_blocks(x, find_op("expand_dims")(starts, 1)), starts, best)
+    return first + _first_place(_blocks(x, first), (0,), best)  # type: ignore[no-any-return]
+
+
+def _best_start(blocks: Variable, starts: Variable, best: str) -> Variable:
+    """Where the first of the blocks with the best element starts."""
+    number = _first_place(find_op(best)(blocks, axis=1), (0,), best)
+    return find_op("gather")(starts, number, axes=(0,), position=0, checked=True)  # type: ignore[no-any-return]
+
+
+def _blocks(x: Variable, start: Variable) -> Variable:
+    """Elements of a vector from a place on."""
+    places = find_op("add")(start, iota(BLOCK))
+    return find_op("gather")(x, places, axes=(0,), position=0, checked=True)  # type: ignore[no-any-return]
 
 
 def _rolled(x: Variable, shifts: tuple[DimLike, ...]) -> Variable:
