@@ -15,7 +15,7 @@ rng = np.random.default_rng(2)
 def test_the_first_of_the_best_of_a_long_vector(length, dtype):
     x = sg.tensor("x", dtype=dtype, shape=(length,))
     f = sg.function([x], [sg.argmax(x), sg.argmin(x)])
-    given = (rng.normal(size=length) * 30).astype(dtype)
+    given = rng.uniform(-100, 100, length).astype(dtype)
     for place in (0, 4095, 4096, length // 2, length - 1):
         here = given.copy()
         here[place] = here[length - 1] = 125
