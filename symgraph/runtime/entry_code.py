@@ -346,6 +346,9 @@ class _Body:
     def _array(self, k: int, tensor: Tensor, kept: str) -> str:
         nd, descr = len(tensor.dims), f'@"np.{tensor.dtype.char}"'
         new = f"call ptr @sg_new(ptr {descr}, i32 {nd}, ptr %shape)"
+        if not kept:  # a state's array is kept by itself
+            size = tensor.dtype.itemsize
+            new = f"call ptr @sg_fresh(ptr {descr}, i32 {nd}, ptr %shape, i64 {size})"
         if kept:
             again = self.value(f"call ptr @sg_reuse(ptr {kept}, i32 {nd}, ptr %shape)")
             found = self.value(f"icmp ne ptr {again}, null")

@@ -7,12 +7,13 @@ and a steady call allocates none.
 
 from __future__ import annotations
 
+from symgraph.runtime import result_memory
 from symgraph.runtime.layout import FLOAT_VALUE, Layout
 
 EXPORTS = (
     "sg_python_call", "sg_python_fail", "sg_slow", "sg_number", "sg_take",
-    "sg_put", "sg_fail", "sg_drop", "sg_new", "sg_retire", "sg_reuse", "sg_python_build",
-    "sg_build", "sg_cancelled",
+    "sg_put", "sg_fail", "sg_drop", "sg_new", "sg_fresh", "sg_retire", "sg_reuse",
+    "sg_python_build", "sg_build", "sg_cancelled",
 )  # fmt: skip
 HEADER = 64  # bytes before an arena's first: the next in the list, and its size
 FREE_ARENAS = 8  # offset in a function's block of the list of arenas
@@ -29,6 +30,7 @@ declare void @sg_put(ptr, ptr)
 declare void @sg_fail(ptr, i64, i32, ptr)
 declare void @sg_drop(ptr, i64)
 declare ptr @sg_new(ptr, i32, ptr)
+declare ptr @sg_fresh(ptr, i32, ptr, i64)
 declare void @sg_retire(ptr, ptr)
 declare ptr @sg_reuse(ptr, i32, ptr)
 declare ptr @sg_build(ptr, ptr)
@@ -54,7 +56,8 @@ declare i64 @llvm.umin.i64(i64, i64)
 
 def text(at: Layout) -> str:
     """The module, for a layout of arrays."""
-    return f"{_HEAD}{_SLOW}{_number()}{_arena()}{_RESULTS}{_retire(at)}{_reuse(at)}"
+    results = f"{_RESULTS}{result_memory.TEXT}{_retire(at)}{_reuse(at)}"
+    return f"{_HEAD}{_SLOW}{_number()}{_arena()}{results}"
 
 
 _HEAD = """

@@ -19,7 +19,7 @@ from symgraph.ir.dtype import ALL
 from symgraph.records import dataclass
 
 # Frozen indices in NumPy's table of C functions.
-_TABLE = {"np.NewFromDescr": 94, "np.Scalar": 60}
+_TABLE = {"np.NewFromDescr": 94, "np.Scalar": 60, "np.SetBaseObject": 282}
 _VERSION, _ARRAY_TYPE, _DESCR_TYPE = 0, 2, 3
 API_VERSION = 2  # major version of NumPy's binary interface
 FLOAT_VALUE = 16  # bytes before the value of a float or np.float64 (checked by ``find``)
