@@ -71,14 +71,14 @@ def function(
     targets, values = _update_nodes(pairs)
     replaced = _givens(_pairs(givens, "givens"))
     if replaced:
-        nodes = substitute_nodes([*[r.node for r in results], *values], replaced)
-        results, values = [Variable(n) for n in nodes[: len(results)]], [*nodes[len(results) :]]
-    found = _found(results, values)
+        made = substitute_nodes([v.node for v in (*results, *values)], replaced)
+        both = [Variable(n) for n in made]
+        results, values = both[: len(results)], both[len(results) :]
+    found = _found([*results, *values])
     if _add_default_updates(found.below, values, targets):
-        found = _found(results, values)
+        found = _found([*results, *values])
     if any("defines dimension" in n.op.properties for n in found.below):
-        results = [Variable(r.node) for r in results]
-        found = _found(results, values)
+        found = _found([Variable(v.node) for v in (*results, *values)])
     _check_leaves(found.below, parameters, on_unused_input)
     given = (inputs, outputs, updates, givens, mode, name, on_unused_input, threads, device)
     return _assemble(results, values, found, targets, parameters, tree, chosen, given)
@@ -89,20 +89,19 @@ class _Found:
     """What outputs need (see ``roots_of``), and all nodes below it, inputs first."""
 
     roots: tuple[Node, ...]
-    pending: tuple[Pending, ...]
-    recipe: tuple[tuple[Any, ...], ...]
+    recipe: tuple[int, ...]
     below: list[Node]
 
 
-def _found(results: Sequence[Variable], values: Sequence[Node]) -> _Found:
-    found = roots_of(results, values) or roots_of([Variable(r.node) for r in results], values)
-    assert found is not None  # it is None for pending gradients alone
+def _found(variables: Sequence[Variable]) -> _Found:
+    found = roots_of(variables) or roots_of([Variable(v.node) for v in variables])
+    assert found is not None  # it is None for what waits alone
     return _Found(*found, toposort(found[0]))
 
 
 def _assemble(
     results: list[Variable],
-    values: list[Node],
+    values: list[Variable],
     found: _Found,
     targets: list[Node],
     parameters: list[Parameter],
@@ -114,12 +113,11 @@ def _assemble(
     structure = nesting(tree)
 
     def complete() -> tuple[Node, ...]:
-        return (*[r.node for r in results], *values)
+        return tuple([v.node for v in (*results, *values)])
 
     outline = Outline(
         tuple(inputs),
         found.roots,
-        found.pending,
         found.recipe,
         complete,
         mode,
@@ -233,9 +231,9 @@ def _pairs(given: Pairs | None, what: str) -> list[tuple[Variable, Any]]:
     return items
 
 
-def _update_nodes(pairs: list[tuple[Variable, Any]]) -> tuple[list[Node], list[Node]]:
+def _update_nodes(pairs: list[tuple[Variable, Any]]) -> tuple[list[Node], list[Variable]]:
     targets: list[Node] = []
-    values: list[Node] = []
+    values: list[Variable] = []
     for target, value in pairs:
         if target.node.op.name != "shared":
             raise ArgumentError(
@@ -256,7 +254,7 @@ def _update_nodes(pairs: list[tuple[Variable, Any]]) -> tuple[list[Node], list[N
     return targets, values
 
 
-def _fitting(value: Variable, wanted: TensorType, what: str) -> Node:
+def _fitting(value: Variable, wanted: TensorType, what: str) -> Variable:
     if value.weak or value.dtype == wanted.dtype:
         value = cast(value, wanted.dtype)
     if value.dtype != wanted.dtype:
@@ -279,7 +277,7 @@ def _fitting(value: Variable, wanted: TensorType, what: str) -> Node:
                 "reduce, reshape or sg.broadcast_to it",
             )
         )
-    return value.node
+    return value
 
 
 def _givens(pairs: list[tuple[Variable, Any]]) -> dict[Node, Node]:
@@ -287,11 +285,13 @@ def _givens(pairs: list[tuple[Variable, Any]]) -> dict[Node, Node]:
     for target, value in pairs:
         found[target.node] = _fitting(
             asarray(value), target.type, f"givens: the value of {target.name or target!r}"
-        )
+        ).node
     return found
 
 
-def _add_default_updates(below: Sequence[Node], values: list[Node], targets: list[Node]) -> bool:
+def _add_default_updates(
+    below: Sequence[Node], values: list[Variable], targets: list[Node]
+) -> bool:
     """Streams advance at every call of a function that reads them. Are there any to add?"""
     before = len(targets)
     for node in below:
@@ -427,7 +427,7 @@ def _deferred(cost: Variable, wrt: Any, stop: Any) -> Any:
         return found
 
     pending = Pending(cost.node, nodes, ends, find)
-    return unflatten(tree, [Deferred(pending, k, v) for k, v in enumerate(variables)])
+    return unflatten(tree, [Deferred(pending, k) for k in range(len(variables))])
 
 
 def value_and_grad(

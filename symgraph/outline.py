@@ -7,16 +7,17 @@ begin when ``compiler`` is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from symgraph.autodiff.deferred import Deferred, Pending
+from symgraph.autodiff.deferred import STAND_IN
 from symgraph.config import SETTINGS, config
 from symgraph.ir.digest import Digest, NotPortable
 from symgraph.ir.dim import Atom, DimLike
 from symgraph.ir.graph import Graph, toposort
 from symgraph.ir.node import Node
 from symgraph.ir.resolve import Requirement, requirements
+from symgraph.ir.variable import Variable
 from symgraph.mode import Mode
 from symgraph.ops import BUILT_IN
 from symgraph.ops.assume import assumed_of, assumptions
@@ -32,16 +33,14 @@ _SILENT = ("cache", "cache_dir", "cache_size", "trace", "threads")
 
 @dataclass(slots=True)
 class Outline:
-    """``roots`` are written nodes; ``pending`` gradients of some; ``recipe`` how outputs come.
+    """``roots`` are the nodes of outputs, with stand-ins where gradients are not written.
 
-    ``recipe`` has for every output ("node", number of a root) or ("gradient", number of a pending,
-    number in it).    ``complete``: all outputs as nodes.
+    ``recipe``: for every output the number of its root.    ``complete``: all outputs as nodes.
     """
 
     inputs: tuple[Node, ...]
     roots: tuple[Node, ...]
-    pending: tuple[Pending, ...]
-    recipe: tuple[tuple[Any, ...], ...]
+    recipe: tuple[int, ...]
     complete: Callable[[], tuple[Node, ...]]
     mode: Mode
     about: tuple[Any, ...]  # texts and numbers that the code depends on besides
@@ -101,13 +100,11 @@ class Outline:
 
     def _named(self) -> tuple[str, Digest]:
         if self._digest is None:
-            digest = Digest(BUILT_IN, _stated)
+            digest = Digest({**BUILT_IN, STAND_IN.name: STAND_IN}, _stated)
             digest.graph((*self.inputs, *self.roots, *self.states))
             digest.graph(assumed_of([n for n in digest.numbers if not n.inputs]))
             digest.add(("inputs", *self.inputs), ("states", *self.states), ("roots", *self.roots))
             digest.add(("given", *self.given), self.results)
-            for p in self.pending:
-                digest.add(("gradient", p.cost, *p.wrt), ("stop", *p.stop))
             settings = tuple((n, getattr(config, n)) for n in SETTINGS if n not in _SILENT)
             mode = (self.mode.name, self.mode.accuracy, self.mode.code_generator)
             digest.add(self.recipe, self.about, settings, mode)
@@ -115,40 +112,25 @@ class Outline:
         return self._digest
 
 
-def roots_of(
-    results: Sequence[Any], written: Sequence[Node]
-) -> tuple[tuple[Node, ...], tuple[Pending, ...], tuple[tuple[Any, ...], ...]] | None:
-    """Roots, pending gradients and recipe for outputs, then ``written`` ones (updates).
+def roots_of(variables: Sequence[Variable]) -> tuple[tuple[Node, ...], tuple[int, ...]] | None:
+    """The different nodes of outputs, and for each output its number among them.
 
-    None where the gradients must be written: they use something that nothing else does.
+    They have stand-ins where gradients wait. None where the gradients must be written: they use
+    something that nothing else does.
     """
     roots: dict[Node, int] = {}
-    pending: dict[int, tuple[int, Pending]] = {}
-    recipe: list[tuple[Any, ...]] = []
-    for result in results:
-        if isinstance(result, Deferred) and not result.pending.is_written:
-            number, _ = pending.setdefault(id(result.pending), (len(pending), result.pending))
-            recipe.append(("gradient", number, result.index))
-        else:
-            recipe.append(("node", roots.setdefault(result.node, len(roots))))
-    recipe += [("node", roots.setdefault(n, len(roots))) for n in written]
-    waiting = tuple(p for _, p in pending.values())
-    if waiting:
-        ends = [n for p in waiting for n in (p.cost, *p.wrt, *p.stop)]
-        below = set(toposort(roots))
-        others = [n for n in ends if n not in below]
-        if not _leaves(others) <= below:
+    recipe = tuple([roots.setdefault(v.raw, len(roots)) for v in variables])
+    if any(v.waits for v in variables):
+        order = toposort(roots, stop=lambda n: n.op is STAND_IN)
+        below = {n for n in order if n.op is not STAND_IN}
+        ends = {i for n in order if n.op is STAND_IN for i in n.inputs}
+        others = [n for n in toposort(ends - below) if n.op.name in ("input", "shared")]
+        if not below.issuperset(others):
             return None  # an input may be used by a cost, and by no gradient
-        for node in ends:
-            roots.setdefault(node, len(roots))
-    return tuple(roots), waiting, tuple(recipe)
+    return tuple(roots), recipe
 
 
 def _stated(node: Node) -> tuple[Any, ...]:
     """What ``sg.assume`` was told of a node, which rules may use."""
     found = assumptions(node)
     return tuple((row.relation, row.bound) for row in found) if found else ()
-
-
-def _leaves(nodes: Iterable[Node]) -> set[Node]:
-    return {n for n in toposort(nodes) if n.op.name in ("input", "shared")}

@@ -1,29 +1,49 @@
 """Gradients that are written when somebody looks at them.
 
 ``sg.grad`` checks its arguments at once. Its results are variables of known types, whose nodes are
-made at the first look: any arithmetic on them, or printing. A function that merely gives them is
-found on disk by what they are gradients of, without being differentiated again.
+made at the first look; what is computed with them waits too, as nodes over stand-ins. A function of
+such is found on disk by what they are gradients of, without being differentiated again.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar, NoReturn
+from weakref import WeakKeyDictionary
 
-from symgraph.ir.dtype import DType, is_inexact
-from symgraph.ir.graph import subgraphs, toposort
-from symgraph.ir.node import Node, add_lines, add_name
-from symgraph.ir.origin import user_line
+from symgraph.ir.dtype import DType
+from symgraph.ir.graph import subgraphs, substitute_nodes, toposort
+from symgraph.ir.node import Node, add_lines, add_name, make_node
+from symgraph.ir.op import Op
+from symgraph.ir.origin import Line, user_line
 from symgraph.ir.type import Shape, TensorType
 from symgraph.ir.variable import Variable
 
 _EAGER = ("while_loop",)  # its gradient depends on options; errors are told at once
 
 
+def _refuse(*args: object, **attrs: object) -> NoReturn:
+    raise TypeError("a stand-in is replaced before anything is computed")
+
+
+# Inputs: the cost, what it is differentiated by, what is constant. No row of the table: nobody but
+# this module, and names of cached code, ever sees one.
+STAND_IN = Op(
+    "pending_gradient",
+    "leaf",
+    "A gradient that is not written yet: number ``index`` of those by ``wrt`` of the inputs.",
+    infer=lambda types, attrs, context: types[1 + attrs["index"]],
+    front=_refuse,
+    reference=_refuse,
+)
+_of: WeakKeyDictionary[Node, tuple[Pending, int]] = WeakKeyDictionary()
+
+
 class Pending:
     """The gradients of one cost, not yet written."""
 
-    __slots__ = ("_find", "_found", "_lock", "cost", "stop", "wrt")
+    __slots__ = ("__weakref__", "_find", "_found", "_lock", "cost", "stop", "wrt")
 
     def __init__(
         self,
@@ -42,6 +62,13 @@ class Pending:
         """Has somebody looked?"""
         return self._find is None
 
+    def stand_in(self, index: int) -> Node:
+        """The node that stands for a gradient."""
+        inputs = (self.cost, *self.wrt, *self.stop)
+        node = make_node(STAND_IN, inputs, {"index": index, "wrt": len(self.wrt)}, lines=())
+        _of[node] = self, index
+        return node
+
     def nodes(self) -> tuple[Node, ...]:
         """The gradients' nodes; the first call differentiates."""
         with self._lock:
@@ -51,24 +78,43 @@ class Pending:
         return self._found
 
 
-class Deferred(Variable):
-    """One of the gradients of a ``Pending``."""
+def written(raw: Node) -> Node:
+    """A node with gradients for the stand-ins below it."""
+    found = [n for n in toposort([raw]) if n.op is STAND_IN]
+    return substitute_nodes([raw], {n: _of[n][0].nodes()[_of[n][1]] for n in found})[0]
 
-    def __init__(self, pending: Pending, index: int, wrt: Variable) -> None:
-        self.pending, self.index = pending, index
-        self.weak, self._name, self.line = False, None, user_line()
-        self._type = wrt.type
+
+class Waiting(Variable):
+    """What is computed with gradients that are not written; ``node`` writes them."""
+
+    waits: ClassVar[bool] = True
+
+    def __init__(self, raw: Node, line: Line | None) -> None:
+        self._raw, self._node = raw, None
+        self.weak, self._name, self.line = False, None, line
+
+    _node: Node | None
 
     @property
     def node(self) -> Node:  # type: ignore[override]
-        """The gradient's node."""
-        written = self.pending.is_written
-        node = self.pending.nodes()[self.index]
-        if not written:
-            add_lines(node, (self.line,) if self.line else ())
-        if self._name is not None:
-            add_name(node, self._name)
-        return node
+        """Its node, with the gradients."""
+        if self._node is None:
+            self._node = self._written()
+            if self._name is not None:
+                add_name(self._node, self._name)
+        return self._node
+
+    def _written(self) -> Node:
+        return written(self._raw)
+
+    @property
+    def raw(self) -> Node:
+        """Its node with stand-ins, as long as nobody looked."""
+        return self._raw if self._node is None else self._node
+
+    def over(self, node: Node, line: Line | None) -> Variable:
+        """What is computed with this waits too."""
+        return Waiting(node, line)
 
     @property
     def name(self) -> str | None:
@@ -78,11 +124,13 @@ class Deferred(Variable):
     @name.setter
     def name(self, value: str | None) -> None:
         self._name = value
+        if value is not None and self._node is not None:
+            add_name(self._node, value)
 
     @property
     def type(self) -> TensorType:
-        """dtype and shape: those of the variable differentiated by."""
-        return self._type if not self.pending.is_written else self.node.tensor
+        """dtype and shape; those of what is differentiated by, for gradients."""
+        return self.raw.tensor
 
     @property
     def dtype(self) -> DType:
@@ -103,6 +151,21 @@ class Deferred(Variable):
         return Variable, (self.node, self._name)
 
 
+class Deferred(Waiting):
+    """One of the gradients of a ``Pending``."""
+
+    def __init__(self, pending: Pending, index: int) -> None:
+        super().__init__(pending.stand_in(index), user_line())
+        self.pending, self.index = pending, index
+
+    def _written(self) -> Node:
+        is_first = not self.pending.is_written
+        node = self.pending.nodes()[self.index]
+        if is_first:
+            add_lines(node, (self.line,) if self.line else ())
+        return node
+
+
 def can_wait(cost: Node, wrt: Iterable[Node], stop: Iterable[Node] = ()) -> bool:
     """Is it sure that the cost has these gradients, without differentiating it?"""
     ended = set(stop)
@@ -110,7 +173,7 @@ def can_wait(cost: Node, wrt: Iterable[Node], stop: Iterable[Node] = ()) -> bool
     active: set[Node] = set()
     for node in toposort([cost], stop=ended.__contains__ if ended else None):
         found = node.type
-        if isinstance(found, TensorType) and found.dtype.kind not in "fc":
+        if isinstance(found, TensorType) and found.dtype.kind not in "fc":  # exact: no slope
             continue
         if not active.isdisjoint(node.inputs):
             active.add(node)
@@ -132,5 +195,5 @@ def _has_gradient(node: Node) -> bool:
     return all(
         _has_gradient(n)
         for n in inner
-        if n.inputs and (not isinstance(n.type, TensorType) or is_inexact(n.type.dtype))
+        if n.inputs and (not isinstance(n.type, TensorType) or n.type.dtype.kind in "fc")
     )

@@ -80,9 +80,20 @@ class Operators:
 class Variable(Operators):
     """A tensor expression: an input, a constant, shared state, or an op applied to others."""
 
+    waits: ClassVar[bool] = False  # is it made of what is not written yet? (autodiff/deferred.py)
+
     node: Node
     weak: bool
     line: Line | None
+
+    @property
+    def raw(self) -> Node:
+        """Its node as far as it is written, which is less than ``node`` where it waits."""
+        return self.node
+
+    def over(self, node: Node, line: Line | None) -> Variable:
+        """A variable for a node that was made of ``raw`` ones, this one's among them."""
+        return Variable(node, line=line)
 
     def __init__(
         self, node: Node, name: str | None = None, *, weak: bool = False, line: Line | None = None

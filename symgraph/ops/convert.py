@@ -44,6 +44,10 @@ def make(op_name: str, inputs: Sequence[Variable] = (), **attrs: Any) -> Variabl
     """A variable for an op of the table on variables."""
     line = user_line()  # looked up once: the walk up the stack is half the cost of a small node
     lines = (line,) if line else ()
+    for v in inputs:
+        if v.waits:
+            raw = tuple([v.raw for v in inputs])
+            return v.over(make_node(find_op(op_name), raw, attrs, lines=lines), line)
     node = make_node(find_op(op_name), tuple([v.node for v in inputs]), attrs, lines=lines)
     return Variable(node, line=line)
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 
 import symgraph as sg
-from symgraph.autodiff.deferred import Deferred
+from symgraph.autodiff.deferred import STAND_IN, Deferred
 from symgraph.ir.digest import Digest, NotPortable
+from symgraph.ir.graph import toposort
 from symgraph.ops import BUILT_IN
 
 HEAVY = (
@@ -253,12 +255,63 @@ def test_gradients_wait_until_somebody_looks():
     assert (g.dtype, g.ndim, g.shape) == (x.dtype, 1, x.shape)
     g.name = "slope"
     assert not h.pending.is_written
-    step = x - 0.1 * g
+    step = x - 0.1 * sg.sqrt(g * g)
+    assert (step.dtype, step.shape) == (x.dtype, x.shape)
+    f = sg.function([x, y], [cost, step, h])
+    assert not h.pending.is_written
+    a, b = np.array([0.0, 1.0]), np.array([2.0, 3.0])
+    np.testing.assert_allclose(f(a, b)[1], a - 0.1 * np.exp(a) * b)
     assert h.pending.is_written
     assert g.node.name == "slope"
-    f = sg.function([x, y], [step, h])
-    a, b = np.array([0.0, 1.0]), np.array([2.0, 3.0])
-    np.testing.assert_allclose(f(a, b)[0], a - 0.1 * np.exp(a) * b)
+    assert not any(n.op is STAND_IN for n in toposort([step.node]))
+    assert step.node is (x - 0.1 * sg.sqrt(g * g)).node
+
+
+def _steps(adam):
+    """Three steps of an optimizer, and whether its gradients were written."""
+    x, w = sg.vector("x"), sg.shared(np.ones(5), name="w")
+    cost = sg.sum(sg.log(1 + sg.exp(x * w)))
+    g = sg.grad(cost, w)
+    updates = sg.optim.adam(cost, [w], 0.1) if adam else {w: w - 0.1 * g}
+    f = sg.function([x], cost, updates=updates)
+    costs = [float(f(np.arange(5.0))) for _ in range(3)]
+    return costs, w.get_value().tolist(), g.pending.is_written
+
+
+@pytest.mark.parametrize("adam", [False, True])
+def test_a_training_step_is_found_without_differentiating(folder, adam):
+    *cold, was_written = _steps(adam)
+    assert was_written or adam  # the optimizer has a gradient of its own
+    *warm, was_written = _steps(adam)
+    assert warm == cold
+    assert not was_written
+
+
+def test_gradients_that_wait_are_checked_as_written_ones(folder):
+    x, y = sg.vectors("x", "y")
+    cost = sg.sum(x * x) + sg.sum(y)
+    (g,) = sg.grad(cost, [x])
+    for _ in range(2):
+        with pytest.raises(sg.UnusedInputError, match="y"):
+            sg.function([x, y], 2 * g)  # the cost depends on y, its slope by x does not
+    (h,) = sg.grad(cost, [x])
+    assert sg.function([x, y], [2 * h, cost])([1.0], [2.0])[0].tolist() == [4.0]
+    slopes = sg.grad(sg.sum(2 * sg.grad(sg.sum(x**3), [x])[0]), [x])
+    np.testing.assert_allclose(sg.function([x], slopes)([2.0])[0], [24.0])
+
+
+def test_what_waits_is_a_variable_like_others(folder):
+    x = sg.vector("x")
+    (g,) = sg.grad(sg.sum(sg.exp(x)), [x])
+    made = sg.concat([g[1:], g[:1]]) * 2
+    assert np.exp(made).eval({x: [0.0, 1.0]}).shape == (2,)
+    twice = pickle.loads(pickle.dumps(sg.function([x], 2 * g)))
+    np.testing.assert_allclose(twice([0.0, 1.0]), 2 * np.exp([0.0, 1.0]))
+    assert (2 * g).node.op.name == "multiply"
+    total, _ = sg.scan(lambda c, v: (c + v, None), sg.constant(0.0), 3 * g)
+    np.testing.assert_allclose(total.eval({x: [0.0, 1.0]}), 3 * np.exp([0.0, 1.0]).sum())
+    clone = sg.clone(2 * g, {x: x + 1})
+    np.testing.assert_allclose(clone.eval({x: [0.0]}), [2 * np.e])
 
 
 def test_gradients_alone_name_the_inputs_that_they_use():
