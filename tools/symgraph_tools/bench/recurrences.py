@@ -221,6 +221,50 @@ def discounted(E: Any, rewards: Any) -> Any:
     return E.scan(step, (0 * rewards[0],), (E.xp.flip(rewards, axis=0),))[1]
 
 
+def advantages(E: Any, rewards: Any, values: Any, ends: Any) -> Any:
+    """Generalized advantages of one long episode after another: factors that are 0 now and then."""
+
+    def step(state: Any, now: Any) -> Any:
+        reward, value, end = now
+        error = reward + 0.99 * state[1] * (1 - end) - value
+        total = error + 0.95 * (1 - end) * state[0]
+        return (total, value), total
+
+    return E.scan(step, (0 * values[0], 0 * values[0]), (rewards, values, ends))[1]
+
+
+def smoothed_few(E: Any, x: Any) -> Any:
+    """Exponential smoothing of eight long series."""
+
+    def step(state: Any, now: Any) -> Any:
+        new = state[0] + 0.1 * (now[0] - state[0])
+        return (new,), new
+
+    return E.scan(step, (x[0],), (x,))[1]
+
+
+def trend_grad(E: Any, x: Any, p: Any) -> Any:
+    """Holt's level and trend, fitted to one-step errors: two states, each in the other."""
+
+    def step(state: Any, now: Any) -> Any:
+        level, trend = state
+        error = now[0] - level - trend
+        return (level + trend + p[0] * error, trend + p[1] * error), error
+
+    errors = E.scan(step, (x[0], 0 * x[0]), (x,))[1]
+    return E.xp.sum(errors * errors)
+
+
+def power_method(E: Any, matrix: Any, start: Any) -> Any:
+    """100 products of a matrix of 64 rows with a vector."""
+
+    def step(state: Any, _: Any) -> Any:
+        new = matrix @ state[0]
+        return (new / E.xp.sqrt(E.xp.sum(new * new)),), None
+
+    return E.scan(step, (start,), None, 100)[0][0]
+
+
 def _sequence(steps: int, batch: int, width: int, outs: int, units: int) -> Any:
     def make(rng: np.random.Generator) -> list[Array]:
         shapes = (steps, batch, width), (width, outs), (units, outs)
@@ -246,6 +290,16 @@ def _series(*numbers: float) -> Any:
 def _states(rng: np.random.Generator) -> list[Array]:
     move = np.eye(4) + np.diag([0.1, 0.1], 2)
     return [rng.standard_normal(2000), move, 0.1 * np.eye(4), np.asarray([1.0, 0.5, 0.0, 0.0])]
+
+
+def _episodes(rng: np.random.Generator) -> list[Array]:
+    rewards, values = rng.standard_normal((2, 2000)).astype("float32")
+    return [rewards, values, (rng.random(2000) < 0.02).astype("float32")]
+
+
+def _squares(rng: np.random.Generator) -> list[Array]:
+    x = rng.standard_normal((64, 64))
+    return [x @ x.T / 64, rng.standard_normal(64)]
 
 
 def _posterior(rng: np.random.Generator) -> list[Array]:
@@ -301,4 +355,22 @@ ROWS = (
     Workload("jacobi", floats((512, 512), (512, 512)), jacobi, nbytes=50 * 12 * 512**2),
     Workload("life", _cells, life, nbytes=20 * 8 * 512**2),
     Workload("discounted", floats((1000, 200)), discounted, nbytes=8 * 200_000),
+    Workload("advantages", _episodes, advantages, rtol=1e-4, skip=_SLOW),
+    Workload(
+        "smoothed_few",
+        floats((5000, 8), dtype="float64"),
+        smoothed_few,
+        dtype="float64",
+        skip=_SLOW,
+    ),
+    Workload(
+        "trend_grad",
+        _series(0.3, 0.1),
+        trend_grad,
+        wrt=(1,),
+        dtype="float64",
+        rtol=1e-6,
+        skip=_SLOW,
+    ),
+    Workload("power_method", _squares, power_method, dtype="float64", rtol=1e-6),
 )
