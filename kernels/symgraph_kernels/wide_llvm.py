@@ -14,6 +14,10 @@ constant: the operands are the bits of high and low and the exponent; operation 
 So a program costs no compilation at all, only data: the module is compiled once per machine. Rows
 are functions that call each other, since a flagged lane may take a microsecond, and one module of
 inlined code would take seconds to compile.
+
+A module may have some of the rows alone (`wide_table.TIERS`), and compile in a fifth of the time.
+Its entry looks through the program first, and gives one that needs other rows to what the variable
+`symgraph_rescue_more` points to.
 """
 
 from __future__ import annotations
@@ -27,14 +31,16 @@ from llvmlite import ir
 from symgraph_kernels import wide
 from symgraph_kernels.llvm import DOUBLE, DeviceBuilder, Value, Words
 from symgraph_kernels.wide import Wide
-from symgraph_kernels.wide_table import WIDE_ROWS, WideRow
+from symgraph_kernels.wide_table import TIERS, WIDE_ROWS, WideRow
 
 ENTRY = "symgraph_rescue"
+MORE = "symgraph_rescue_more"
 HEADER, STEP = 4, 5  # numbers before the instructions, and in each
 MOST_REGISTERS = 512
 PREFIX = "sg.wide."
 INT, VOID = ir.IntType(64), ir.VoidType()
 TRIPLE = ir.LiteralStructType([DOUBLE] * 3)
+RUN = ir.FunctionType(VOID, [INT.as_pointer(), DOUBLE.as_pointer(), DOUBLE.as_pointer(), INT, INT])
 
 
 class WideCalls:
@@ -92,22 +98,27 @@ def _builder(function: Any, target: str) -> Any:
 
 
 @functools.cache
-def wide_module() -> str:
-    """LLVM assembly with the entry `symgraph_rescue` and every row."""
+def wide_module(tier: int = len(TIERS) - 1) -> str:
+    """LLVM assembly with the entry `symgraph_rescue` and the rows of a tier (all)."""
     module = ir.Module("wide")
-    table = _table(module)
-    kind = ir.FunctionType(
-        VOID, [INT.as_pointer(), DOUBLE.as_pointer(), DOUBLE.as_pointer(), INT, INT]
-    )
-    entry = ir.Function(module, kind, ENTRY)
-    _Interpreter(entry, table).write()
+    rows = TIERS[tier]
+    table = _table(module, rows)
+    entry = ir.Function(module, RUN, ENTRY)
+    more = None
+    if len(rows) < len(WIDE_ROWS):
+        more = ir.GlobalVariable(module, RUN.as_pointer(), MORE)
+    _Interpreter(entry, table, more).write()
     return str(module)
 
 
-def _table(module: Any) -> Any:
+def _table(module: Any, rows: frozenset[str]) -> Any:
+    """The functions of rows by their numbers; null for those that are not in this module."""
     kind = ir.FunctionType(VOID, [TRIPLE.as_pointer(), INT, INT, INT, INT])
-    steps = []
+    steps: list[Any] = []
     for name in WIDE_ROWS:
+        if name not in rows:
+            steps.append(ir.Constant(kind.as_pointer(), None))
+            continue
         step = ir.Function(module, kind, f"{PREFIX}step.{name}")
         step.linkage = "internal"
         builder = ir.IRBuilder(step.append_basic_block("entry"))
@@ -135,9 +146,10 @@ def _load(builder: Any, registers: Any, index: Any) -> Any:
 class _Interpreter:
     """Writes the entry: a loop over lanes around a loop over instructions."""
 
-    def __init__(self, entry: Any, table: Any) -> None:
+    def __init__(self, entry: Any, table: Any, more: Any) -> None:
+        self.given = entry.args
         self.code, self.args, self.out, self.lanes, self.mask = entry.args
-        self.table = table
+        self.table, self.more = table, more
         self.b = ir.IRBuilder(entry.append_basic_block("entry"))
         self.words = Words(self.b, True, "cpu")
         self.registers = self.b.alloca(ir.ArrayType(TRIPLE, MOST_REGISTERS))
@@ -147,12 +159,29 @@ class _Interpreter:
     def write(self) -> None:
         b = self.b
         self.count, self.steps, self.result = (self._field(INT(k)) for k in (1, 2, 3))
+        if self.more is not None:
+            self._give_away()
         with self._loop(self.lanes) as lane:
             bit = b.and_(b.lshr(self.mask, lane), INT(1))
             with b.if_then(b.icmp_unsigned("!=", bit, INT(0))):
                 b.atomic_rmw("add", self.code, INT(1), "monotonic")
                 self._lane(lane)
         b.ret_void()
+
+    def _give_away(self) -> None:
+        """Returns from `more` where the program has a row that is not here."""
+        b = self.b
+        b.store(ir.IntType(1)(0), self.regular)
+        with self._loop(self.steps) as i:
+            operation = self._field(b.add(b.mul(i, INT(STEP)), INT(HEADER)))
+            with b.if_then(b.icmp_signed("!=", operation, INT(0))):
+                step = b.load(self._row(operation))
+                missing = b.icmp_unsigned("==", b.ptrtoint(step, INT), INT(0))
+                known = b.load(self.regular, typ=ir.IntType(1))
+                b.store(b.or_(known, missing), self.regular)
+        with b.if_then(b.load(self.regular, typ=ir.IntType(1)), likely=False):
+            b.call(b.load(self.more), self.given)
+            b.ret_void()
 
     def _lane(self, lane: Any) -> None:
         b = self.b
@@ -182,9 +211,12 @@ class _Interpreter:
                 high, low = (Value(b, b.bitcast(x, DOUBLE)) for x in operands[:2])
                 self._store(target, Wide(high, low, Value(b, b.sitofp(operands[2], DOUBLE))))
             with otherwise:
-                row = b.gep(self.table, [INT(0), b.sub(operation, INT(1))])
-                step = b.load(row)
+                step = b.load(self._row(operation))
                 b.call(step, [self.first, target, *operands])
+
+    def _row(self, operation: Any) -> Any:
+        """Where the function of an operation is."""
+        return self.b.gep(self.table, [INT(0), self.b.sub(operation, INT(1))])
 
     def _field(self, at: Any) -> Any:
         return self.b.load(self.b.gep(self.code, [at], source_etype=INT), typ=INT)

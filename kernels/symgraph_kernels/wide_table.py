@@ -6,7 +6,7 @@ corrects a float64 function, 0 where the row is exact or gives a condition), tes
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,3 +152,22 @@ _TABLE = (
 WIDE_ROWS: dict[str, WideRow] = {row.name: row for row in _TABLE}
 NUMBERS = {name: i for i, name in enumerate(WIDE_ROWS)}
 __all__ = ["NUMBERS", "ONE", "WIDE_ROWS", "WideRow"]
+
+_ARITHMETIC = (
+    "add sub mul div neg abs sqrt square reciprocal fma eq ne lt le gt ge and or xor not select"
+    " isnan isinf isfinite signbit maximum minimum fmax fmin copysign sign floor ceil trunc rint"
+)
+_EXPONENTIAL = "exp expm1 log log1p sigmoid softplus tanh pow logaddexp log1mexp"
+TIERS = (
+    frozenset(_ARITHMETIC.split()),
+    frozenset(f"{_ARITHMETIC} {_EXPONENTIAL}".split()),
+    frozenset(WIDE_ROWS),
+)
+"""Rows that are compiled together: each those of the one before and more, the last all of them."""
+
+
+def tier_of(operations: Iterable[int]) -> int:
+    """The first tier with all of these operations; 0 is a constant, 1 + k row k."""
+    names = list(WIDE_ROWS)
+    wanted = {names[k - 1] for k in operations if k}
+    return next(k for k, rows in enumerate(TIERS) if wanted <= rows)

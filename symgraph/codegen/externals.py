@@ -13,6 +13,7 @@ from symgraph.errors import UnsupportedError
 CODE = "sg.code."  # globals with the programs of slow functions; they begin with a count of lanes
 RESCUE = "symgraph_rescue"  # the interpreter of these programs
 CELL = "symgraph_rescue_cell"  # a variable that holds its address
+MORE = "symgraph_rescue_more"  # one that holds that of an interpreter with more operations
 CALL_COUNT = f"{CODE}calls"  # a global that counts the calls of a program with such functions
 LATE = '"symgraph-late"'  # LLVM attribute: written out where it is called when loops are vectors
 PARALLEL = "symgraph_parallel"

@@ -16,6 +16,8 @@ they touch is a count of lanes, which nothing else in the program reads.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from symgraph.codegen.externals import CELL, CODE, LATE, RESCUE
 from symgraph.loop.ir import Function
 from symgraph.loop.rescue import encode
@@ -191,9 +193,19 @@ def _given(result: str, wide: str) -> list[str]:
     return [load, f"  %given = fptrunc {wide} %found to {result}"]
 
 
-def interpreter() -> bytes:
-    """An object image that exports ``symgraph_rescue``: about a second, once per machine."""
+def interpreter(tier: int) -> bytes:
+    """An object image that exports ``symgraph_rescue``, with the operations of a tier.
+
+    It takes 0.1 s for arithmetic, half a second for all, once per machine.
+    """
     from symgraph.codegen.objects import compile_text
     from symgraph_kernels.wide_llvm import wide_module  # llvmlite's builders: 0.1 s
 
-    return compile_text(wide_module(), [RESCUE])
+    return compile_text(wide_module(tier), [RESCUE])
+
+
+def tier_of(operations: Iterable[int]) -> int:
+    """The first tier that has the operations of a program."""
+    from symgraph_kernels import wide_table
+
+    return wide_table.tier_of(operations)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from symgraph.codegen import loader
 from symgraph.codegen.loader import Library
@@ -20,21 +20,28 @@ def library(
     compiled: Callable[[], bytes],
     exports: Sequence[str],
     makers: tuple[str, ...] = MAKERS,
+    symbols: Mapping[str, int] | None = None,
 ) -> Library:
     """The code that ``compiled()`` gives, loaded; from disk if it is there and whole.
 
-    ``name`` says all that the code depends on besides processor and sources of ``makers``.
+    ``name`` says all that the code depends on besides processor and sources of ``makers``;
+    ``symbols`` has addresses of what it needs.
     """
-    found = stored(name, exports, makers)
+    found = stored(name, exports, makers, symbols)
     if found is not None:
         return found
     image = compiled()
     if config.cache:
         cache.write(_entry(name, makers), image)
-    return loader.library(image, exports)
+    return loader.library(image, exports, symbols)
 
 
-def stored(name: str, exports: Sequence[str], makers: tuple[str, ...] = MAKERS) -> Library | None:
+def stored(
+    name: str,
+    exports: Sequence[str],
+    makers: tuple[str, ...] = MAKERS,
+    symbols: Mapping[str, int] | None = None,
+) -> Library | None:
     """The code of that name from disk, loaded; None where it is not there, or not whole."""
     if not config.cache:
         return None
@@ -43,7 +50,7 @@ def stored(name: str, exports: Sequence[str], makers: tuple[str, ...] = MAKERS) 
     if image is None:
         return None
     try:
-        return loader.library(image, exports)
+        return loader.library(image, exports, symbols)
     except ParseError as error:
         cache.reject(entry, str(error))
         return None

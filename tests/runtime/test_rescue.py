@@ -40,3 +40,43 @@ def test_the_interpreter_comes_with_the_first_lane_in_doubt(size: int, tmp_path:
     assert done.returncode == 0, done.stderr
     # by 40 digits; the double nearest to the zero
     assert done.stdout.split() == ["0", "1", "-9.595406855e-17", "True"]
+
+
+LADDER = """
+import numpy as np
+import symgraph as sg
+from symgraph.runtime import rescue
+
+high = sg.Mode(accuracy="high")
+x = sg.vector("x")
+difference = sg.function([x], x * x - 2 * x * 0.75 + 0.5625 + (x - 1) * 0, mode=high)
+near = np.array([0.75 * (1 + 2.0**-30)])
+first = difference(near).item()
+print(sorted(rescue._tiers), first == 0.75**2 * 2.0**-60)
+logarithm = sg.function([x], sg.log(x) - 0.5, mode=high)
+print(f"{logarithm(np.array([1.6487212707001282])).item():.9e}", sorted(rescue._tiers))
+sines = sg.function([x], sg.log(x) - sg.sin(x), mode=high)
+print(f"{sines(np.array([2.219107148913746])).item():.9e}", sorted(rescue._tiers))
+print(difference(near).item() == first)
+"""
+
+
+ZERO, ROOT = "-9.595406855e-17", "2.869841351e-17"  # by 40 digits
+
+
+def test_an_interpreter_with_more_operations_comes_when_one_is_needed(tmp_path: Path) -> None:
+    """Kept on disk, the largest serves from the start."""
+    paths = os.pathsep.join(p for p in sys.path if p)
+    environment = {**os.environ, "SYMGRAPH_CACHE_DIR": str(tmp_path), "PYTHONPATH": paths}
+    results = [
+        subprocess.run(
+            [sys.executable, "-c", LADDER],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        ).stdout.split("\n")
+        for _ in range(2)
+    ]
+    assert results[0] == ["[0] True", f"{ROOT} [0, 1]", f"{ZERO} [0, 1, 2]", "True", ""]
+    assert results[1] == ["[2] True", f"{ROOT} [2]", f"{ZERO} [2]", "True", ""]
