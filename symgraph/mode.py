@@ -21,7 +21,10 @@ MODES = ("fast", "quick", "debug")
 class Mode:
     """How to compile: code generator, rewrite passes, accuracy, and whether to check every call.
 
-    ``passes=None`` means the standard ones; a tuple of ``Pass`` replaces them.
+    ``passes=None`` means the standard ones; a tuple of ``Pass`` replaces them. ``name="quick"``
+    rewrites no more than one form of each expression asks for, and has LLVM unroll nothing: deep
+    graphs have their first result in two thirds to three quarters of the time, small ones in the
+    same; calls take as long, up to twice as long in long chains of operations.
     """
 
     backend: str | None = None

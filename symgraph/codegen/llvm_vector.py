@@ -148,7 +148,9 @@ def serial_note(loop: For, module: Module) -> str:
     if len(inner) == 1 and len(inner[0].body) == 1 and inner[0].kind == "serial":
         (copied,) = inner[0].body
         if isinstance(copied, Store) and isinstance(copied.value, Load):
-            return module.loop_note('!"llvm.loop.vectorize.enable", i1 false')
+            return module.loop_note(
+                '!"llvm.loop.vectorize.enable", i1 false', '!"llvm.loop.unroll.disable"'
+            )
     return ""
 
 

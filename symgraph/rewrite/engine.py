@@ -120,6 +120,8 @@ class _Run:
         self.done: dict[Node, Node] = {}
         self.shared: set[Node] = set()
         self.graphs: dict[Graph, Graph] = {}
+        # by table, families and dtype: the table, which keeps its number, and what is open
+        self.open: dict[tuple[int, frozenset[str], bool], tuple[Table, Table]] = {}
         self.fuel = 0
         self.exhausted = False
 
@@ -235,7 +237,7 @@ class _Run:
             return None
         before = made_for(node.lines)
         try:
-            for row in open_rules(node, rules):
+            for row in self._open(node, rules):
                 self.counts.tried += 1
                 made = row.apply(node)
                 if made is not None and made is not node:
@@ -246,6 +248,14 @@ class _Run:
             return None
         finally:
             made_for(before)
+
+    def _open(self, node: Node, rules: Table) -> Table:
+        """``open_rules``, remembered: in a deep graph most nodes are like others."""
+        families, floating = _families(node), _is_floating(node)
+        key = (id(rules), families, floating)
+        if key not in self.open:
+            self.open[key] = rules, tuple(_admitted(rules, families, floating))
+        return self.open[key][1]
 
     def _record(self, row: Rule, before: Node, after: Node) -> None:
         self.counts.applied[row.name] += 1
@@ -311,7 +321,10 @@ class _Run:
 
 def open_rules(node: Node, rules: Iterable[Rule]) -> Iterator[Rule]:
     """The rules that early rejection leaves for a node: by dtype, and by the families below."""
-    families, floating = _families(node), _is_floating(node)
+    return _admitted(rules, _families(node), _is_floating(node))
+
+
+def _admitted(rules: Iterable[Rule], families: frozenset[str], floating: bool) -> Iterator[Rule]:
     for row in rules:
         if row.real and not floating:
             continue

@@ -177,6 +177,8 @@ def all_series(
 
 def below(node: Node) -> list[Node] | None:
     """The nodes of an expression, inputs first, down to what has no series; None for too many."""
+    if node in _large:
+        return None
     if _is_open(node) and any(i in _large for i in node.inputs):
         _large.add(node)
         return None

@@ -140,7 +140,7 @@ def test_kernels_that_differ_in_numbers_share_one_function(threads: bool) -> Non
         np.testing.assert_array_equal(y, factor * given + offset)
 
 
-def test_quick_code_gives_the_same_answers_without_vectors() -> None:
+def test_quick_code_gives_the_same_answers() -> None:
     made, call = affine("k", 3.0, 0.5), Call("k", ("x_k", "y_k"), ())
     whole = Program(made.buffers[:1], made.buffers[1:], (), (), (call,), (made,))
     codes = [backend("llvm").compile(whole, quick) for quick in (False, True)]
