@@ -14,6 +14,7 @@ but the bound where nothing cancels. Matrix products are sums too, where everyth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 from symgraph.ir.dim import product
@@ -267,7 +268,8 @@ def redone(
     """``root``, from its sums in pairs where its doubt is positive; None if that reads too much."""
     sums = list(sums)
     own = [n for n in leaves if all(n is not s.node for s in sums)]
-    operands = dict.fromkeys((root, doubt, *own, *(n for s in sums for n in s.reads)))
+    positive, told = _test_of(root, doubt)
+    operands = dict.fromkeys((root, told, *own, *(n for s in sums for n in s.reads)))
     if len(operands) > MOST_OPERANDS:
         return None
     pairs = [parts_of(s) for s in sums]
@@ -288,7 +290,7 @@ def redone(
     orelse = Graph(tuple(params.values()), (params[root],))
     branch = make_node(
         find_op("cond"),
-        (_any_positive(doubt), *params),
+        (positive, *params),
         {"then": then, "orelse": orelse},
         lines=root.lines,
     )
@@ -309,7 +311,27 @@ def _body(root: Node, own: list[Node], sums: list[Redoable]) -> Graph:
     return Graph(tuple(given), (output,))
 
 
-def _any_positive(doubt: Node) -> Node:
-    found = call("greater", doubt, number(0.0, doubt.tensor.dtype))
-    rank = doubt.tensor.ndim
+def _test_of(root: Node, doubt: Node) -> tuple[Node, Node]:
+    """(Is any doubt positive? The node that tells the branch what the doubt is.)
+
+    Of sqrt(x) - c |root| by squares: the root is taken in the branch, and no call waits for it.
+    """
+    known = doubt.inputs if doubt.op.name == "subtract" else ()
+    if len(known) == 2 and known[0].op.name == "sqrt" and _is_multiple(known[1], root):
+        squares = known[0].inputs[0]
+        above = call("greater", squares, call("square", known[1]))
+        over = call("equal", squares, number(math.inf, squares.tensor.dtype))
+        return _any(call("logical_or", above, over)), squares
+    return _any(call("greater", doubt, number(0.0, doubt.tensor.dtype))), doubt
+
+
+def _is_multiple(node: Node, root: Node) -> bool:
+    """Is it c |root|?"""
+    parts = [n for n in node.inputs if n.op.name != "constant"]
+    is_size = len(parts) == 1 and parts[0].op.name == "abs" and parts[0].inputs[0] is root
+    return node.op.name == "multiply" and is_size
+
+
+def _any(found: Node) -> Node:
+    rank = found.tensor.ndim
     return call("any", found, axes=tuple(range(rank))) if rank else found

@@ -183,3 +183,17 @@ def test_gradients_of_a_layer_norm_are_not_computed_twice_by_default():
     y = centered / scale * gain + shift
     f = sg.function([x, gain, shift], sg.grad(sg.sum(y * y), [x, gain, shift]))
     assert slow_parts(f) == 0
+
+
+def test_the_test_of_one_sum_waits_for_no_root():
+    """It compares squares; where they overflow the sum is done again."""
+    x = sg.vector("x")
+    f = sg.function([x], sg.sum(x))
+    kernels = [k.source for k in f.kernels]
+    assert not any("sqrt" in text and "sum_of" in text for text in kernels)
+    for scale in (1.0, 1e200, 1e-150):
+        given = np.array([1.0, 1e-17, -1.0, 3e-17]) * scale
+        assert ulps(f(given), sum(exact(given), Fraction(0)), "float64") <= 2
+    assert f(np.zeros(4)) == 0
+    assert np.isnan(f(np.array([1.0, np.nan])))
+    assert f(np.array([1.0, np.inf])) == np.inf
