@@ -7,6 +7,8 @@ import pytest
 
 from symgraph_tools.rules.scoring import Score, errors, score
 from symgraph_tools.rules.textbook import FORMULAS
+from symgraph_tools.rules.timing import table as time_table
+from symgraph_tools.rules.timing import times
 
 BY_NAME = {f.name: f for f in FORMULAS}
 # the most bits that default accuracy may leave: a few of each kind, fast
@@ -59,3 +61,13 @@ def test_gradients_are_better_and_none_is_worse():
     scores = score(FORMULAS[1::8], gradient=True, accuracies=MODES, size=ROWS)
     assert worse(scores) == {}
     assert means(scores)["default"] <= MOST_OF_GRADIENTS, means(scores)
+
+
+def test_time_of_rewriting_is_told_by_formula_and_stage():
+    rows = times(FORMULAS[:2], "float64", gradient=True)
+    assert [t.name for t in rows] == [f.name for f in FORMULAS[:2]]
+    assert all({"gradient", "stable", "guarded"} <= set(t.stages) for t in rows)
+    assert all(t.total > 0 for t in rows)
+    lines = time_table(rows, 1)
+    assert lines[0].startswith("2 formulas: median")
+    assert len(lines) == 3

@@ -8,6 +8,8 @@ from symgraph_tools.rules.catalogue import catalogue
 from symgraph_tools.rules.scoring import ACCURACIES, score, table
 from symgraph_tools.rules.search import domain_of, repairs
 from symgraph_tools.rules.textbook import FORMULAS
+from symgraph_tools.rules.timing import table as time_table
+from symgraph_tools.rules.timing import times
 
 
 @click.group()
@@ -33,6 +35,21 @@ def print_scores(
     """Print bits of error of textbook formulas, all or those named."""
     rows = [f for f in FORMULAS if not names or any(n in f.name for n in names)]
     for line in table(score(rows, dtype, gradient, accuracy or ACCURACIES), worst):
+        click.echo(line)
+
+
+@main.command("time")
+@click.argument("names", nargs=-1)
+@click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64")
+@click.option("--gradient", is_flag=True, help="of all partial derivatives")
+@click.option("--accuracy", "-a", type=click.Choice(ACCURACIES), default="default")
+@click.option("--worst", default=12, help="formulas to print")
+def print_times(
+    names: tuple[str, ...], dtype: str, gradient: bool, accuracy: str, worst: int
+) -> None:
+    """Print how long rewriting textbook formulas takes, all or those named."""
+    rows = [f for f in FORMULAS if not names or any(n in f.name for n in names)]
+    for line in time_table(times(rows, dtype, gradient, accuracy), worst):
         click.echo(line)
 
 

@@ -104,15 +104,25 @@ def _exact(formula: Formula, dtype: str, gradient: bool, size: int) -> tuple[Arr
     )
 
 
-def compiled(formula: Formula, dtype: str, accuracy: str, gradient: bool) -> Callable[..., Any]:
-    """The formula, or its gradient by all arguments that are no counts, as a function of rows."""
+def inputs_of(formula: Formula, dtype: str) -> list[Any]:
+    """symgraph's variables for rows of its arguments."""
     vectors = any(d.n for d in formula.domains.values())
     shapes = [("n", d.n or 1) if vectors else ("n",) for d in formula.domains.values()]
-    inputs = [
+    return [
         sg.tensor(name, shape=shape, dtype=dtype)
         for name, shape in zip(formula.domains, shapes, strict=True)
     ]
-    outputs = [formula.of(Functions(dtype), *inputs)]
+
+
+def value_of(formula: Formula, dtype: str, inputs: list[Any]) -> Any:
+    """The formula of variables."""
+    return formula.of(Functions(dtype), *inputs)
+
+
+def compiled(formula: Formula, dtype: str, accuracy: str, gradient: bool) -> Callable[..., Any]:
+    """The formula, or its gradient by all arguments that are no counts, as a function of rows."""
+    inputs = inputs_of(formula, dtype)
+    outputs = [value_of(formula, dtype, inputs)]
     if gradient:
         wanted = [inputs[k] for k in differentiable(formula)]
         outputs = sg.grad(sg.sum(outputs[0]), wanted, disconnected="zero")
