@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import pickle
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -298,3 +299,27 @@ def test_nothing_is_allocated_with_out_or_in_place():
     state = sg.shared(np.zeros((200, 200)), name="s")
     step = sg.function([], None, updates={state: state * 0.5 + 1})
     assert max(_allocated(step)) < small
+
+
+STATUS = Path("/proc/self/statm")
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="resident memory is read from Linux's /proc")
+def test_steady_calls_leave_resident_memory_as_it_is():
+    """Arenas are malloc's, which tracemalloc does not see; a scan's gradient has large ones."""
+    x, w = sg.matrix("x"), sg.matrix("w")
+    last, outs = sg.scan(lambda c, v: (sg.tanh(c @ w + v), c), sg.zeros((50,)), x)
+    cost = sg.sum(outs) + sg.sum(last)
+    f = sg.function([x, w], [cost, *sg.grad(cost, [x, w])])
+    a, b = np.random.default_rng(0).normal(size=(2, 50, 50))
+
+    def resident():
+        gc.collect()
+        return int(STATUS.read_text(encoding="utf-8").split()[1]) * 4096
+
+    for _ in range(20):
+        f(a, b)
+    before = resident()
+    for _ in range(300):
+        f(a, b)
+    assert resident() - before < 500_000
