@@ -214,3 +214,13 @@ def test_very_long_recurrences_are_right_to_a_few_ulp():
     a, x = rng.uniform(0.9, 1, 300_001), rng.uniform(0, 1, 300_001)
     plain = serial(a, x, np.float64(1))[0]
     np.testing.assert_allclose(compiled("float64")(a, x)[1], plain, rtol=1e-15 * 16)
+
+
+@pytest.mark.parametrize("n", [511, 1000, 300_000])
+def test_chains_have_the_same_bits_on_one_thread(n):
+    """Groups of chains, which threads share, depend on the length alone."""
+    rng, f = np.random.default_rng(6), compiled("float64")
+    a, x = rng.uniform(-1, 1, n), rng.standard_normal(n)
+    many = [np.asarray(v).tobytes() for v in f(a, x)]
+    with sg.config(threads=1):
+        assert [np.asarray(v).tobytes() for v in f(a, x)] == many
