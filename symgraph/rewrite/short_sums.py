@@ -93,6 +93,7 @@ class _Spelled:
         self.wanted = wanted
         self.found: dict[Node, Node] = {}
         self.kept: dict[Node, Kept] = {}  # values of rows with the axis that the sum took
+        self.wide: dict[Node, int] = {}  # values that have that axis of one element again
         self.pieces: dict[tuple[Node, int, int], Node] = {}
 
     def add(self, node: Node) -> None:
@@ -103,10 +104,19 @@ class _Spelled:
             self.kept[node] = kept
             self.found[node] = call("squeeze", kept[0], axes=(kept[1],))
         elif node.op.name == "expand_dims" and self._again(node) is not None:
-            self.found[node] = self.kept[node.inputs[0]][0]
+            self.found[node], self.wide[node] = self.kept[node.inputs[0]]
         else:
             self.found[node] = rebuild(node, tuple(self.found[i] for i in node.inputs))
+            if in_region(node):
+                self._widen(node)
         made_for(before)
+
+    def _widen(self, node: Node) -> None:
+        """Notes the axis of one element that a value of such values has."""
+        rank = node.tensor.ndim
+        axes = [self.wide[i] for i in node.inputs if i in self.wide and i.tensor.ndim == rank]
+        if axes and node.tensor.shape[axes[0]] == 1:
+            self.wide[node] = axes[0]
 
     def _again(self, node: Node) -> Kept | None:
         """What an axis is put back into, as the sum took it."""
@@ -117,6 +127,8 @@ class _Spelled:
         """A sum that is spelled out, or what is made of such sums, with the axis of one element."""
         if node in self.wanted:
             return self._sum(node)
+        if node.op.name == "squeeze" and node.attrs["axes"] == (self.wide.get(node.inputs[0]),):
+            return self.found[node.inputs[0]], self.wide[node.inputs[0]]
         if not in_region(node):
             return None
         axes = {self.kept[i][1] for i in node.inputs if i in self.kept}

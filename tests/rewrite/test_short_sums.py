@@ -114,3 +114,12 @@ def test_the_region_goes_on_on_both_sides():
         for row, v in zip(given, above / 2, strict=True)
     ]
     np.testing.assert_array_max_ulp(f(given, above / 2), np.array(wanted), maxulp=1)
+
+
+def test_gradients_of_rows_do_not_cancel():
+    """That of a covariance by x is the distance of y from its mean."""
+    x, y = (sg.tensor(v, shape=("n", 4), dtype="float64") for v in "xy")
+    value = FORMULAS["covariance"][0](x, y)
+    f = sg.function([x, y], sg.grad(sg.sum(value), x), on_unused_input="ignore")
+    wanted = [[float((v - sum(exact(row)) / 4) / 4) for v in exact(row)] for row in CLOSE[1]]
+    np.testing.assert_array_max_ulp(f(*CLOSE), np.array(wanted), maxulp=1)

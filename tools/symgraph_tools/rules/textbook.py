@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .formulas import LEARNING, LIGHT, REAL, SIZE, F, Formula, cdf
+from .rows import ROWS
 from .sampling import count, floats, near, prob, uniform, wide
 
 
@@ -226,4 +227,5 @@ FORMULAS: tuple[Formula, ...] = (
     *CHEMISTRY,
     *GEOMETRY,
     *NUMERICAL,
+    *ROWS,
 )
