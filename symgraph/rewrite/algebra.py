@@ -15,7 +15,13 @@ from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import call, fraction, number
 from symgraph.rewrite.conditions import finite, nonnegative, nonzero, positive
 from symgraph.rewrite.functions import exact_root, fn, square_root, where
-from symgraph.rewrite.polynomial import expand, from_polynomial, grouped, vanished
+from symgraph.rewrite.polynomial import (
+    cancelled_at_zero,
+    expand,
+    from_polynomial,
+    grouped,
+    vanished,
+)
 from symgraph.rewrite.rule import Rule, rule
 
 SUMS = "add subtract"
@@ -358,7 +364,7 @@ def _positive_root(scale: Fraction, part: Node | None, like: Node) -> Node | Non
     changes=HIDES,
 )
 def fractions(node: Node) -> Node | None:
-    """1/x - 1/(x + 1) --> 1 / (x * (x + 1)): combined where that has fewer terms."""
+    """1/x - 1/(x + 1) --> 1 / (x * (x + 1)): combined where terms cancel, in all or next to 0."""
     parts = t.terms(node)
     if len(parts) > MOST_PARTS:
         return None
@@ -375,8 +381,13 @@ def fractions(node: Node) -> Node | None:
     total = expand(t.add(tops, flat=True))
     if total is None or not total[0]:
         return None
+    top = None
     if vanished(tops, total[0]) and len(total[0]) <= len(parts):
-        scale, found = t.factors(from_polynomial(total[0], node))
+        top = from_polynomial(total[0], node)
+    elif all(t.family(b) == "+" for b in below):
+        top = cancelled_at_zero(tops, total[0], node)
+    if top is not None:
+        scale, found = t.factors(top)
         return t.from_factors(scale, [*found, *below.items()], dtype)
     if len(parts) == 2 and all(p is not None for _, p in parts):
         return _two_reciprocals(parts, dtype)

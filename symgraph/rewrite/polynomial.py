@@ -18,6 +18,7 @@ Polynomial = dict[Monomial, Fraction]
 Expanded = tuple[Polynomial, Fraction]  # the polynomial, and the 1-norm before collecting
 MOST_TERMS = 60
 MOST_DEPTH = 24
+MOST_AT_ZERO = 4  # terms, two of which cancel next to 0
 
 
 class _Memo(threading.local):
@@ -186,6 +187,52 @@ def vanished(parts: list[Node], total: Polynomial) -> bool:
             return False
         keys |= set(found[0])
     return len(total) < len(keys)
+
+
+# f(x) = x**order (1 + ...)
+LEADING = {
+    **dict.fromkeys(("sin", "tan", "sinh", "tanh", "asin", "atan", "asinh", "atanh"), 1),
+    **dict.fromkeys(("expm1", "log1p"), 1),
+    **dict.fromkeys(("cos", "cosh", "exp"), 0),
+}
+
+
+def cancelled_at_zero(parts: list[Node], total: Polynomial, like: Node) -> Node | None:
+    """The sum of parts, with terms together that cancel next to 0, as x cosh(x) and sinh(x) do.
+
+    Their monomials are the same where functions are taken by the first term of their series. None
+    where terms of different parts do not cancel so.
+    """
+    found = [expand(part) for part in parts]
+    atoms = {a for key in total for a, _ in key}
+    known = any(_memo.atoms[a].op.name in LEADING for a in atoms)
+    if len(total) > MOST_AT_ZERO or not known or any(f is None for f in found):
+        return None
+    alike: dict[Monomial, dict[int, Monomial]] = {}
+    for key in total:
+        owners = [k for k, f in enumerate(found) if f is not None and key in f[0]]
+        if len(owners) == 1:
+            alike.setdefault(_leading(key), {})[owners[0]] = key
+    for keys in alike.values():
+        if len(keys) > 1 and sum(total[k] for k in keys.values()) == 0:
+            together = {k: total[k] for k in keys.values()}
+            rest = {k: c for k, c in total.items() if k not in together}
+            made = from_polynomial(together, like)
+            return t.add([made, from_polynomial(rest, like)]) if rest else made
+    return None
+
+
+def _leading(key: Monomial) -> Monomial:
+    found: Monomial = ()
+    for atom, exponent in key:
+        node = _memo.atoms[atom]
+        order = LEADING.get(node.op.name)
+        if order is None:
+            found = _merged(found, ((atom, exponent),))
+        elif order:
+            _remember(node.inputs[0])
+            found = _merged(found, ((node.inputs[0].number, exponent * order),))
+    return found
 
 
 def grouped(found: Polynomial, like: Node) -> tuple[Node, Node] | None:

@@ -110,3 +110,24 @@ def test_logmeanexp_of_nothing_but_minus_infinity():
     value, slope = sg.function([x], [formula, sg.grad(formula, x)])(np.full(3, -np.inf))
     assert value == -np.inf
     np.testing.assert_array_equal(slope, np.zeros(3))
+
+
+NEWTON_STEPS = {
+    "hyperbolic": (
+        lambda f, x, a: x - (a * f.sinh(x) - 2 * x) / (a * f.cosh(x) - 1),
+        1.5,
+    ),
+    "circular": (lambda f, x, a: x - (a * f.sin(x)) / (a * f.cos(x) + 1), 0.5),
+}
+
+
+@pytest.mark.parametrize("name", NEWTON_STEPS)
+def test_quotients_whose_terms_cancel_next_to_zero_are_joined(name):
+    formula, least = NEWTON_STEPS[name]
+    x, a = sg.vectors("x", "a")
+    f = sg.function([x, a], formula(sg, x, a), mode=sg.Mode(accuracy="rules"))
+    points, factors = np.array([1e-40, -3e-9, 1e-3, 0.7]), np.array([1e30, 3.0, least, 40.0])
+    for at, factor, got in zip(points, factors, f(points, factors), strict=True):
+        with mp.workdps(200):
+            truth = formula(mp, mp.mpf(float(at)), mp.mpf(float(factor)))
+        assert bits(float(got), truth) <= 3, (at, factor, got, truth)
