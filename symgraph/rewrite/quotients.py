@@ -186,17 +186,21 @@ def factor_into_series(node: Node) -> Node | None:
 def _relative(
     base: Node, exponent: int, scale: Fraction, found: tuple[t.Factor, ...]
 ) -> Node | None:
-    """where(c, expm1(x*y), z) / x --> where(c, expm1(x*y) / x, z / x), for exprel to be found."""
+    """where(c, expm1(x*y), z) / x --> where(c, expm1(x*y) / x, z / x), for exprel to be found.
+
+    So too where(c, x*y, z) / x --> where(c, y, z / x): the product may underflow.
+    """
     below = {b for b, e in found if e * exponent < 0}
     for branch in base.inputs[1:]:
-        for inner, _ in t.factors(branch)[1]:
+        above = {b for b, e in t.factors(branch)[1] if e > 0}
+        for inner in tuple(above):
             if inner.op.name in ("expm1", "sinh"):
-                argument = {b for b, e in t.factors(inner.inputs[0])[1] if e == 1}
-                if argument & below:
-                    rest = [f for f in found if f[0] is not base]
-                    outside = t.from_factors(scale, rest, base.tensor.dtype)
-                    branches = [t.mul([t.power(b, exponent), outside]) for b in base.inputs[1:]]
-                    return where(base.inputs[0], *branches)
+                above |= {b for b, e in t.factors(inner.inputs[0])[1] if e == 1}
+        if above & below:
+            rest = [f for f in found if f[0] is not base]
+            outside = t.from_factors(scale, rest, base.tensor.dtype)
+            branches = [t.mul([t.power(b, exponent), outside]) for b in base.inputs[1:]]
+            return where(base.inputs[0], *branches)
     return None
 
 

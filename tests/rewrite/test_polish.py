@@ -131,3 +131,11 @@ def test_quotients_whose_terms_cancel_next_to_zero_are_joined(name):
         with mp.workdps(200):
             truth = formula(mp, mp.mpf(float(at)), mp.mpf(float(factor)))
         assert bits(float(got), truth) <= 3, (at, factor, got, truth)
+
+
+def test_a_factor_of_a_branch_is_divided_out_inside_of_it():
+    x, y = sg.vectors("x", "y")
+    branch = sg.where(y > 0, x * x / y, y - x)
+    f = sg.function([x, y], (1 / x) * branch, mode=sg.Mode(accuracy="rules"))
+    found = f(np.array([1e-200, 3.0]), np.array([1e-150, -1.5]))
+    np.testing.assert_array_equal(found, [1e-200 / 1e-150, -1.5])
