@@ -157,16 +157,27 @@ def serial_note(loop: For, module: Module) -> str:
 def _is_strided(loop: For, inner: list[Stmt], roots: list[Expr]) -> bool:
     """Does a loop of next to no arithmetic read a column? LLVM would gather, which is slower."""
     nodes = list(postorder(*roots))
-    columns = (
+    columns = [
         x
         for x in nodes
         if isinstance(x, Load)
         and _mentions(x.index[:-1], loop.var, inner)
         and not _mentions(x.index[-1:], loop.var, inner)
-    )
-    if not any(True for _ in columns):
+    ]
+    if not columns or _are_neighbours(columns):
         return False
     return sum(isinstance(x, Word) and x.dtype.kind == "f" for x in nodes) <= MOST_STRIDED
+
+
+def _are_neighbours(columns: list[Load]) -> bool:
+    """Are columns side by side all read, so that whole vectors are, and taken apart?"""
+    places: dict[tuple[str, ...], set[int]] = {}
+    for x in columns:
+        if not isinstance(x.index[-1], Const):
+            return False
+        key = x.buffer, *map(show_expr, x.index[:-1])
+        places.setdefault(key, set()).add(int(x.index[-1].value.real))
+    return all(len(found) > 1 and found == set(range(len(found))) for found in places.values())
 
 
 def _lanes(roots: list[Expr]) -> int:

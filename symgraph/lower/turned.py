@@ -5,22 +5,26 @@
 
 A tile of i is a line of x, which stays in the first cache while the tile of j goes through it; what
 is written is in order within a tile. It works on loops whose turns are independent, whatever they
-compute: a sum of a matrix and its transpose as well as a permutation of axes.
+compute: a sum of a matrix and its transpose as well as a permutation of axes. A loop of a few turns
+whose elements are neighbours in what is read (channels that become planes) is written out instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from symgraph.ir.dtype import INT64
 from symgraph.loop.ir import Const, Expr, For, Let, Load, Stmt, Store, Var
-from symgraph.loop.traverse import expressions, postorder
+from symgraph.loop.traverse import expressions, postorder, substitute
+from symgraph.lower.rows import with_expressions
 from symgraph.lower.schedule import guess_extent
 from symgraph.lower.sums import mentions
 from symgraph.lower.words import WordBuilder
 
 LINE = 64  # bytes of a line of memory
 COLUMNS = 32  # lines of a tile: few enough for one set of a cache where they all fall into it
+FEW = 4  # turns of a loop that is written out: channels of an image, coordinates
 LEAST = 64  # turns of both loops: smaller matrices stay in a cache
 
 
@@ -40,6 +44,8 @@ def _tiled(loop: For, b: WordBuilder) -> For:
         return loop
     outer = _row_of(strided[0], nest)
     assert outer is not None
+    if isinstance(outer.extent, Const) and guess_extent(outer.extent) <= FEW:
+        return _written_out([s for s in nest if s is not outer], outer, body, b)
     if guess_extent(outer.extent) < LEAST:
         return loop
     others = [s for s in nest if s is not outer and s is not inner]
@@ -115,6 +121,26 @@ def _written(
     (found,) = made
     assert isinstance(found, For)
     return found
+
+
+def _written_out(loops: Sequence[For], outer: For, body: tuple[Stmt, ...], b: WordBuilder) -> For:
+    """Loops whose body does all turns of a short one: whole vectors are read and taken apart."""
+    made: list[Stmt] = []
+    for turn in range(guess_extent(outer.extent)):
+        values: dict[str, Expr] = {outer.var: b.const(turn)}
+        for s in body:
+            changed = with_expressions(s, lambda x, v=values: substitute(x, v))  # type: ignore[misc]
+            if isinstance(changed, Let):
+                changed = replace(changed, name=f"{changed.name}_{turn}")
+                values[changed.name.removesuffix(f"_{turn}")] = Var(
+                    changed.name, changed.value.dtype
+                )
+            made.append(changed)
+    for loop in reversed(loops):
+        made = [replace(loop, body=tuple(made))]
+    (found,) = made
+    assert isinstance(found, For)
+    return replace(found, kind="parallel")
 
 
 def _tiles(extent: Expr, width: int, b: WordBuilder) -> Expr:

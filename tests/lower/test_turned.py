@@ -61,3 +61,27 @@ def test_sums_of_columns_are_as_they_were(rng) -> None:
     f = compiled(lambda x: sg.sum(x.T, axis=0), (100, 200), dtype="float64")
     x = rng.normal(size=(100, 200))
     np.testing.assert_allclose(f(x), x.sum(axis=1), atol=1e-12)
+
+
+CHANNELS = {
+    "planes of an image": lambda x, xp: xp.permute_dims(x, (2, 0, 1)) * 2 - 1,
+    "columns": lambda x, xp: xp.exp(xp.permute_dims(xp.reshape(x, (-1, x.shape[2])), (1, 0))),
+    "both": lambda x, xp: [xp.permute_dims(x, (2, 0, 1)) + 1, xp.permute_dims(x, (2, 1, 0))],
+}
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+@pytest.mark.parametrize("shape", [(70, 65, 3), (64, 64, 1), (3, 100, 4), (65, 66, 5), (100, 2, 2)])
+def test_channels_become_planes(name, shape: tuple[int, ...], rng) -> None:
+    f = compiled(lambda x: CHANNELS[name](x, sg), shape)
+    x = rng.normal(size=shape).astype("float32")
+    expected = CHANNELS[name](x, np)
+    found = f(x) if name == "both" else [f(x)]
+    for one, other in zip(found, expected if name == "both" else [expected], strict=True):
+        np.testing.assert_allclose(one, other, rtol=3e-7)
+
+
+def test_a_few_channels_are_done_in_one_turn() -> None:
+    f = compiled(lambda x: sg.permute_dims(x, (2, 0, 1)) * 2.0, (80, 70, 3))
+    assert ", 2]" in f.kernels[0].source
+    assert not has_tiles(f)
