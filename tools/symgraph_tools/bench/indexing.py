@@ -10,13 +10,29 @@ from .workload import Array, Workload, floats
 
 
 def turned(E: Any, x: Any) -> Any:
-    """A transposed matrix, in memory."""
-    return E.xp.permute_dims(x, (1, 0)) + 0
+    """A transposed matrix, in memory: read in a row, or NumPy would give a view's strides."""
+    return E.xp.reshape(E.xp.permute_dims(x, (1, 0)), (-1,))
 
 
 def heads(E: Any, x: Any) -> Any:
     """(batch, time, heads, width) to (batch, heads, time, width)."""
     return E.xp.permute_dims(x, (0, 2, 1, 3)) * 2
+
+
+def heads_joined(E: Any, x: Any) -> Any:
+    """(batch, heads, time, width) to (batch, time, heads * width)."""
+    b, h, t, w = x.shape
+    return E.xp.reshape(E.xp.permute_dims(x, (0, 2, 1, 3)), (b, t, h * w))
+
+
+def planes(E: Any, x: Any) -> Any:
+    """Images of bytes to planes of floats."""
+    return E.xp.permute_dims(E.astype(x, "float32") / 255 - 0.5, (0, 3, 1, 2))
+
+
+def tiled(E: Any, x: Any) -> Any:
+    """A matrix repeated four times in each direction."""
+    return E.xp.tile(x, (4, 4))
 
 
 def joined(E: Any, x: Any, y: Any) -> Any:
@@ -94,9 +110,16 @@ def _labels(rng: np.random.Generator) -> list[Array]:
     return [rng.integers(0, 256, 1_000_000)]
 
 
+def _images(rng: np.random.Generator) -> list[Array]:
+    return [rng.integers(0, 256, (16, 224, 224, 3)).astype("uint8")]
+
+
 ROWS = (
     Workload("turned", floats((2048, 1500)), turned, nbytes=8 * 2048 * 1500),
     Workload("heads", floats((16, 256, 8, 64)), heads, nbytes=8 * 16 * 256 * 512),
+    Workload("heads_joined", floats((8, 8, 256, 64)), heads_joined, nbytes=8 * 64 * 256 * 64),
+    Workload("planes", _images, planes, nbytes=5 * 16 * 224 * 224 * 3),
+    Workload("tiled", floats((500, 500)), tiled, nbytes=17e6),
     Workload("joined", floats((1000, 800), (1000, 800)), joined, nbytes=24 * 1000 * 800),
     Workload("laplacian", floats((2000, 1500)), laplacian, nbytes=8 * 2000 * 1500),
     Workload("differences", floats((2000, 1000), dtype="float64"), differences, nbytes=32e6),

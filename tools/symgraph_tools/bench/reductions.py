@@ -79,6 +79,21 @@ def running_products(E: Any, x: Any) -> Any:
     return E.cumprod(1 + 0.001 * x, 0)
 
 
+def short_rows(E: Any, x: Any) -> Any:
+    """The sum of all of a matrix of ten columns."""
+    return E.xp.sum(x)
+
+
+def channel_sums(E: Any, x: Any) -> Any:
+    """Sums over the first and the last axis."""
+    return E.xp.sum(x, axis=(0, 2))
+
+
+def best_of_all(E: Any, x: Any) -> Any:
+    """Where the largest of a matrix is."""
+    return E.xp.argmax(x)
+
+
 ROWS = (
     Workload("total", floats((4_000_000,)), total, nbytes=16e6),
     Workload("sums_of_rows", _MATRIX, sums_of_rows, nbytes=_BYTES),
@@ -86,6 +101,9 @@ ROWS = (
     Workload("moments", floats((8_000_000,)), moments, nbytes=32e6),
     Workload("extremes", _MATRIX, extremes, nbytes=_BYTES),
     Workload("best_of_rows", _MATRIX, best_of_rows, nbytes=_BYTES),
+    Workload("short_rows", floats((400_000, 10)), short_rows, nbytes=16e6),
+    Workload("channel_sums", floats((100, 200, 200)), channel_sums, nbytes=16e6, rtol=1e-3),
+    Workload("best_of_all", _MATRIX, best_of_all, nbytes=_BYTES),
     Workload("how_many", _MATRIX, how_many, nbytes=_BYTES),
     Workload("distances", floats((ROWS_, 512), (ROWS_, 512)), distances, nbytes=8 * ROWS_ * 512),
     Workload("logsumexp_rows", _MATRIX, logsumexp_rows, nbytes=_BYTES),
