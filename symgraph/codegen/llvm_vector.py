@@ -76,7 +76,7 @@ def pieces(loop: For, module: Module, is_inlined: bool) -> tuple[Piece, ...]:
     if any(isinstance(s, For | While) for s in inner):
         return (Piece(None, ""),)
     roots = [x for s in inner for x in expressions(s)]
-    if _is_strided(loop, inner, roots):
+    if _is_strided(loop, inner, roots) or _is_picked(inner, roots):
         note = module.loop_note('!"llvm.loop.vectorize.enable", i1 false', _EIGHT_TURNS)
         return (Piece(None, note),)
     turns = int(loop.extent.value.real) if isinstance(loop.extent, Const) else None
@@ -166,7 +166,30 @@ def _is_strided(loop: For, inner: list[Stmt], roots: list[Expr]) -> bool:
     ]
     if not columns or _are_neighbours(columns):
         return False
-    return sum(isinstance(x, Word) and x.dtype.kind == "f" for x in nodes) <= MOST_STRIDED
+    return _arithmetic(nodes) <= MOST_STRIDED
+
+
+def _is_picked(inner: list[Stmt], roots: list[Expr]) -> bool:
+    """Does a loop of next to no arithmetic read at places that it has read itself?"""
+    values = {s.name: s.value for s in inner if isinstance(s, Let)}
+    nodes = list(postorder(*roots))
+    if _arithmetic(nodes) > MOST_STRIDED or any(isinstance(s, Assign) for s in inner):
+        return False
+    wanted = [i for x in nodes if isinstance(x, Load) for i in x.index]
+    seen = set[str]()
+    while wanted:
+        for x in postorder(wanted.pop()):
+            if isinstance(x, Load):
+                return True
+            if isinstance(x, Var) and x.name in values and x.name not in seen:
+                seen.add(x.name)
+                wanted.append(values[x.name])
+    return False
+
+
+def _arithmetic(nodes: list[Expr]) -> int:
+    """Instructions on floats."""
+    return sum(_weight(x) for x in nodes if isinstance(x, Word) and x.dtype.kind == "f")
 
 
 def _are_neighbours(columns: list[Load]) -> bool:

@@ -212,6 +212,27 @@ def test_what_whole_vectors_leave_of_a_row_is_masked(columns: int) -> None:
     assert not re.search(r"vfmadd\d+ss", code), "exp is left as scalar code"
 
 
+def assembly(output: sg.Variable, *inputs: sg.Variable) -> str:
+    """The machine code of a formula of arrays of a known shape."""
+    f = sg.function(list(inputs), output)
+    f(*(np.ones(v.shape, v.dtype) for v in inputs))
+    return "\n".join(kernel.asm for kernel in f.kernels)
+
+
+def test_elements_are_picked_one_by_one_unless_a_function_follows() -> None:
+    if vector_bytes() < 64:
+        pytest.skip("gathers of other processors are chosen by LLVM")
+    x, k = sg.tensor("x", shape=(1000,)), sg.tensor("k", dtype="int64", shape=(5000,))
+    assert "vgather" not in assembly(x[k] * 2, x, k)
+    assert re.search(r"vfmadd\d+pd.*zmm", assembly(sg.exp(x[k]), x, k))
+
+
+def test_functions_of_columns_are_vectors_and_copies_are_not() -> None:
+    x = sg.tensor("x", shape=(300, 200))
+    assert "vgather" not in assembly(x.T * 2, x)
+    assert re.search(r"vfmadd\d+pd.*[yz]mm", assembly(sg.exp(x.T), x))
+
+
 def test_what_llvm_cannot_widen_is_not_reported_to_the_user(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
