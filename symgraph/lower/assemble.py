@@ -68,6 +68,11 @@ def assemble(
             lambda item: _Partials(lowering, item.stages[-1].node),
             lambda made, of: _kernel_item(made, [s for i in of for s in i.stages], lowering),
         )
+        items = with_owners(
+            items,
+            lambda item: _Partials(lowering, item.stages[-1].node),
+            lambda made, of: _kernel_item(made, [s for i in of for s in i.stages], lowering),
+        )
     schedule = lowering.schedule if is_outermost else replace(lowering.schedule, tile_bytes=0)
     about = Blocking(
         lowering.b,
@@ -96,9 +101,6 @@ def _written(found: Item | Run, lowering: Lowering, is_outermost: bool) -> Seque
     statements = chunked(statements, _Partials(lowering, stages[-1].node, seen))
     if lowering.schedule.most_chunks > 1:
         statements = with_tiles(statements, lowering.b)
-        boxes = {**lowering.storages, **seen}
-        rows = lambda name: lowering.b.size(boxes[name].shape[0])  # noqa: E731
-        statements = with_owners(statements, rows, lowering.b)
     if lowering.schedule.sum_blocks:
         statements = in_row_blocks(statements, _Partials(lowering, stages[-1].node))
         statements = in_blocks(statements, lowering.b)

@@ -124,10 +124,24 @@ class StageBuilder:
         value = scalars.let(b.cast(scalars.value(indices, index), INT64))
         size = b.size(dim)
         low, high = b.lt(value, b.sub(b.const(0), size)), b.ge(value, size)
-        stage = Stage(node, space, len(space), None, index, scalars.lets, number=number, alone=True)
-        stage.inside.append(
+        fails: list[Stmt] = [
             If(b.or_(low, high), (Fail(self.fail_code(node, axis), (value, size)),))
-        )
+        ]
+        stage = Stage(node, space, len(space), None, index, scalars.lets, number=number, alone=True)
+        if not space:
+            stage.inside = fails
+            return stage
+        # which one is asked only where one is outside: a loop that may stop is no vector code
+        name = f"outside{number}"
+        flag = b.var(name, INT64)
+        stage.kept = 0
+        stage.before = [Let(name, b.const(0))]
+        found = b.word("maximum", (flag, b.cast(b.or_(low, high), INT64)), INT64)
+        stage.inside = [Assign(name, found)]
+        again: list[Stmt] = [*(Let(x.name, x.value) for x in scalars.lets), *fails]
+        for depth in reversed(range(len(space))):
+            again = [For(f"i{depth}", b.size(space[depth]), tuple(again), "serial")]
+        stage.after = [If(b.gt(flag, b.const(0)), tuple(again))]
         return stage
 
     def reduction(self, node: Node, target: Storage) -> list[Stage]:

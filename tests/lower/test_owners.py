@@ -61,3 +61,63 @@ def test_single_numbers_have_no_owners(rng: np.random.Generator) -> None:
     index = rng.integers(0, 256, 50_000)
     np.testing.assert_array_equal(f(index), np.bincount(index, minlength=256))
     assert not has_owners(f)
+
+
+def squared(count: int = 20_000) -> sg.Function:
+    """The loss of a lookup, and its gradient."""
+    table = sg.tensor("table", shape=(500, 64), dtype="float32")
+    at = sg.tensor("at", shape=(count,), dtype="int64")
+    target = sg.tensor("target", shape=(count, 64), dtype="float32")
+    away = table[at] - target
+    loss = sg.sum(away * away)
+    return sg.function([table, at, target], [loss, sg.grad(loss, table)])
+
+
+def test_a_loss_is_added_up_and_its_gradient_filled_by_the_owners(rng: np.random.Generator) -> None:
+    f = squared()
+    table, target = (rng.normal(size=(n, 64)).astype("float32") for n in (500, 20_000))
+    at = rng.integers(-500, 500, 20_000)
+    loss, slope = f(table, at, target)
+    assert sum("owner_" in kernel.source for kernel in f.kernels) == 1
+    assert len(f.kernels) == 2, "the check of the indices, and all the rest"
+    away = table[at].astype("float64") - target
+    assert loss == np.float32((away**2).sum()) or abs(loss - (away**2).sum()) <= np.spacing(loss)
+    wanted = np.zeros((500, 64))
+    np.add.at(wanted, at, 2 * away)
+    np.testing.assert_allclose(slope, wanted, rtol=1e-4, atol=1e-4)
+    with sg.config(threads=1):
+        alone = squared()(table, at, target)
+    assert loss == alone[0]
+    np.testing.assert_array_equal(slope, alone[1])
+
+
+def test_what_a_scatter_reads_is_made_before(rng: np.random.Generator) -> None:
+    """Sums that the scattered rows need are no part of the owners' turns."""
+    x, at = sg.tensor("x", shape=(9000, 64)), sg.vector("at", dtype="int64")
+    f = sg.function([x, at], sg.zeros((100, 64)).at[at].add(x / sg.sum(x)))
+    value, index = rng.uniform(size=(9000, 64)), rng.integers(0, 100, 9000)
+    wanted = np.zeros((100, 64))
+    np.add.at(wanted, index, value / value.sum())
+    np.testing.assert_allclose(f(value, index), wanted, rtol=1e-11)
+
+
+def test_rows_scattered_onto_others(rng: np.random.Generator) -> None:
+    base, x = sg.tensor("base", shape=(100, 64)), sg.tensor("x", shape=(9000, 64))
+    at = sg.vector("at", dtype="int64")
+    f = sg.function([base, x, at], (base * 2).at[at].add(x))
+    first, value, index = rng.normal(size=(100, 64)), rng.normal(size=(9000, 64)), np.arange(9000)
+    wanted = 2 * first
+    np.add.at(wanted, index % 100, value)
+    np.testing.assert_allclose(f(first, value, index % 100), wanted, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("place", [0, 7777, 8999])
+@pytest.mark.parametrize("value", [100, -101, 2**40])
+def test_an_index_outside_is_told(place: int, value: int) -> None:
+    x, at = sg.tensor("x", shape=(100, 4)), sg.vector("at", dtype="int64")
+    f = sg.function([x, at], x[at])
+    index = np.arange(9000) % 100
+    f(np.zeros((100, 4)), index)
+    index[place] = value
+    with pytest.raises(IndexError, match=str(value)):
+        f(np.zeros((100, 4)), index)
