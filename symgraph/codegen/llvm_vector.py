@@ -97,7 +97,8 @@ def pieces(loop: For, module: Module, is_inlined: bool) -> tuple[Piece, ...]:
         is_set = may_set and _is_mixed(roots)
         done = 0 if turns is None else turns - turns % (lanes * count)
         is_long = len(inner) > MOST_TWICE
-        if turns is None or not may_set or calls_slow or is_long or not 0 < done < turns:
+        is_whole = not (turns and 0 < done < turns) or not _is_floating(inner, roots)
+        if turns is None or not may_set or calls_slow or is_long or is_whole:
             return (Piece(None, made.vectors(count, is_set)),)
         rest = made.whole() if (turns - done) % lanes == 0 else made.masked()
         return (Piece(done, made.vectors(count, is_set)), Piece(None, rest))
@@ -221,6 +222,13 @@ def _is_masked(turns: int, lanes: int, roots: list[Expr]) -> bool:
 def _calls_slow(roots: list[Expr]) -> bool:
     """Is there a word that is a function of the kernel, as guards have?"""
     return any(isinstance(x, Word) and x.name not in WORDS for x in postorder(*roots))
+
+
+def _is_floating(inner: list[Stmt], roots: list[Expr]) -> bool:
+    """Does a loop compute and add up floats? The lanes of other loops are for LLVM to choose."""
+    folds = [s.value for s in inner if isinstance(s, Assign)]
+    computed = any(isinstance(x, Word) and x.dtype.kind == "f" for x in postorder(*roots))
+    return computed and all(x.dtype.kind == "f" for x in folds)
 
 
 def _fitting(most: int, turns: int, lanes: int) -> int:

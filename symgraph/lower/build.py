@@ -136,7 +136,7 @@ class StageBuilder:
         flag = b.var(name, INT64)
         stage.kept = 0
         stage.before = [Let(name, b.const(0))]
-        found = b.word("maximum", (flag, b.cast(b.or_(low, high), INT64)), INT64)
+        found = b.word("add", (flag, b.cast(b.or_(low, high), INT64)), INT64)
         stage.inside = [Assign(name, found)]
         again: list[Stmt] = [*(Let(x.name, x.value) for x in scalars.lets), *fails]
         for depth in reversed(range(len(space))):

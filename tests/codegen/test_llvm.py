@@ -252,3 +252,18 @@ def test_what_llvm_cannot_widen_is_not_reported_to_the_user(
     for inputs, output in cases:
         sg.function(inputs, output)(*[given[str(n.name)] for n in inputs])
     assert capfd.readouterr().err == ""
+
+
+def test_lanes_of_integers_are_left_to_llvm(capfd: pytest.CaptureFixture[str]) -> None:
+    """Rows of integers, and checks of indices: no width is given that LLVM cannot follow."""
+    x = sg.tensor("x", dtype="int8", shape=(37, 300))
+    k = sg.tensor("k", dtype="int64", shape=(300,))
+    f = sg.function([x, k], [x.max(axis=1), (x > 0).sum(axis=1), (x & 3) + 1, x[0][k]])
+    given = np.random.default_rng(1).integers(-100, 100, (37, 300)).astype("int8")
+    index = np.arange(300)[::-1].copy()
+    most, count, low, turned = f(given, index)
+    np.testing.assert_array_equal(most, given.max(axis=1))
+    np.testing.assert_array_equal(count, (given > 0).sum(axis=1))
+    np.testing.assert_array_equal(low, (given & 3) + 1)
+    np.testing.assert_array_equal(turned, given[0][::-1])
+    assert capfd.readouterr().err == ""
