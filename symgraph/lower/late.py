@@ -6,7 +6,7 @@
 
 This holds for every m, so it does not matter how m came about; and all that is added is a square
 or as good as one, so nothing cancels (Chan, Golub & LeVeque 1983, Am. Stat. 37). A chunk is read
-twice, the second time from the first cache.
+twice, the second time from the first cache; of float32 once, as float64 has digits to spare.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 from symgraph.ir.dim import DimLike
-from symgraph.ir.dtype import INT64, DType
+from symgraph.ir.dtype import FLOAT32, FLOAT64, INT64, DType
 from symgraph.loop.ir import Assign, Cast, Const, Expr, For, Let, Load, Stmt, Store, Var, Word
 from symgraph.loop.text import show_expr
 from symgraph.loop.traverse import children, postorder, statements, substitute
@@ -27,6 +27,7 @@ from symgraph.lower.sums import Sums, renamed_locals, sums_of
 from symgraph.records import dataclass
 
 CHUNK_BYTES = 8 << 10  # of what is read twice: a part of a first-level cache
+MOST_REPEATED = 16  # operations of an element that is computed again for the first of a chunk
 LEAST_BYTES = 1 << 20  # below, the second-level caches hold all of it anyway
 Lets = dict[str, Expr]
 
@@ -209,6 +210,19 @@ def _digest(x: Expr, locals_: dict[str, str]) -> str:
     return done[id(x)]
 
 
+def needed(roots: Sequence[Expr], lets: Sequence[Let], names: set[str]) -> set[str]:
+    """The locals that expressions are computed from."""
+    values = {s.name: s.value for s in lets}
+    found, wanted = set[str](), list(roots)
+    while wanted:
+        for x in postorder(wanted.pop()):
+            if isinstance(x, Var) and x.name in names and x.name not in found:
+                found.add(x.name)
+                if x.name in values:
+                    wanted.append(values[x.name])
+    return found
+
+
 @dataclass(slots=True)
 class _Writer:
     """Both loops, written in chunks: the early one with the squares, the late one over chunks."""
@@ -254,21 +268,23 @@ class _Writer:
         )  # fmt: skip
         index = Let(var, b.add(first, turn))
         left = self._left(chunk)
-        again = [renamed_locals(s, {square.name: spread}) for s in self._again(center, rest)]
         inner: list[Stmt] = [
             Let(f"first_{var}", b.mul(chunk, length)),
             *(Let(own[name], start.value) for name, start in starts.items()),
-            For(
-                f"j_{var}",
-                left,
-                (index, *(renamed_locals(s, own) for s in fold.loop.body)),
-                "vector",
-            ),
-            Let(center, b.cast(mean, square.center.dtype)),
             Let(spread, b.const(0, dtype)),
             Let(rest, b.const(0, dtype)),
-            For(f"j_{var}", left, (index, *again), "vector"),
         ]
+        body = [index, *(renamed_locals(s, own) for s in fold.loop.body)]
+        base = self._first_element(first)
+        if base is not None:
+            inner += self._at_once(base, left, body)
+        else:
+            again = [renamed_locals(s, {square.name: spread}) for s in self._again(center, rest)]
+            inner += [
+                For(f"j_{var}", left, tuple(body), "vector"),
+                Let(center, b.cast(mean, square.center.dtype)),
+                For(f"j_{var}", left, (index, *again), "vector"),
+            ]
         joined: list[Stmt] = []
         for name, word in fold.sums.locals.items():
             kind = starts[name].value.dtype
@@ -278,13 +294,53 @@ class _Writer:
             joined.append(Assign(name, b.word(word, (b.var(name, kind), part), kind)))
         boxes = {x: self._box(count, dtype) for x in (center, spread, rest)}
         self.boxes = {"center": boxes[center], "spread": boxes[spread], "rest": boxes[rest]}
-        inner.append(
-            Store(boxes[center], (chunk,), b.cast(b.var(center, square.center.dtype), dtype))
-        )
+        kind = dtype if base is not None else square.center.dtype
+        inner.append(Store(boxes[center], (chunk,), b.cast(b.var(center, kind), dtype)))
         inner += [Store(boxes[x], (chunk,), b.var(x, dtype)) for x in (spread, rest)]
         outer = For(f"c_{var}", b.const(count), tuple(inner), "parallel")
         join = For(f"c_{var}", b.const(count), tuple(joined), "vector")
         return [*fold.before, outer, join, *fold.after]
+
+    def _first_element(self, first: Expr) -> Expr | None:
+        """What a float32 chunk's first element is, in float64; None where two visits are needed."""
+        late, square = self.late, self.square
+        dtype = late.sums.starts[square.name].value.dtype
+        is_plain = not any(isinstance(s, For) for s in late.loop.body)
+        if not is_plain or square.element.dtype != FLOAT32 or dtype != FLOAT64:
+            return None
+        if len(late.lets) > MOST_REPEATED:
+            return None
+        element = substitute(square.element, late.whole)
+        return self.place.b.cast(substitute(element, {late.loop.var: first}), dtype)
+
+    def _at_once(self, base: Expr, left: Expr, body: list[Stmt]) -> list[Stmt]:
+        """Sums of y = x - x[0] and y**2 in float64: squares about the mean are q - s**2 / n.
+
+        x[0] is one of the chunk's numbers, so (mean - x[0])**2 is at most the sum of squares: what
+        cancels is a factor of the chunk's length, and float64 has 2**29 to spare.
+        """
+        b, square, var = self.place.b, self.square, self.early.loop.var
+        spread, dtype = f"part_{square.name}", FLOAT64
+        lets = {s.name for s in self.late.loop.body if isinstance(s, Let)}
+        known = {s.name for s in body if isinstance(s, Let)}
+        more = [s for s in self.late.loop.body if isinstance(s, Let) and s.name not in known]
+        wanted = needed([square.element], more, lets)
+        y, above = b.var("y", dtype), b.var("above", dtype)
+        body += [
+            *(s for s in more if s.name in wanted),
+            Let("y", b.sub(b.cast(square.element, dtype), b.var("base", dtype))),
+            Assign("above", b.add(above, y)),
+            Assign(spread, b.add(b.var(spread, dtype), b.mul(y, y))),
+        ]
+        mean = b.word("div", (above, self._elements(b.var(f"c_{var}"), dtype)), dtype)
+        return [
+            Let("base", base),
+            Let("above", b.const(0, dtype)),
+            For(f"j_{var}", left, tuple(body), "vector"),
+            Let("away", mean),
+            Let("center", b.add(b.var("base", dtype), b.var("away", dtype))),
+            Assign(spread, b.sub(b.var(spread, dtype), b.mul(above, b.var("away", dtype)))),
+        ]
 
     def _again(self, center: str, rest: str) -> list[Stmt]:
         """The late loop's body about another center, with the sum of what is squared."""

@@ -84,3 +84,19 @@ def test_what_is_shared_many_times_is_looked_at_once() -> None:
     draws = sg.random.uniform(sg.random.key(1), (200_000,))
     mean = sg.function([], sg.mean(draws * draws))()
     assert float(mean) == pytest.approx(1 / 3, rel=1e-2)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4, -1e7])
+def test_float32_squares_in_one_visit_are_right_to_2_ulp(
+    offset: float, rng: np.random.Generator
+) -> None:
+    """Also where the first number of each chunk is far from all others."""
+    f = moments("float32", (700_001,))
+    value = (rng.normal(size=700_001) + offset).astype("float32")
+    value[::2048] = offset + 1e5
+    wide = value.astype("float64")
+    mean, variance = (float(r) for r in f(value)[:2])
+    away = wide - np.float64(np.float32(mean))
+    assert abs(mean - wide.mean()) <= np.spacing(np.float32(abs(wide.mean())))
+    assert abs(variance - (away * away).mean()) <= 2 * np.spacing(np.float32(variance))
+    assert any("above" in kernel.source for kernel in f.kernels)
