@@ -90,7 +90,7 @@ def _exp_parts(s: Any, x: Any, f: _Format) -> tuple[Any, Any]:
     rest = s.sub(s.sub(inside, s.mul(whole, f.ln2_high)), s.mul(whole, f.ln2_low))
     ordinary = s.lt(s.abs(x), INF)
     zero = s.const(0, f.bits)
-    return s.select(ordinary, s.exp(rest), s.exp(x)), s.select(ordinary, exponent, zero)
+    return s.exp(s.select(ordinary, rest, x)), s.select(ordinary, exponent, zero)
 
 
 def _power_of_two(s: Any, exponent: Any, f: _Format, dtype: DType) -> Any:
