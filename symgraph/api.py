@@ -419,11 +419,8 @@ def _deferred(cost: Variable, wrt: Any, stop: Any) -> Any:
     def find() -> list[Variable]:
         from symgraph import derivatives
 
-        outside = as_if_at((line,) if line else ())  # not where it is looked at
-        try:
+        with as_if_at((line,) if line else ()):  # not where it is looked at
             found: list[Variable] = derivatives.grad(cost, variables, stop=stops)
-        finally:
-            as_if_at(outside)
         return found
 
     pending = Pending(cost.node, nodes, ends, find)

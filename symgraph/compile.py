@@ -128,23 +128,17 @@ class Compiler:
     def specialise(self, special: Mapping[Atom, DimLike]) -> Specialised:
         """The program where some dimension symbols have given values."""
         below = toposort((*self.outputs, *self.inputs))
-        outside = as_if_at(())  # what stages make has the line of what it is made for, or none
-        try:
-            with _without_collections():
-                made = self._rewritten(special, below)
-                given = {new for new, leaf in made.origin.items() if leaf in self.given}
-                ready = build(made.outputs, self.mode, made.record, given, self.results)
-        finally:
-            as_if_at(outside)
+        # what stages make has the line of what it is made for, or none
+        with as_if_at(()), _without_collections():
+            made = self._rewritten(special, below)
+            given = {new for new, leaf in made.origin.items() if leaf in self.given}
+            ready = build(made.outputs, self.mode, made.record, given, self.results)
         return Specialised(ready, made.origin, made.record, made.dims)
 
     def rewritten(self) -> Record:
         """The graph after each stage, where no program is wanted."""
-        outside = as_if_at(())
-        try:
+        with as_if_at(()):
             return self._rewritten({}, toposort((*self.outputs, *self.inputs))).record
-        finally:
-            as_if_at(outside)
 
     def _rewritten(self, special: Mapping[Atom, DimLike], below: list[Node]) -> Rewritten:
         start = perf_counter_ns()

@@ -10,7 +10,8 @@ import linecache
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 
 from symgraph.errors import message
@@ -72,13 +73,17 @@ class _AsIf(threading.local):
 _as_if = _AsIf()
 
 
-def as_if_at(lines: tuple[Line, ...] | None) -> tuple[Line, ...] | None:
-    """Set the user lines that what is made from now on gets, None for the call stack's; the former.
+@contextmanager
+def as_if_at(lines: tuple[Line, ...]) -> Iterator[None]:
+    """What is made meanwhile gets these user lines, not those of the call stack.
 
     For the compiler, which makes nodes for the sake of others long after the user's line has run.
     """
     before, _as_if.lines = _as_if.lines, lines
-    return before
+    try:
+        yield
+    finally:
+        _as_if.lines = before
 
 
 @lru_cache(maxsize=1024)  # a line makes many nodes

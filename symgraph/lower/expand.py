@@ -200,11 +200,8 @@ def _round(
 def _expanded(node: Node, inputs: tuple[Node, ...]) -> Node | tuple[Node, ...]:
     write = WRITTEN.get(node.op.name, node.op.expand)
     assert write is not None, f"{node.op.name} has no expansion"
-    outside = as_if_at(node.lines)
-    try:
+    with as_if_at(node.lines):
         found = write(*[Variable(i) for i in inputs], **node.attrs)
-    finally:
-        as_if_at(outside)
     if isinstance(found, tuple | list):
         return tuple(v.node for v in found)
     result: Node = found.node

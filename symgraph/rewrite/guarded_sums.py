@@ -15,13 +15,14 @@ but the bound where nothing cancels. Matrix products are sums too, where everyth
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from symgraph.ir.dim import product
 from symgraph.ir.dtype import FLOAT64
 from symgraph.ir.graph import Graph, param_node, substitute_nodes, toposort
 from symgraph.ir.node import Node, make_node
 from symgraph.ir.op import find_op
+from symgraph.ir.origin import as_if_at
 from symgraph.ir.type import TensorType
 from symgraph.records import dataclass
 from symgraph.rewrite.build import call, made_for, number
@@ -266,7 +267,13 @@ def redone(
     root: Node, doubt: Node, leaves: Iterable[Node], sums: Iterable[Redoable]
 ) -> Node | None:
     """``root``, from its sums in pairs where its doubt is positive; None if that reads too much."""
-    sums = list(sums)
+    with as_if_at(root.lines):
+        return _redone(root, doubt, leaves, list(sums))
+
+
+def _redone(
+    root: Node, doubt: Node, leaves: Iterable[Node], sums: Sequence[Redoable]
+) -> Node | None:
     own = [n for n in leaves if all(n is not s.node for s in sums)]
     positive, told = _test_of(root, doubt)
     operands = dict.fromkeys((root, told, *own, *(n for s in sums for n in s.reads)))
@@ -274,12 +281,7 @@ def redone(
         return None
     pairs = [parts_of(s) for s in sums]
     given = [*own, *(x for pair in pairs for x in pair if x is not None)]
-    slow = make_node(
-        find_op("guarded"),
-        (root, doubt, *given),
-        {"body": _body(root, own, sums)},
-        lines=root.lines,
-    )
+    slow = make_node(find_op("guarded"), (root, doubt, *given), {"body": _body(root, own, sums)})
     params = {
         n: param_node(k, n.type)
         for k, n in enumerate(operands)
@@ -292,12 +294,11 @@ def redone(
         find_op("cond"),
         (positive, *params),
         {"then": then, "orelse": orelse},
-        lines=root.lines,
     )
-    return make_node(find_op("proj"), (branch,), {"index": 0}, lines=root.lines)
+    return make_node(find_op("proj"), (branch,), {"index": 0})
 
 
-def _body(root: Node, own: list[Node], sums: list[Redoable]) -> Graph:
+def _body(root: Node, own: list[Node], sums: Sequence[Redoable]) -> Graph:
     """The formula of what it reads, with a high and a low part for each sum."""
     params = {n: param_node(k, n.type) for k, n in enumerate(own)}
     given = list(params.values())

@@ -51,13 +51,12 @@ def near_misses(outputs: Iterable[Node], rules: Iterable[Rule]) -> list[Miss]:
     tidying = set(CANONICALIZE)
     repairs = [r for r in rules if not r.exact and r not in tidying]
     found: dict[tuple[str, tuple[tuple[Node, Assumption], ...]], Miss] = {}
-    outside = as_if_at(())  # what is tried is nobody's line
     try:
-        for node in toposort(outputs)[-MOST_NODES:]:
-            for miss in _of(node, repairs):
-                found.setdefault((miss.rule.name, miss.facts), miss)
+        with as_if_at(()):  # what is tried is nobody's line
+            for node in toposort(outputs)[-MOST_NODES:]:
+                for miss in _of(node, repairs):
+                    found.setdefault((miss.rule.name, miss.facts), miss)
     finally:
-        as_if_at(outside)
         t.forget()
         polynomial.forget()
     return list(found.values())

@@ -118,11 +118,25 @@ def _of_block(texts: list[str], found: list[tuple[Line, ...]], number: int) -> t
 
 
 def _fill(texts: list[str], found: list[tuple[Line, ...]]) -> None:
-    """Index arithmetic belongs to what follows it in its block."""
+    """Index arithmetic belongs to what follows it in its block, a state that moves on to both."""
     for number in range(len(texts) - 2, -1, -1):
-        is_same = _indent(texts[number]) == _indent(texts[number + 1])
-        if not found[number] and is_same and texts[number].strip():
-            found[number] = found[number + 1]
+        following = _beside(texts, number, 1)
+        if not found[number] and following is not None and texts[number].strip():
+            found[number] = found[following]
+    for number, text in enumerate(texts):
+        if not found[number] and text.strip():
+            before = _beside(texts, number, -1)
+            found[number] = found[before] if before is not None else ()
+
+
+def _beside(texts: list[str], number: int, step: int) -> int | None:
+    """The next line of the same block, or the one before."""
+    own = _indent(texts[number])
+    number += step
+    while 0 <= number < len(texts) and (not texts[number].strip() or _indent(texts[number]) > own):
+        number += step
+    is_there = 0 <= number < len(texts) and _indent(texts[number]) == own
+    return number if is_there else None
 
 
 def _indent(text: str) -> int:
