@@ -97,7 +97,7 @@ def pieces(loop: For, module: Module, is_inlined: bool) -> tuple[Piece, ...]:
         is_set = may_set and _is_mixed(roots)
         done = 0 if turns is None else turns - turns % (lanes * count)
         is_long = len(inner) > MOST_TWICE
-        is_whole = not (turns and 0 < done < turns) or not _is_floating(inner, roots)
+        is_whole = not (turns and 0 < done < turns) or not _is_floating(loop, inner, roots)
         if turns is None or not may_set or calls_slow or is_long or is_whole:
             return (Piece(None, made.vectors(count, is_set)),)
         rest = made.whole() if (turns - done) % lanes == 0 else made.masked()
@@ -224,11 +224,20 @@ def _calls_slow(roots: list[Expr]) -> bool:
     return any(isinstance(x, Word) and x.name not in WORDS for x in postorder(*roots))
 
 
-def _is_floating(inner: list[Stmt], roots: list[Expr]) -> bool:
-    """Does a loop compute and add up floats? The lanes of other loops are for LLVM to choose."""
+def _is_floating(loop: For, inner: list[Stmt], roots: list[Expr]) -> bool:
+    """Does a loop compute and add up floats, and go along rows? Lanes of others are for LLVM.
+
+    Neighbours that are read in one turn are kept for the next, which is no code for masks.
+    """
     folds = [s.value for s in inner if isinstance(s, Assign)]
-    computed = any(isinstance(x, Word) and x.dtype.kind == "f" for x in postorder(*roots))
-    return computed and all(x.dtype.kind == "f" for x in folds)
+    nodes = list(postorder(*roots))
+    computed = any(isinstance(x, Word) and x.dtype.kind == "f" for x in nodes)
+    places = [x.index for x in nodes if isinstance(x, Load)]
+    places += [s.index for s in inner if isinstance(s, Store | Update)]
+    along = not any(_mentions(index[:-1], loop.var, inner) for index in places)
+    ends = {(x.buffer, show_expr(x.index[-1])) for x in nodes if isinstance(x, Load) and x.index}
+    alone = len(ends) == len({buffer for buffer, _ in ends})
+    return computed and along and alone and all(x.dtype.kind == "f" for x in folds)
 
 
 def _fitting(most: int, turns: int, lanes: int) -> int:

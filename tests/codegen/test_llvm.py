@@ -254,6 +254,20 @@ def test_what_llvm_cannot_widen_is_not_reported_to_the_user(
     assert capfd.readouterr().err == ""
 
 
+def test_columns_and_neighbours_are_left_to_llvm(capfd: pytest.CaptureFixture[str]) -> None:
+    x = sg.tensor("x", dtype="float32", shape=(512, 20))
+    y = sg.tensor("y", dtype="float32", shape=(9, 511))
+    g = sg.function([y], sg.exp(y[:, 1:] + y[:, :-1]) * y[:, 1:])
+    other = np.linspace(-1, 1, 9 * 511, dtype="float32").reshape(9, 511)
+    right = np.exp(other[:, 1:] + other[:, :-1].astype("float64")) * other[:, 1:]
+    np.testing.assert_allclose(g(other), right, rtol=1e-6)
+    f = sg.function([x], x[:510, 3] + x[1:511, 3] + x[2:, 3])
+    given = np.random.default_rng(1).normal(size=(512, 20)).astype("float32")
+    wanted = given[:510, 3] + given[1:511, 3] + given[2:, 3]
+    np.testing.assert_array_equal(f(given), wanted)
+    assert capfd.readouterr().err == ""
+
+
 def test_lanes_of_integers_are_left_to_llvm(capfd: pytest.CaptureFixture[str]) -> None:
     """Rows of integers, and checks of indices: no width is given that LLVM cannot follow."""
     x = sg.tensor("x", dtype="int8", shape=(37, 300))
