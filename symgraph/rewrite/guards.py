@@ -46,7 +46,7 @@ from symgraph.rewrite.regions import (
 from symgraph.rewrite.short_sums import spelled_out
 
 # half units in the last place that an error may reach, by the width of the dtype
-LIMITS = {"default": {8: 4096.0, 4: 512.0}, "high": {8: 16.0, 4: 16.0}}
+LIMITS = {"default": {8: 4096.0, 4: 512.0}, "high": {8: 32.0, 4: 32.0}}
 Entries = list[Application | tuple[Any, Any]]  # of a journal
 MOST_NODES = 200  # in a slow form
 SOURCE = "Higham 2002, Accuracy and Stability of Numerical Algorithms, 3.3"
