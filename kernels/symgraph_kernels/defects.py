@@ -191,7 +191,7 @@ def log_quotient(s: Any, x: Value, y: Value) -> Value:
 
     2 atanh((a - b) / (a + b)) + k ln2, where x / y = a / b 2**k: a - b is exact.
     """
-    y, x = s.abs(y), s.select(y < 0.0, -x, x)
+    y, x = s.abs(y), s.select(s.bits(y) < 0, -x, x)  # -0 too
     a, b, k = s.ratio(x, y)
     above, twice = a - b, b + b
     below, lost = fast_sum(s, twice, above)

@@ -65,13 +65,14 @@ LONG = 7  # coefficients, from which on waiting for each fma costs more than two
 def polynomial(s: Any, coefficients: tuple[float, ...], x: Any) -> Any:
     """Horner's rule with fma, lowest degree first; if long, odd and even powers side by side.
 
-    The last step is Horner's in either case: what the others round off is multiplied by x.
+    The last steps are Horner's in either case: what the others round off is multiplied by x.
     """
     if len(coefficients) < LONG:
         return _horner(s, coefficients, x)
     square = x * x
-    odd, even = (_horner(s, coefficients[start::2], square) for start in (2, 1))
-    return s.fma(s.fma(odd, x, even), x, coefficients[0])
+    odd, even = (_horner(s, coefficients[start::2], square) for start in (3, 2))
+    rest = s.fma(odd, x, even)
+    return s.fma(s.fma(rest, x, coefficients[1]), x, coefficients[0])
 
 
 def _horner(s: Any, coefficients: tuple[float, ...], x: Any) -> Any:
