@@ -349,15 +349,6 @@ FITS = (
         lambda z: z,
     ),
     both(
-        "ATAN_UNIT",
-        "(atan(t) / t - 1) / t^2 in z = t^2, |t| <= 1",
-        near_zero(lambda z: (root(mp.atan)(z) - 1) / z, lambda z: -ONE / 3 + z / 5),
-        Number(0),
-        ONE * Number("1.001"),
-        (19, 8),
-        lambda z: z,
-    ),
-    both(
         "ASINH",
         "(asinh(x) / x - 1) / x^2 in z = x^2, |x| <= 1/2",
         near_zero(lambda z: (root(mp.asinh)(z) - 1) / z, lambda z: -ONE / 6 + 3 * z / 40),

@@ -1,15 +1,15 @@
 """asin, acos, atan, atan2 and asinh, acosh, atanh.
 
-Angles reduce by pi/4 and pi/2 to |t| <= tan(pi/8) with one division, atan by pi/2 to |t| <= 1; the
-others take a polynomial near 0 (acosh: near 1) and a root or logarithm beyond. What divisions and
-roots round off is carried as a low part to the last addition.
+Arc tangents reduce by pi/4 and pi/2 to |t| <= tan(pi/8) with one division; the others take a
+polynomial near 0 (acosh: near 1) and a root or logarithm beyond. What divisions and roots round
+off is carried as a low part to the last addition.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from symgraph_kernels.coefficients import ACOSH, ASIN, ASINH, ATAN, ATAN_UNIT, ATANH, LOG
+from symgraph_kernels.coefficients import ACOSH, ASIN, ASINH, ATAN, ATANH, LOG
 from symgraph_kernels.logarithm import LN2_HIGH, LN2_LOW, log_core
 from symgraph_kernels.pairs import Pair, Value, divide, fast_sum, full_sum
 
@@ -40,18 +40,10 @@ def angle(s: Any, a: Value, b: Value | float) -> Pair:
 
 
 def atan(s: Any, x: Value) -> Value:
-    """atan(t) of t = |x| up to 1, pi/2 - atan(t) of t = 1/|x| beyond."""
     a = s.abs(x)
     top = s.number(2.0**60, 2.0**30)
-    steep = a > 1.0
-    a = s.select(a > top, top, a)
-    inverse = 1.0 / a
-    t = s.select(steep, -inverse, a)
-    rest = s.select(steep, s.fma(inverse, a, -1.0) * inverse, 0.0)
-    z = t * t
-    high, low = (s.select(steep, s.number(*part), 0.0) for part in HALF_PI)
-    total, lost = fast_sum(s, high, t)
-    return s.copysign(total + (lost + (s.fma(t * z, s.poly(ATAN_UNIT, z), rest) + low)), x)
+    high, low = angle(s, s.select(a > top, top, a), 1.0)
+    return s.copysign(high + low, x)
 
 
 def atan2(s: Any, y: Value, x: Value) -> Value:

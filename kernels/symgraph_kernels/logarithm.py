@@ -109,13 +109,14 @@ def _rebased(s: Any, m: Value, base: Constant, whole: Value, rest: Value | None 
     f = m - 1.0
     q = f / (2.0 + f)
     z = q * q
-    h = 0.5 * f * f
+    half = 0.5 * f
+    h = half * f
     curve = h - q * s.fma(z, s.poly(LOG, z), h)
     high, low = (s.number(*_split(base, part)) for part in (0, 1))
     y = f * high
     error = s.fma(f, low, s.fma(f, high, -y))
     total, lost = fast_sum(s, whole, y)
-    error = s.fma(-high, curve, error)
+    error = s.fma(-high, curve, s.fma(-high, s.fma(half, f, -h), error))
     return total + (lost + (error if rest is None else error + rest))
 
 
