@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from symgraph.ir.dim import mul
 from symgraph.loop.ir import Assign, Expr, For, Let, Load, Local, Stmt, Store, Var
-from symgraph.loop.traverse import blocks, children, expressions, rebuild
+from symgraph.loop.traverse import blocks, children, expressions, postorder, rebuild
 from symgraph.lower.rows import with_expressions
 from symgraph.lower.stage import Storage
 from symgraph.lower.words import WordBuilder
@@ -144,20 +144,9 @@ def _accesses(s: Stmt) -> Iterator[tuple[str, Index]]:
     """Every element that a statement itself uses; one that stands there twice counts once."""
     if isinstance(s, Store):
         yield s.buffer, s.index
-    for x in _nodes(expressions(s)):
+    for x in postorder(*expressions(s)):
         if isinstance(x, Load):
             yield x.buffer, x.index
-
-
-def _nodes(roots: Sequence[Expr]) -> Iterator[Expr]:
-    seen: set[int] = set()
-    stack = list(roots)
-    while stack:
-        x = stack.pop()
-        if id(x) not in seen:
-            seen.add(id(x))
-            yield x
-            stack.extend(children(x))
 
 
 def _mentions(x: Expr, names: Sequence[str]) -> bool:
