@@ -20,7 +20,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from symgraph_kernels.words import FAR, Table, polynomial, type_names
+from symgraph_kernels.words import FAR, Binary, type_names
 
 DOUBLE, FLOAT, BIT = ir.DoubleType(), ir.FloatType(), ir.IntType(1)
 LANES = {"f64": (2, 4, 8), "f32": (4, 8, 16)}
@@ -146,20 +146,15 @@ class Value:
     __hash__ = None  # type: ignore[assignment]
 
 
-class Words:
+class Words(Binary):
     """The words over an IRBuilder, for float64 (`wide`) or float32."""
 
     def __init__(self, builder: ir.IRBuilder, wide: bool, target: str) -> None:
-        self.builder, self.wide, self.target = builder, wide, target
+        super().__init__(wide)
+        self.builder, self.target = builder, target
         self.scales = target == "cpu" and _has_scaling()
         self.type = DOUBLE if wide else FLOAT
         self.integer = ir.IntType(64 if wide else 32)
-        self.mantissa, self.one, self.root_half = (
-            (52, 0x3FF0000000000000, 0x3FE6A09E667F3BCD) if wide else (23, 0x3F800000, 0x3F3504F3)
-        )
-        self.shift = (
-            1.5 * 2.0**self.mantissa
-        )  # adding it rounds to an integer, left in the low bits
 
     def _value(self, x: Value | float) -> ir.Value:
         return x.ir if isinstance(x, Value) else ir.Constant(self.type, x)
@@ -169,13 +164,6 @@ class Words:
         ftype = ir.FunctionType(self.type, [self.type] * len(values))
         function = self.builder.module.declare_intrinsic(name, (self.type,), ftype)
         return Value(self.builder, self.builder.call(function, values))
-
-    def number(self, wide: float, narrow: float) -> float:
-        return wide if self.wide else narrow
-
-    def poly(self, table: Table, x: Value) -> Value:
-        value: Value = polynomial(self, table.float64 if self.wide else table.float32, x)
-        return value
 
     def fma(self, x: Value | float, y: Value | float, z: Value | float) -> Value:
         return self._intrinsic("llvm.fma", x, y, z)
@@ -206,9 +194,8 @@ class Words:
     def from_bits(self, i: Value) -> Value:
         return Value(self.builder, self.builder.bitcast(i.ir, self.type))
 
-    def pow2(self, n: Value) -> Value:
-        i = self.bits(n + self.shift)
-        return self.from_bits((i << self.mantissa) + self.one)
+    def floating(self, i: Value) -> Value:
+        return Value(self.builder, self.builder.sitofp(i.ir, self.type))
 
     def ldexp(self, x: Value, n: Value) -> Value:
         whole, kind = ir.IntType(32), "f64" if self.wide else "f32"
@@ -219,31 +206,6 @@ class Words:
         scale = declare(f"llvm.ldexp.{kind}.i32", (), signature)
         exponent = self.builder.call(to, [n.ir])
         return Value(self.builder, self.builder.call(scale, [x.ir, exponent]))
-
-    def frexp(self, x: Value) -> tuple[Value, Value]:
-        small = x < 2.0 ** (-1022 if self.wide else -126)
-        lift = self.mantissa + 2
-        d = self.bits(self.select(small, x * 2.0**lift, x)) - self.root_half
-        m = self.from_bits((d & ((1 << self.mantissa) - 1)) + self.root_half)
-        exponent = (d >> self.mantissa).ir
-        k = Value(self.builder, self.builder.sitofp(exponent, self.type))
-        return m, k - self.select(small, float(lift), 0.0)
-
-    def ratio(self, x: Value, y: Value) -> tuple[Value, Value, Value]:
-        small, lift = 2.0 ** (-1022 if self.wide else -126), self.mantissa + 2
-        x_small, y_small = x < small, y < small
-        i = self.bits(self.select(x_small, x * 2.0**lift, x))
-        j = self.bits(self.select(y_small, y * 2.0**lift, y))
-        whole = -1 << self.mantissa
-        down = (j - self.root_half) & whole
-        apart = (i - j + (1 << (self.mantissa - 1))) & whole
-        exponent = Value(self.builder, self.builder.sitofp((apart >> self.mantissa).ir, self.type))
-        lifted = self.select(y_small, float(lift), 0.0) - self.select(x_small, float(lift), 0.0)
-        return self.from_bits(i - down - apart), self.from_bits(j - down), exponent + lifted
-
-    def quadrant(self, n: Value) -> tuple[Value, Value]:
-        i = self.bits(n + self.shift)
-        return (i & 1) != 0, (i & 2) != 0
 
     def lookup(self, table: tuple[float, ...], i: Value) -> Value:
         pointer = self.builder.gep(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symgraph_kernels.words import FAR, Table, polynomial
+from symgraph_kernels.words import FAR, Binary
 
 Array = NDArray[Any]
 SPLITTER = 2.0**27 + 1  # Dekker: halves of 26 bits
@@ -34,26 +34,15 @@ def evaluate(name: str, *args: Any) -> Any:
         return np.asarray(ROWS[name].evaluate(Words(dtype == np.float64), *arrays), dtype)[()]
 
 
-class Words:
+class Words(Binary):
     """The words over NumPy arrays of float64 (`wide`) or float32."""
 
     scales = False  # by two factors, as on most processors
 
     def __init__(self, wide: bool) -> None:
-        self.wide = wide
+        super().__init__(wide)
         self.dtype = np.dtype(np.float64 if wide else np.float32)
         self.integer = np.dtype(np.int64 if wide else np.int32)
-        self.mantissa, self.one, self.root_half = (
-            (52, 0x3FF0000000000000, 0x3FE6A09E667F3BCD) if wide else (23, 0x3F800000, 0x3F3504F3)
-        )
-        self.shift = 1.5 * 2.0**self.mantissa
-
-    def number(self, wide: float, narrow: float) -> float:
-        return wide if self.wide else narrow
-
-    def poly(self, table: Table, x: Array) -> Array:
-        value: Array = polynomial(self, table.float64 if self.wide else table.float32, x)
-        return value
 
     def fma(self, x: Any, y: Any, z: Any) -> Array:
         x, y, z = (np.asarray(v, self.dtype) for v in (x, y, z))
@@ -94,33 +83,8 @@ class Words:
     def from_bits(self, i: Array) -> Array:
         return np.asarray(i, self.integer).view(self.dtype)
 
-    def pow2(self, n: Array) -> Array:
-        i = self.bits(n + self.shift)
-        return self.from_bits((i << self.mantissa) + self.one)
-
-    def frexp(self, x: Array) -> tuple[Array, Array]:
-        small = x < 2.0 ** (-1022 if self.wide else -126)
-        lift = self.mantissa + 2
-        d = self.bits(self.select(small, x * 2.0**lift, x)) - self.root_half
-        m = self.from_bits((d & ((1 << self.mantissa) - 1)) + self.root_half)
-        k = (d >> self.mantissa).astype(self.dtype)
-        return m, k - self.select(small, float(lift), 0.0)
-
-    def ratio(self, x: Array, y: Array) -> tuple[Array, Array, Array]:
-        small, lift = 2.0 ** (-1022 if self.wide else -126), self.mantissa + 2
-        x_small, y_small = x < small, y < small
-        i = self.bits(self.select(x_small, x * 2.0**lift, x))
-        j = self.bits(self.select(y_small, y * 2.0**lift, y))
-        whole = -1 << self.mantissa
-        down = (j - self.root_half) & whole
-        apart = (i - j + (1 << (self.mantissa - 1))) & whole
-        exponent = (apart >> self.mantissa).astype(self.dtype)
-        lifted = self.select(y_small, float(lift), 0.0) - self.select(x_small, float(lift), 0.0)
-        return self.from_bits(i - down - apart), self.from_bits(j - down), exponent + lifted
-
-    def quadrant(self, n: Array) -> tuple[Array, Array]:
-        i = self.bits(n + self.shift)
-        return (i & 1) != 0, (i & 2) != 0
+    def floating(self, i: Array) -> Array:
+        return i.astype(self.dtype)
 
     def lookup(self, table: tuple[float, ...], i: Array) -> Array:
         return np.take(np.asarray(table), i)

@@ -23,6 +23,7 @@ type. The words an interpreter has besides:
                                 |n| < 2**51 (float32: 2**22)
     s.bits(x), s.from_bits(i)   the integer of the float's own width, and back; integers have
                                 + - & | ^ << >> (arithmetic)
+    s.floating(i)               the float of an integer's value
     s.lookup(table, i)          table[i] for an integer i; `table` is a tuple of floats
     s.double()                  the same interpreter for float64; s.widen(x), s.narrow(y) go
                                 there and back
@@ -80,3 +81,49 @@ def _horner(s: Any, coefficients: tuple[float, ...], x: Any) -> Any:
     for c in coefficients[-2::-1]:
         total = s.fma(total, x, c)
     return total
+
+
+class Binary:
+    """What interpreters make of the format of a float; they bring the words that it needs."""
+
+    def __init__(self, wide: bool) -> None:
+        self.wide = wide
+        self.mantissa, self.one, self.root_half = (
+            (52, 0x3FF0000000000000, 0x3FE6A09E667F3BCD) if wide else (23, 0x3F800000, 0x3F3504F3)
+        )
+        self.least = 2.0 ** (-1022 if wide else -126)  # normal number
+        self.lift = self.mantissa + 2  # times 2**lift, subnormal numbers are normal
+        self.shift = 1.5 * 2.0**self.mantissa  # rounds what it is added to; the low bits have it
+
+    def number(self, wide: float, narrow: float) -> float:
+        return wide if self.wide else narrow
+
+    def poly(self, table: Table, x: Any) -> Any:
+        return polynomial(self, table.float64 if self.wide else table.float32, x)
+
+    def pow2(self: Any, n: Any) -> Any:
+        i = self.bits(n + self.shift)
+        return self.from_bits((i << self.mantissa) + self.one)
+
+    def frexp(self: Any, x: Any) -> tuple[Any, Any]:
+        small = x < self.least
+        d = self.bits(self.select(small, x * 2.0**self.lift, x)) - self.root_half
+        m = self.from_bits((d & ((1 << self.mantissa) - 1)) + self.root_half)
+        k = self.floating(d >> self.mantissa)
+        return m, k - self.select(small, float(self.lift), 0.0)
+
+    def ratio(self: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:
+        lift = float(self.lift)
+        x_small, y_small = x < self.least, y < self.least
+        i = self.bits(self.select(x_small, x * 2.0**self.lift, x))
+        j = self.bits(self.select(y_small, y * 2.0**self.lift, y))
+        whole = -1 << self.mantissa
+        down = (j - self.root_half) & whole
+        apart = (i - j + (1 << (self.mantissa - 1))) & whole
+        exponent = self.floating(apart >> self.mantissa)
+        lifted = self.select(y_small, lift, 0.0) - self.select(x_small, lift, 0.0)
+        return self.from_bits(i - down - apart), self.from_bits(j - down), exponent + lifted
+
+    def quadrant(self: Any, n: Any) -> tuple[Any, Any]:
+        i = self.bits(n + self.shift)
+        return (i & 1) != 0, (i & 2) != 0
