@@ -11,7 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from symgraph.errors import ShapeError, message
-from symgraph.ir.dim import Atom, Dim, DimLike, evaluate, single_atom, substitute, symbols
+from symgraph.ir.dim import (
+    Atom,
+    Dim,
+    DimLike,
+    add,
+    atom_dim,
+    evaluate,
+    from_terms,
+    single_atom,
+    sub,
+    substitute,
+    symbols,
+)
 from symgraph.ir.graph import Graph, subgraphs, toposort
 from symgraph.ir.node import Node
 from symgraph.ir.type import Check
@@ -90,7 +102,7 @@ def _unify(left: DimLike, right: DimLike, known: _Substitution) -> None:
     """Replace a symbol of one side, so that both sides are the same, where that can be done."""
     if left == right or 1 in (left, right):
         return
-    chosen = _orient(left, right)
+    chosen = _orient(left, right) or _solved(left, right)
     if chosen is not None:
         known.replace(*chosen)
 
@@ -139,6 +151,53 @@ def _orient(left: DimLike, right: DimLike) -> tuple[Atom, DimLike] | None:
     # Of two unknowns the younger is replaced: the elder is the one that users see first.
     best = min(options, key=lambda o: (o[0], not isinstance(o[3], int)))
     return best[2], best[3]
+
+
+def _solved(left: DimLike, right: DimLike) -> tuple[Atom, DimLike] | None:
+    """The symbol that has one value for which these are equal, where one of them is a number.
+
+    n + 3 == 8 is n == 5, and so are max(0, n - 2) == 3, which is n - min(2, n), and min(7, n) == 5.
+    """
+    dim, number = (right, left) if isinstance(left, int) else (left, right)
+    while isinstance(dim, Dim) and isinstance(number, int) and number >= 0:
+        atom = single_atom(dim)
+        if atom is not None:
+            return None if atom.kind == "data" else (atom, number)
+        found = _peeled(dim, number)
+        if found is None:
+            return None
+        dim, number = found
+    return None
+
+
+def _peeled(dim: Dim, number: int) -> tuple[DimLike, int] | None:
+    """An equation for what is inside of ``dim == number``; None where there is no one value."""
+    constant = dim.terms.get((), 0)
+    rest, number = sub(dim, constant), number - constant
+    parts = dict(rest.terms) if isinstance(rest, Dim) else {}
+    if len(parts) == 1:
+        ((monomial, coefficient),) = parts.items()
+        if len(monomial) != 1 or number % coefficient:
+            return None
+        inner = atom_dim(monomial[0])
+        return _bounded(monomial[0], number) if inner == dim else (inner, number // coefficient)
+    lowered = [m[0] for m, c in parts.items() if len(m) == 1 and m[0].kind == "min" and c == -1]
+    for atom in lowered:  # u - min(k, u) is the rest of u beyond k
+        whole = add(rest, from_terms({(atom,): 1}))
+        others = [a for a in atom.args if a != whole]
+        if whole in atom.args and number > 0 and isinstance(others[0], int):
+            return whole, number + others[0]
+    return None
+
+
+def _bounded(atom: Atom, number: int) -> tuple[DimLike, int] | None:
+    """min(k, u) or max(k, u) == number is u == number where number is not k."""
+    if atom.kind not in ("min", "max") or len(atom.args) != 2:
+        return None
+    for bound, inner in (atom.args, atom.args[::-1]):
+        if isinstance(bound, int) and (number < bound if atom.kind == "min" else number > bound):
+            return inner, number
+    return None
 
 
 def violations(required: Sequence[Requirement], sizes: Mapping[Atom, int]) -> dict[Atom, int]:

@@ -35,6 +35,7 @@ from symgraph.rewrite.guarded_sums import (
     sum_bound,
 )
 from symgraph.rewrite.journal import Application
+from symgraph.rewrite.ranges import wild_exponentials
 from symgraph.rewrite.regions import (
     MOST_INPUTS,
     in_region,
@@ -49,6 +50,7 @@ from symgraph.rewrite.short_sums import spelled_out
 LIMITS = {"default": {8: 4096.0, 4: 512.0}, "high": {8: 32.0, 4: 32.0}}
 Entries = list[Application | tuple[Any, Any]]  # of a journal
 MOST_NODES = 200  # in a slow form
+PRODUCTS = frozenset(("multiply", "divide"))
 SOURCE = "Higham 2002, Accuracy and Stability of Numerical Algorithms, 3.3"
 
 
@@ -208,11 +210,21 @@ class _Guards:
             parts.append(call("subtract", extra, allowed))
         if overflows:
             parts.append(call("subtract", node, node))
-        small = underflowed(node) if self.always or amplifies else None
+        small = self._underflowed(node, amplifies)
         if small is not None:
             dtype = node.tensor.dtype
             parts.append(call("where", small, number(math.inf, dtype), number(0.0, dtype)))
         return total(*parts)
+
+    def _underflowed(self, node: Node, amplifies: bool) -> Node | None:
+        """Where an intermediate underflowed: of few elements also exp(x) in exp(x) * y."""
+        if self.always or amplifies:
+            return underflowed(node)
+        if self.budget.inside or not is_few(product(node.tensor.shape)):
+            return None
+        region, _ = region_of(node)
+        weights = {e for n in region if n.op.name in PRODUCTS for e in wild_exponentials(n)}
+        return underflowed(node, weights) if weights else None
 
     def _branch(self, node: Node, doubt: Node) -> Node | None:
         """The value with its sums done again where it is in doubt."""

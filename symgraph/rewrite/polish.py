@@ -6,16 +6,19 @@ Other rules look for ``exp``; so this is not one of theirs. Only where the opera
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.algebra import SUMS
 from symgraph.rewrite.axes import kept_reduction
-from symgraph.rewrite.build import call, number
+from symgraph.rewrite.build import call, fraction, number
 from symgraph.rewrite.facts import fact
 from symgraph.rewrite.rule import Rule, rule
 
+MOST_PARTS = 8  # of what is joined
+Place = tuple[int, int, int, Node]  # axis, first, end, values
 HARMLESS = 4.0  # an exponent below this magnifies a rounding to 2 ulp at most
 
 
@@ -93,4 +96,65 @@ def _sums(node: Node, u: Node) -> bool:
     return found is not None and found.op.name == "sum" and found.inputs[0] is u
 
 
-POLISH: tuple[Rule, ...] = (exp_of_product, gradient_of_one_share)
+@rule.compute(
+    "add",
+    needs="update_slice",
+    early=True,
+    lifts=False,
+    why="each part is written once where it belongs, instead of arrays of zeros that are added up",
+    source="x + 0 = x",
+    changes="the sign of a zero",
+)
+def parts_of_zeros(node: Node) -> Node | None:
+    """zeros[:2].set(u) + zeros[2:].set(v) --> concat(u, v): what slices give to a gradient."""
+    placed: list[Place] = []
+    for c, part in t.terms(node):
+        place = _place(part) if c == 1 and part is not None else None
+        if place is None or len(placed) == MOST_PARTS:
+            return None
+        placed.append(place)
+    axes = {axis for axis, _, _, _ in placed}
+    return _joined(placed, axes.pop(), node) if len(axes) == 1 else None
+
+
+def _place(part: Node) -> Place | None:
+    """Values written into zeros along one axis."""
+    if part.op.name != "update_slice" or part.attrs["how"] != "set":
+        return None
+    target, values = part.inputs
+    if target.op.name not in ("broadcast_to", "constant") or fraction(t.core(target)) != 0:
+        return None
+    shapes = list(zip(values.tensor.shape, part.tensor.shape, strict=True))
+    cut = [k for k, (own, whole) in enumerate(shapes) if own != whole]
+    if len(cut) != 1 or any(s != 1 for s in part.attrs["steps"]):
+        return None
+    (axis,) = cut
+    first, (length, whole) = part.attrs["starts"][axis], shapes[axis]
+    if not (isinstance(first, int) and isinstance(length, int) and isinstance(whole, int)):
+        return None
+    return axis, first, first + length, values
+
+
+def _joined(placed: Sequence[Place], axis: int, node: Node) -> Node | None:
+    """The parts and what is zero between them, in order; None where they overlap."""
+    parts: list[Node] = []
+    end = 0
+    whole = node.tensor.shape[axis]
+    assert isinstance(whole, int)
+    for _, first, following, values in sorted(placed, key=lambda p: p[1]):
+        if first < end:
+            return None
+        parts += [_zeros(node, axis, first - end)] if first > end else []
+        parts.append(values)
+        end = following
+    parts += [_zeros(node, axis, whole - end)] if whole > end else []
+    return call("concat", *parts, axis=axis)
+
+
+def _zeros(like: Node, axis: int, length: int) -> Node:
+    shape = list(like.tensor.shape)
+    shape[axis] = length
+    return call("broadcast_to", number(0.0, like.tensor.dtype), shape=tuple(shape))
+
+
+POLISH: tuple[Rule, ...] = (exp_of_product, gradient_of_one_share, parts_of_zeros)

@@ -18,10 +18,12 @@ from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import call, number
 from symgraph.rewrite.facts import Fact, fact
 from symgraph.rewrite.guard_cost import is_few
+from symgraph.rewrite.regions import is_larger
 from symgraph.rewrite.rule import Rule, rule
 
 RANGE = {4: 126.0, 8: 1022.0}  # largest size of a binary exponent
 MOST_FACTORS = 8
+MOST_GUARDED = 100  # operations below a product; a guard is for a region of at most 200
 TAME = 0.08  # of the range: what a factor within 1e-24 .. 1e24 takes up
 ROOTS = {"sqrt": 0.5, "cbrt": 1 / 3}
 # functions that are 0 or at least an ulp of 1 in size, and at most 1100
@@ -39,9 +41,8 @@ def spread(node: Node) -> float:
     if name in ROOTS:
         return ROOTS[name] * spread(node.inputs[0])
     known = fact(node)
-    if known.whole and known.finite:
-        return TAME
-    return min(1.0, _size(known, RANGE[node.tensor.dtype.itemsize]))
+    size = min(1.0, _size(known, RANGE[node.tensor.dtype.itemsize]))
+    return min(size, TAME) if known.whole and known.finite else size
 
 
 def _size(known: Fact, most: float) -> float:
@@ -58,16 +59,35 @@ def escapes(node: Node, after: str = "") -> bool:
 
     ``after``: the function that is taken of the product, whose result is then meant.
     """
+    wild = _wild(node)
+    return _leave(wild, after) or bool(_exponentials(node, wild))
+
+
+def wild_exponentials(node: Node) -> list[Node]:
+    """exp(x) in a product with what is wild too: it may leave the range where that does not."""
+    return _exponentials(node, _wild(node))
+
+
+def _wild(node: Node) -> list[tuple[float, int]]:
+    """(Which part of the range they take up, exponent) of the factors of which that is any."""
     scale, found = t.factors(node)
     if not found or len(found) > MOST_FACTORS or sum(abs(e) for _, e in found) > MOST_POWERS:
-        return False
+        return []
     most = RANGE[node.tensor.dtype.itemsize]
     own = abs(math.log2(abs(scale.numerator)) - math.log2(scale.denominator)) if scale else 0.0
     sizes = [(own / most if own > TAME * most else 0.0, 1)]
     sizes += [(spread(b), e) for b, e in found]
-    wild = [(size, e) for size, e in sizes if size > 0]
-    if any(b.op.name == "exp" and spread(b) > 0.5 for b, _ in found):
-        return len(wild) > 1
+    return [(size, e) for size, e in sizes if size > 0]
+
+
+def _exponentials(node: Node, wild: list[tuple[float, int]]) -> list[Node]:
+    if len(wild) <= 1:
+        return []
+    return [b for b, _ in t.factors(node)[1] if b.op.name == "exp" and spread(b) > 0.5]
+
+
+def _leave(wild: list[tuple[float, int]], after: str) -> bool:
+    """May a product of these do so, each of which is in range?"""
     if len(wild) <= 1:
         return bool(after) and bool(wild) and wild[0][0] * abs(wild[0][1]) > 1
     if after:
@@ -153,15 +173,37 @@ def of_few(row: Rule) -> Rule:
 
     Numbers are left out: in the body of a loop they are computed many times. So are products of
     smaller arrays, as in ``(x / y)[:, None] * z``: their factors are, which are fewer, and what
-    sums them up over the turns of a loop can still see that they are outer products.
+    sums them up over the turns of a loop can still see that they are outer products. And those that
+    an exponential alone takes out of range: a guard sees that for less.
     """
 
     def only(node: Node) -> Node | None:
         shape = node.tensor.shape
         is_meant = shape and is_few(product(shape)) and not _is_outer(node)
-        return row.apply(node) if is_meant else None
+        return row.apply(node) if is_meant and not _is_guarded(node) else None
 
     return replace(row, rhs=only)
+
+
+def _is_guarded(node: Node) -> bool:
+    """Is it out of range by an exponential alone, where guards are certain: outside of loops?"""
+    after = node.op.name if node.op.name in THEN else ""
+    inner = node.inputs[0] if after else node
+    by_itself = _leave(_wild(inner), after)
+    return not (by_itself or is_larger(node, MOST_GUARDED) or _is_in_body(node))
+
+
+def _is_in_body(node: Node) -> bool:
+    """Is it a part of a graph with parameters? Those read nothing else but constants."""
+    seen, stack = {node}, [node]
+    while stack:
+        found = stack.pop()
+        if found.op.kind == "leaf" and found.op.name != "constant":
+            return found.op.name == "param"
+        below = [i for i in found.inputs if i not in seen]
+        seen.update(below)
+        stack += below
+    return False
 
 
 def _is_outer(node: Node) -> bool:

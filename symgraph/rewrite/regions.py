@@ -8,6 +8,7 @@ condition for that, of products, quotients and exponentials that an operation br
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 
 from symgraph.ir.graph import toposort
 from symgraph.ir.node import Node
@@ -116,11 +117,12 @@ def may_overflow(node: Node) -> bool:
     return not known.finite and (known.lo == -math.inf or known.hi == math.inf)
 
 
-def underflowed(root: Node) -> Node | None:
-    """True in lanes where an intermediate underflowed that the value may depend on."""
+def underflowed(root: Node, only: Container[Node] | None = None) -> Node | None:
+    """True in lanes where an intermediate (one of ``only``) underflowed that the value may need."""
     order, _ = region_of(root)
     read = [i for n in order if n.op.name in REGAINING for i in n.inputs]
     lost = {n for n in toposort(read, stop=lambda n: n.op.name not in PASSING) if _may_underflow(n)}
+    lost = {n for n in lost if only is None or n in only}
     found: Node | None = None
     for node in sorted(lost, key=lambda n: n.number):
         least = number(LEAST[node.tensor.dtype.itemsize], node.tensor.dtype)

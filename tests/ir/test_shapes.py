@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import symgraph as sg
 from symgraph.errors import DTypeError, ShapeError
 from symgraph.ir.dim import Dim, DimLike, broadcast, single_atom
 from symgraph.ir.resolve import requirements, resolve, violations
@@ -92,6 +93,41 @@ def test_a_name_stands_for_one_size():
     x, y = tensor("x", ("n",)), tensor("y", ("m",))
     found = resolve(requirements([(x * y + tensor("z", (5,))).node]), {})
     assert set(found.values()) == {5}
+
+
+SOLVED = [
+    ("a rest", lambda x: x[2:], 8, 10),
+    ("a rest of a rest", lambda x: x[3:][2:], 8, 13),
+    ("what is between", lambda x: x[2:17], 8, 10),
+    ("a start", lambda x: x[:9], 8, 8),
+    ("twice", lambda x: sg.concat([x, x]), 8, 4),
+    ("one more", lambda x: sg.concat([x, sg.zeros(3)]), 8, 5),
+    ("any start", lambda x: x[:8], 8, None),
+    ("not a half", lambda x: sg.concat([x, x]), 7, None),
+    ("every second", lambda x: x[::2], 8, None),
+    ("one that may stretch", lambda x: x[2:], 1, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("make", "length", "found"), [r[1:] for r in SOLVED], ids=[r[0] for r in SOLVED]
+)
+def test_a_dim_that_meets_a_number_has_one_value_where_it_has(make, length, found):
+    x = tensor("x", ("n",))
+    y = make(x) * tensor("y", (length,))
+    wanted = {} if found is None else {atom(N): found}
+    assert resolve(requirements([y.node]), {}) == wanted
+    if found is not None:
+        assert violations(requirements([y.node]), {atom(N): found}) == {}
+
+
+def test_a_rest_that_meets_a_number_may_be_one_long():
+    x, y = np.arange(10.0), np.arange(8.0)
+    f = sg.function([s := sg.vector("x", dtype="float64")], s[2:] * y)
+    np.testing.assert_array_equal(f(x), x[2:] * y)
+    np.testing.assert_array_equal(f(x[:3]), x[2] * y)
+    with pytest.raises(ShapeError, match="7 and 8 must be equal, or one of them 1"):
+        f(x[:9])
 
 
 def test_no_sizes_at_all_is_an_error_when_resolving():

@@ -40,6 +40,46 @@ def test_exponents_that_are_computed_or_small_stay():
     assert "exp_product" not in _ops(sg.function([p], sg.exp(p * p)))
 
 
+def test_parts_of_zeros_are_joined_in_order():
+    x = sg.tensor("x", shape=(9,))
+    cost = (x[6:] ** 3).sum() + 2 * x[0] * x[1] + sg.sin(x[3:5]).sum()
+    f = sg.function([x], sg.grad(cost, x))
+    assert "concat" in _ops(f)
+    assert "update_slice" not in _ops(f)
+    at = np.linspace(-1, 2, 9)
+    wanted = [2 * at[1], 2 * at[0], 0, np.cos(at[3]), np.cos(at[4]), 0, *(3 * at[6:] ** 2)]
+    np.testing.assert_allclose(f(at), wanted, rtol=1e-15)
+
+
+def test_columns_of_zeros_are_joined_too():
+    x = sg.tensor("x", shape=(3, 4))
+    f = sg.function([x], sg.grad((x[:, :2] ** 2).sum() + sg.exp(x[:, 2:]).sum(), x))
+    assert "concat" in _ops(f)
+    assert "update_slice" not in _ops(f)
+    at = np.linspace(-1, 2, 12).reshape(3, 4)
+    wanted = np.concatenate([2 * at[:, :2], np.exp(at[:, 2:])], axis=1)
+    np.testing.assert_allclose(f(at), wanted, rtol=1e-15)
+
+
+NOT_JOINED = {
+    "overlapping": lambda x: (x[:5] ** 2).sum() + (x[4:] ** 3).sum(),
+    "of two axes": lambda x: (x[:2] ** 2).sum() + (x.reshape((3, 3))[:, :1] ** 3).sum(),
+    "every second": lambda x: (x[::2] ** 2).sum() + (x[1::2] ** 3).sum(),
+    "with another term": lambda x: (x[:5] ** 2).sum() + (x[5:] ** 2).sum() + sg.exp(x).sum(),
+}
+
+
+@pytest.mark.parametrize("name", NOT_JOINED)
+def test_parts_that_are_not_side_by_side_are_added(name):
+    x = sg.tensor("x", shape=(9,))
+    slope = sg.grad(NOT_JOINED[name](x), x)
+    f = sg.function([x], slope)
+    assert "concat" not in _ops(f)
+    at = np.linspace(-1, 2, 9)
+    plain = sg.function([x], slope, mode=sg.Mode(accuracy="as-written"))
+    np.testing.assert_allclose(f(at), plain(at), rtol=1e-14)
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_distances_from_the_mean_keep_their_digits(dtype, rng):
     x = sg.tensor("x", shape=("n", 8), dtype=dtype)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import mpmath as mp
 import numpy as np
 import pytest
 
 import symgraph as sg
+from symgraph.ir.graph import toposort
 from symgraph.ops.evaluate import evaluate
 from symgraph.rewrite.pipeline import finish, optimize
 from symgraph.rewrite.ranges import escapes, spread
@@ -74,6 +76,51 @@ def test_safe_chains_stay():
         assert not escapes(safe.node)
     for wild in (x * y / z, x * y * z, x * x / y, sg.exp(x) * y):
         assert escapes(wild.node)
+
+
+WEIGHTED = {
+    "product": lambda x, y: sg.exp(x) * y,
+    "quotient": lambda x, y: y / sg.exp(x),
+    "by numbers": lambda x, y: sg.exp(x) * y / np.array([3, 5, 7, 10, 3, 5, 7, 10]),
+}
+FAR = {
+    "float64": [(800, 1e-200), (-800, 1e200), (-740, 1e300), (1, 2)],
+    "float32": [(100, 1e-20), (-100, 1e20), (-95, 1e30), (1, 2)],
+}
+
+
+@pytest.mark.parametrize("dtype", FAR)
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_guards_watch_exponentials_that_weigh_few_elements(name, dtype):
+    """A compare and a branch, where factors with exponents of their own take forty operations."""
+    x, y = (sg.tensor(n, shape=(8,), dtype=dtype) for n in "xy")
+    formula = WEIGHTED[name]
+    f = sg.function([x, y], formula(x, y))
+    ops = [n.op.name for n in toposort(f.stage("guarded"))]
+    assert "scaled_product" not in ops
+    assert "guarded" in ops
+    sign = -1 if name == "quotient" else 1
+    a, b = (np.array([p[k] for p in FAR[dtype]] * 2, dtype) for k in (0, 1))
+    a *= sign
+    with mp.workdps(40):
+        weights = [
+            mp.exp(sign * mp.mpf(float(v))) * mp.mpf(float(w)) for v, w in zip(a, b, strict=True)
+        ]
+        scale = [3, 5, 7, 10] * 2 if name == "by numbers" else [1] * 8
+        truth = [w / s for w, s in zip(weights, scale, strict=True)]
+    wanted = np.array([float(t) for t in truth])
+    np.testing.assert_allclose(f(a, b), wanted, rtol=2 * np.finfo(dtype).eps)
+
+
+def test_exponentials_in_loops_have_exponents_of_their_own():
+    c, y = (sg.tensor(n, shape=(8,), dtype="float64") for n in "cy")
+    last, _ = sg.scan(lambda c, _: (sg.exp(c) * y + 100, None), c, length=2)
+    f = sg.function([c, y], last)
+    with mp.workdps(40):
+        tiny, at = mp.mpf(2e-310), mp.mpf(720)
+        truth = float(mp.exp(mp.exp(at) * tiny + 100) * tiny + 100)
+    found = f(np.full(8, 720.0), np.full(8, 2e-310))
+    np.testing.assert_allclose(found, np.full(8, truth), rtol=1e-10)
 
 
 def test_spread_is_what_part_of_the_exponents_a_value_may_take():
