@@ -7,11 +7,12 @@ graph in double-double; where even that cancels to nothing, both columns are too
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from symgraph.accuracy.repairs import applied
 from symgraph.accuracy.wide_values import WideArray, rounded, wide_values
 from symgraph.ir.graph import toposort
 from symgraph.ir.node import Node
@@ -21,6 +22,7 @@ from symgraph.lower.expand import expand
 from symgraph.ops.evaluate import Evaluation, bind_dims
 from symgraph.records import dataclass
 from symgraph.rewrite.facts import fact
+from symgraph.rewrite.journal import Application, Journal
 
 Array = np.ndarray[Any, np.dtype[Any]]
 REPAIRS = ("stabilize", "ranges")  # tables whose changes of value are told
@@ -113,7 +115,7 @@ class Case:
     repaired: Sequence[Node]
     values: Mapping[Node, Any]
     results: Sequence[Any]
-    applications: Sequence[Any]  # of rules and guards, in the order of the trace
+    journals: Sequence[Journal]  # of the passes that made the repaired graph
     guarded: int
     share: float
     share_so_far: float | None
@@ -154,8 +156,7 @@ def _output(
     after = _bits(np.asarray(case.results[k]), wanted)
     worst, lost = _blamed(node, plain, exact)
     line = worst.lines[0] if worst is not None and worst.lines else None
-    mended = _mended(node, case.applications)
-    changed = _changed(node, case.applications)
+    mended, changed = _told(applied(case.journals, k))
     return OutputAccuracy(case.names[k], before, after, line, lost, mended, changed)
 
 
@@ -183,26 +184,21 @@ def _blamed(
     return worst, most
 
 
-def _of_lines(root: Node, applications: Sequence[Any]) -> Iterator[tuple[Any, str]]:
-    """Rules and guards at the lines of an output's nodes, with the first of these."""
-    lines = {line for n in toposort([root]) if n.op.kind != "leaf" for line in n.lines}
+def _told(applications: Iterable[Application]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What mended an output; what it gives now where the formula gave something else.
+
+    The second as 0 for 0 * log 0.
+    """
+    mended: dict[str, None] = {}
+    changed: dict[str, None] = {}
     for a in applications:
-        if a.table != "canonicalize" and (not a.lines or lines & set(a.lines)):
-            yield a, f" ({a.lines[0]})" if a.lines else ""
-
-
-def _mended(root: Node, applications: Sequence[Any]) -> tuple[str, ...]:
-    rows = (f"{a.table}: {a.rule}{where}" for a, where in _of_lines(root, applications))
-    return tuple(dict.fromkeys(rows))
-
-
-def _changed(root: Node, applications: Sequence[Any]) -> tuple[str, ...]:
-    """What a rule gives where the formula as written gives something else, as 0 for 0 * log 0."""
-    found = _of_lines(root, applications)
-    rows = (
-        f"{a.changes}: {a.rule}{where}" for a, where in found if a.table in REPAIRS and a.changes
-    )
-    return tuple(dict.fromkeys(rows))
+        if a.table == "canonicalize":
+            continue
+        where = f" ({a.lines[0]})" if a.lines else ""
+        mended[f"{a.table}: {a.rule}{where}"] = None
+        if a.table in REPAIRS and a.changes:
+            changed[f"{a.changes}: {a.rule}{where}"] = None
+    return tuple(mended), tuple(changed)
 
 
 def made_up(inputs: Sequence[Node], size: int = 64, seed: int = 0) -> list[Array]:

@@ -14,6 +14,7 @@ CODE = "sg.code."  # globals with the programs of slow functions; they begin wit
 RESCUE = "symgraph_rescue"  # the interpreter of these programs
 CELL = "symgraph_rescue_cell"  # a variable that holds its address
 MORE = "symgraph_rescue_more"  # one that holds that of an interpreter with more operations
+FAILURES = "symgraph_rescue_failures"  # a variable: how often there was no interpreter to be had
 CALL_COUNT = f"{CODE}calls"  # a global that counts the calls of a program with such functions
 LATE = '"symgraph-late"'  # LLVM attribute: written out where it is called when loops are vectors
 PARALLEL = "symgraph_parallel"
@@ -26,7 +27,7 @@ PROVIDERS: dict[str, str] = {
     "sort": "symgraph.codegen.numpy_sort",
 }
 # variables that code reads by their names -> module with ``address(name) -> int``
-LINKED: dict[str, str] = {CELL: "symgraph.runtime.rescue"}
+LINKED: dict[str, str] = dict.fromkeys((CELL, FAILURES), "symgraph.runtime.rescue")
 _POOL = "symgraph.runtime.pool"  # address(threads) -> int
 
 

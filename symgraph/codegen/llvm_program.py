@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from symgraph.codegen.externals import CALL_COUNT, PARALLEL
+from symgraph.codegen.externals import CALL_COUNT, FAILURES, PARALLEL
 from symgraph.codegen.library import LIBRARY
 from symgraph.codegen.llvm_expression import ONE, Expressions, Memory, memory_type
 from symgraph.codegen.llvm_library import CALLS, CallText
@@ -20,7 +20,7 @@ from symgraph.codegen.llvm_share import Shared, shared_functions
 from symgraph.codegen.llvm_sort import SortText, sorts
 from symgraph.codegen.llvm_statement import reals, strides, write_facts
 from symgraph.codegen.llvm_text import INDEX, POINTER, Builder, Module, Value, constant
-from symgraph.loop import GAVE_UP
+from symgraph.loop import GAVE_UP, NO_RESCUE
 from symgraph.loop.build import sub
 from symgraph.loop.ir import (
     Bind,
@@ -110,14 +110,26 @@ class _ProgramWriter:
         if any(kernel.functions for kernel in kernels):
             self.module.define(CALL_COUNT, f"@{CALL_COUNT} = global i64 0, align 8")
             self.b.line(f"%called = atomicrmw add ptr @{CALL_COUNT}, i64 1 monotonic")
+            self.module.define(FAILURES, f"@{FAILURES} = external global i64")
+            self.b.line(f"%failures = load atomic i64, ptr @{FAILURES} acquire, align 8")
         self._steps(self.program.steps)
-        self.b.line("ret i32 0")
+        self._end(any(kernel.functions for kernel in kernels))
         head = f"define i32 @{ENTRY}(ptr noalias %buffers, ptr noalias %sizes, ptr noalias %facts)"
         note = " noinline optnone nounwind {" if self.plain else " nounwind {"
         lines = [head + note, "entry:", *self.entry, *self.b.lines, "}"]
         self.module.functions.append("\n".join(lines))
         names = {kernel: shared.function.kernel.name for kernel, shared in self.functions.items()}
         return ProgramText(self.module.text(), tuple(self.needs), names, self.tries is not None)
+
+    def _end(self, rescued: bool) -> None:
+        """Status 0, or that slow lanes could not be computed in this call."""
+        if not rescued:
+            self.b.line("ret i32 0")
+            return
+        self.b.line(f"%since = load atomic i64, ptr @{FAILURES} acquire, align 8")
+        self.b.line("%all_well = icmp eq i64 %failures, %since")
+        self.b.line(f"%status = select i1 %all_well, i32 0, i32 {NO_RESCUE}")
+        self.b.line("ret i32 %status")
 
     def write_body(self, step: Repeat, name: str) -> None:
         """The turns of a parallel loop as a function of (context, turn) for the thread pool.

@@ -17,6 +17,7 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 
 from symgraph.codegen import numba_rescue, numba_words
+from symgraph.codegen.externals import FAILURES
 from symgraph.codegen.llvm_kernel import MAX_INLINED, function_calls
 from symgraph.codegen.numba_api import (
     CompilerBase,
@@ -31,6 +32,7 @@ from symgraph.codegen.numba_api import (
 from symgraph.codegen.numba_memory import numba_type
 from symgraph.codegen.python_kernel import Source
 from symgraph.codegen.python_program import ProgramSource
+from symgraph.loop import NO_RESCUE
 from symgraph.loop.ir import Kernel
 from symgraph.loop.traverse import can_fail
 
@@ -104,7 +106,7 @@ def _built(source: ProgramSource) -> str:
         functions[text.name] = _caller(compiled)
     args = (_POINTER, _POINTER, _POINTER)
     run = _compile(source.run, functions, args, types.int32, _flags(), library)
-    return _linked(library, run.fndesc)
+    return _linked(library, run.fndesc, any(k.functions for k, _ in source.kernels))
 
 
 def _parameters(kernel: Kernel) -> tuple[Any, ...]:
@@ -159,17 +161,20 @@ def _caller(compiled: Any) -> Any:
     return found
 
 
-def _linked(library: Any, entry: Any) -> str:
+def _linked(library: Any, entry: Any, rescued: bool) -> str:
     """The library's module with the C entry and everything it links to, as text."""
     module = library._final_module.clone()  # numba has no public way to the unoptimized module
     for other in library._linking_libraries:
         module.link_in(other._get_module_for_linking(), preserve=True)
-    module.link_in(llvm.parse_assembly(_entry(entry)))
+    module.link_in(llvm.parse_assembly(_entry(entry, rescued)))
     return str(module)
 
 
-def _entry(description: Any) -> str:
-    """int32 run(int64* buffers, int64* sizes, int64* facts), around numba's calling convention."""
+def _entry(description: Any, rescued: bool) -> str:
+    """int32 run(int64* buffers, int64* sizes, int64* facts), around numba's calling convention.
+
+    ``rescued``: there are slow functions, which may fail to be loaded while it runs.
+    """
     context = cpu_target.target_context
     module = ir.Module(ENTRY)
     module.triple = llvm.get_process_triple()
@@ -178,8 +183,20 @@ def _entry(description: Any) -> str:
     function = ir.Function(module, ir.FunctionType(code, [pointer] * 3), ENTRY)
     builder = ir.IRBuilder(function.append_basic_block())
     inner = context.declare_function(module, description)
+    failures = ir.GlobalVariable(module, ir.IntType(64), FAILURES) if rescued else None
+    before = _read(builder, failures)
     _, value = context.call_conv.call_function(
         builder, inner, description.restype, description.argtypes, function.args
     )
+    if failures is not None:
+        well = builder.icmp_unsigned("==", before, _read(builder, failures))
+        value = builder.select(well, value, code(NO_RESCUE))
     builder.ret(value)
     return str(module)
+
+
+def _read(builder: Any, variable: Any) -> Any:
+    """What a variable holds now."""
+    if variable is None:
+        return None
+    return builder.load_atomic(variable, "acquire", 8)

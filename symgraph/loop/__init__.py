@@ -11,3 +11,5 @@ MAX_FACTS = 4
 """How many numbers tell what a failure was about."""
 GAVE_UP = -1
 """What a program returns that stopped after as many turns of ``Loop`` as it was given."""
+NO_RESCUE = -2
+"""What one returns if a lane was in doubt and its slow form could not be loaded meanwhile."""

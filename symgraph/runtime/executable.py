@@ -15,6 +15,7 @@ from symgraph.codegen.backend import Compiled
 from symgraph.errors import BoundsError, SymgraphError, message
 from symgraph.ir.dim import Atom, evaluate
 from symgraph.ir.node import Node
+from symgraph.loop import NO_RESCUE
 from symgraph.lower.memory import ALIGNMENT, Plan, taken
 from symgraph.lower.program import Lowered
 from symgraph.records import dataclass, field
@@ -117,6 +118,10 @@ class Executable:
 
     def failure(self, code: int, facts: Sequence[int]) -> SymgraphError:
         """The error that a failure code stands for."""
+        if code == NO_RESCUE:
+            from symgraph.runtime import rescue  # most programs never need it
+
+            return rescue.failure()
         if not 0 < code <= len(self.lowered.failures):
             return SymgraphError(f"compiled code stopped with code {code}")
         failure = self.lowered.failures[code - 1]

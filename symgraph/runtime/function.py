@@ -399,7 +399,7 @@ class Function:
                 record.stages["final"][: p.n_outputs],
                 values,
                 results[: p.n_outputs],
-                record.rewrites,
+                record.journals,
                 after,
                 (after - before) / max(1, self._lanes(ready)),
                 after / possible if possible else None,

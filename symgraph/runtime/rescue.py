@@ -16,9 +16,9 @@ from __future__ import annotations
 import ctypes
 import threading
 
-from symgraph.codegen.externals import CELL, MORE, RESCUE
+from symgraph.codegen.externals import CELL, FAILURES, MORE, RESCUE
 from symgraph.codegen.loader import Library
-from symgraph.errors import UnsupportedError
+from symgraph.errors import SymgraphError, UnsupportedError, message
 from symgraph.runtime import kept
 
 _Interpreter = ctypes.CFUNCTYPE(
@@ -32,10 +32,10 @@ STEPS, HEADER, STEP = 2, 4, 5  # where the number of steps is; numbers before th
 
 
 def address(symbol: str) -> int:
-    """The address of the variable that points to the interpreter."""
-    if symbol != CELL:
+    """The address of a variable: the interpreter's address, or how often there was none."""
+    if symbol not in _variables:
         raise UnsupportedError(f"there is no variable {symbol!r}")
-    return ctypes.addressof(_cell)
+    return ctypes.addressof(_variables[symbol])
 
 
 def load(code: int) -> int:
@@ -80,13 +80,40 @@ def _needed(code: int) -> int:
     return tier_of(numbers[HEADER::STEP])
 
 
+def failure() -> SymgraphError:
+    """The error of a call whose slow lanes could not be computed."""
+    cause = _failed[-1] if _failed else None
+    made = SymgraphError(
+        message(
+            "lanes in doubt could not be computed slowly and accurately, so there is no result",
+            {"because": f"{type(cause).__name__}: {cause}"},
+            hint='see why; sg.Mode(accuracy="rules") needs no slow lanes',
+        )
+    )
+    made.__cause__ = cause
+    return made
+
+
 def _first(code: int, args: int, out: int, lanes: int, mask: int) -> None:
-    _Interpreter(load(code))(code, args, out, lanes, mask)
+    """What programs call as long as there is no interpreter.
+
+    Nothing can be raised through machine code: programs that see the count of failures grow while
+    they run return ``loop.NO_RESCUE``, and their caller raises ``failure()``.
+    """
+    try:
+        found = load(code)
+    except BaseException as error:
+        _failed[:] = [error]
+        _failures.value += 1
+        return
+    _Interpreter(found)(code, args, out, lanes, mask)
 
 
 _callback = _Interpreter(_first)
 _cell = ctypes.cast(_callback, ctypes.c_void_p)
 _more = ctypes.cast(_callback, ctypes.c_void_p)
+_failures, _failed = ctypes.c_int64(0), list[BaseException]()
+_variables = {CELL: _cell, FAILURES: _failures}
 
 
 def _compiled(tier: int) -> bytes:

@@ -27,6 +27,25 @@ def test_a_naive_formula_loses_all_bits_and_the_compiled_one_none() -> None:
     assert "bits are lost at" in str(found)
 
 
+def test_outputs_on_one_line_are_told_their_own_repairs() -> None:
+    x = sg.vector("x", domain="positive")
+    a, b = sg.log(1 - sg.sigmoid(x)), sg.sqrt(x + 1) - sg.sqrt(x)
+    first, second = sg.function([x], [a, b]).accuracy(np.linspace(1, 9, 5)).outputs
+    assert any("softplus" in text for text in first.mended)
+    assert any("sqrt" in text or "root" in text for text in second.mended)
+    assert not set(first.mended) & set(second.mended)
+
+
+def test_repairs_in_a_loop_are_told_of_the_output_that_loops() -> None:
+    xs = sg.vector("xs")
+    step = lambda s, x: (s, sg.log(1 - sg.sigmoid(x)))  # noqa: E731
+    (_, a), b = sg.scan(step, 0.0, xs), sg.exp(xs) - 1
+    first, second = sg.function([xs], [a, b]).accuracy(np.linspace(1, 9, 5)).outputs
+    assert any("softplus" in text for text in first.mended)
+    assert not any("softplus" in text for text in second.mended)
+    assert any("expm1" in text for text in second.mended)
+
+
 def test_guarded_lanes_are_counted() -> None:
     x, y = sg.tensor("x", shape=(64,)), sg.tensor("y", shape=(64,))
     f = sg.function([x, y], x * y - y * 3.0 * x)

@@ -1,11 +1,17 @@
 """The interpreter of slow lanes is loaded when a lane is in doubt, on whatever thread that is."""
 
+import ctypes
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import symgraph as sg
+from symgraph.codegen.externals import CELL
+from symgraph.runtime import rescue
 
 # 8,192 elements are enough for two threads, and few enough that the GIL would be held; the lanes in
 # doubt are in the last chunks, which a worker takes first
@@ -80,3 +86,37 @@ def test_an_interpreter_with_more_operations_comes_when_one_is_needed(tmp_path: 
     ]
     assert results[0] == ["[0] True", f"{ROOT} [0, 1]", f"{ZERO} [0, 1, 2]", "True", ""]
     assert results[1] == ["[2] True", f"{ROOT} [2]", f"{ZERO} [2]", "True", ""]
+
+
+@pytest.mark.parametrize(
+    ("size", "backend"), [(4, "llvm"), (8192, "llvm"), pytest.param(4, "numba")]
+)
+def test_an_interpreter_that_cannot_be_loaded_is_an_error_of_the_call(
+    size: int, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = sg.shared(np.array(1.0), "state")
+    x = sg.vector("x")
+    mode = sg.Mode(accuracy="high", backend=backend)
+    f = sg.function([x], sg.log(x) - sg.sin(x), mode=mode, updates={state: state + 1})
+    sure, unsure = np.linspace(0.5, 1.0, size), np.full(size, 2.219107148913746)
+    for _ in range(3):
+        f(sure)
+    assert state.get_value() == 4.0
+
+    def nothing(code: int) -> int:
+        raise MemoryError("no room for code")
+
+    cell = ctypes.c_void_p.from_address(rescue.address(CELL))
+    loaded = cell.value
+    callback = ctypes.cast(rescue._callback, ctypes.c_void_p).value
+    with monkeypatch.context() as patch:
+        patch.setattr(rescue, "load", nothing)
+        patch.setattr(cell, "value", callback)
+        for _ in range(2):
+            with pytest.raises(sg.SymgraphError, match="MemoryError: no room for code") as caught:
+                f(unsure)
+            assert isinstance(caught.value.__cause__, MemoryError)
+        f(sure)
+    assert state.get_value() == 5.0  # a call that fails changes nothing
+    cell.value = loaded
+    assert f(unsure)[0] == pytest.approx(-9.595406855e-17, rel=1e-9)
