@@ -16,6 +16,7 @@ from symgraph.codegen.llvm_expression import (
     memory_type,
     slot,
 )
+from symgraph.codegen.llvm_square import is_square, write_square
 from symgraph.codegen.llvm_text import (
     INDEX,
     MARK,
@@ -135,6 +136,9 @@ class Statements:
     # ------------------------------------------------------------ control
 
     def _for(self, s: For) -> None:
+        if is_square(s):
+            write_square(self, s)
+            return
         if s.kind == "parallel" and self.spread(self, s):
             return
         first, extent = constant(INDEX, 0), self.e.one(s.extent)

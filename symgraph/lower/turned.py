@@ -1,12 +1,16 @@
 """Copies with axes exchanged, in tiles: each line of memory is read once, not once per element.
 
-    for i: for j: y[i, j] = x[j, i]
-    --> for tiles of i, of j: for i in tile: for j in tile: y[i, j] = x[j, i]
+    for i: for j: y[i, j] = f(x[j, i])
+    --> for squares of i, of j: for i, j in square: t[i, j] = x[j, i]
+                                for i, j in square: y[i, j] = f(t[i, j])
 
-A tile of i is a line of x, which stays in the first cache while the tile of j goes through it; what
-is written is in order within a tile. It works on loops whose turns are independent, whatever they
-compute: a sum of a matrix and its transpose as well as a permutation of axes. A loop of a few turns
-whose elements are neighbours in what is read (channels that become planes) is written out instead.
+A square is a line of memory wide, and its transposition is a form that backends know
+(``codegen/llvm_square.py``); a plain copy needs no t. It works on loops whose turns are
+independent, whatever they compute: a sum of a matrix and its transpose as well as a permutation of
+axes. Strips that are no whole squares are loops as before. Where lengths are not known, or numbers
+not of 4 or 8 bytes, a tile of i is a line of x, which stays in the first cache while a tile of 32 j
+goes through it. A loop of a few turns whose elements are neighbours in what is read (channels that
+become planes) is written out instead.
 """
 
 from __future__ import annotations
@@ -19,10 +23,10 @@ from symgraph.loop.ir import Const, Expr, For, Let, Load, Stmt, Store, Var
 from symgraph.loop.traverse import expressions, postorder, substitute
 from symgraph.lower.rows import with_expressions
 from symgraph.lower.schedule import guess_extent
+from symgraph.lower.squares import LINE, has_squares, in_squares
 from symgraph.lower.sums import mentions
 from symgraph.lower.words import WordBuilder
 
-LINE = 64  # bytes of a line of memory
 COLUMNS = 32  # lines of a tile: few enough for one set of a cache where they all fall into it
 FEW = 4  # turns of a loop that is written out: channels of an image, coordinates
 LEAST = 64  # turns of both loops: smaller matrices stay in a cache
@@ -30,27 +34,37 @@ LEAST = 64  # turns of both loops: smaller matrices stay in a cache
 
 def with_tiles(statements: Iterable[Stmt], b: WordBuilder) -> list[Stmt]:
     """Statements whose outermost loops read lines of memory once."""
-    return [_tiled(s, b) if isinstance(s, For) else s for s in statements]
+    return [t for s in statements for t in (_tiled(s, b) if isinstance(s, For) else (s,))]
 
 
-def _tiled(loop: For, b: WordBuilder) -> For:
+def _tiled(loop: For, b: WordBuilder) -> tuple[Stmt, ...]:
     nest, body = _nest(loop)
     if len(nest) < 2 or not _is_independent(nest, body):
-        return loop
+        return (loop,)
     inner = nest[-1]
     found = [x for s in body for e in expressions(s) for x in postorder(e) if isinstance(x, Load)]
     strided = [x for x in found if _row_of(x, nest) is not None]
-    if not strided or guess_extent(inner.extent) < LEAST:
-        return loop
+    if not strided:
+        return (loop,)
     outer = _row_of(strided[0], nest)
     assert outer is not None
-    if isinstance(outer.extent, Const) and guess_extent(outer.extent) <= FEW:
-        return _written_out([s for s in nest if s is not outer], outer, body, b)
-    if guess_extent(outer.extent) < LEAST:
-        return loop
+    turned = [x for x in strided if _row_of(x, nest) is outer]
     others = [s for s in nest if s is not outer and s is not inner]
-    width = LINE // strided[0].dtype.itemsize
-    return _written(others, (outer, width), (inner, COLUMNS), body, b)
+    found: tuple[Stmt, ...]
+    if has_squares(outer, inner, turned):
+        found = in_squares(outer, inner, turned, body, b)
+    elif guess_extent(inner.extent) < LEAST:
+        return (loop,)
+    elif isinstance(outer.extent, Const) and guess_extent(outer.extent) <= FEW:
+        return (_written_out([s for s in nest if s is not outer], outer, body, b),)
+    elif guess_extent(outer.extent) < LEAST:
+        return (loop,)
+    else:
+        width = LINE // strided[0].dtype.itemsize
+        found = (_written((outer, width), (inner, COLUMNS), body, b),)
+    for around in reversed(others):
+        found = (For(around.var, around.extent, found, "parallel"),)
+    return found
 
 
 def _nest(loop: For) -> tuple[list[For], tuple[Stmt, ...]]:
@@ -99,12 +113,8 @@ def _row_of(x: Load, nest: Sequence[For]) -> For | None:
 
 
 def _written(
-    others: Sequence[For],
-    outer: tuple[For, int],
-    inner: tuple[For, int],
-    body: tuple[Stmt, ...],
-    b: WordBuilder,
-) -> For:
+    outer: tuple[For, int], inner: tuple[For, int], body: tuple[Stmt, ...], b: WordBuilder
+) -> Stmt:
     """Loops over tiles, and those inside a tile."""
     made: tuple[Stmt, ...] = body
     for loop, width in (inner, outer):
@@ -116,11 +126,7 @@ def _written(
         start = Let(f"first_{loop.var}", b.mul(b.var(f"c_{loop.var}"), width))
         count = _tiles(loop.extent, width, b)
         made = (For(f"c_{loop.var}", count, (start, *made), "parallel"),)
-    for loop in reversed(others):
-        made = (For(loop.var, loop.extent, made, "parallel"),)
-    (found,) = made
-    assert isinstance(found, For)
-    return found
+    return made[0]
 
 
 def _written_out(loops: Sequence[For], outer: For, body: tuple[Stmt, ...], b: WordBuilder) -> For:

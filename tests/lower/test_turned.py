@@ -85,3 +85,46 @@ def test_a_few_channels_are_done_in_one_turn() -> None:
     f = compiled(lambda x: sg.permute_dims(x, (2, 0, 1)) * 2.0, (80, 70, 3))
     assert ", 2]" in f.kernels[0].source
     assert not has_tiles(f)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64", "complex64"])
+@pytest.mark.parametrize("shape", [(16, 16), (17, 40), (64, 31), (3, 50, 33), (2, 3, 24, 19)])
+def test_squares_and_strips_of_any_size(dtype: str, shape: tuple[int, ...], rng) -> None:
+    axes = (*range(len(shape) - 2), len(shape) - 1, len(shape) - 2)
+    f = compiled(
+        lambda x, y: [sg.permute_dims(x, axes), y - sg.permute_dims(x, axes)],
+        shape,
+        tuple(shape[k] for k in axes),
+        dtype=dtype,
+    )
+    x, y = (
+        rng.normal(size=spec.shape) * 50
+        for spec in (np.empty(shape), np.empty(shape).transpose(axes))
+    )
+    x, y = x.astype(dtype), y.astype(dtype)
+    copied, rest = f(x, y)
+    np.testing.assert_array_equal(copied, x.transpose(axes))
+    np.testing.assert_array_equal(rest, y - x.transpose(axes))
+
+
+def test_several_elements_of_a_square_are_turned(rng) -> None:
+    def formula(x, xp):
+        return (
+            xp.permute_dims(x[1:, :-1], (1, 0)) * xp.permute_dims(x[:-1, 1:], (1, 0)) + x[1:, 1:].T
+        )
+
+    f = compiled(lambda x: formula(x, sg), (70, 90), dtype="float64")
+    x = rng.normal(size=(70, 90))
+    np.testing.assert_array_equal(f(x), formula(x, np))
+
+
+def test_squares_of_a_matrix_that_is_given_away(rng) -> None:
+    x, y = (sg.tensor(name, dtype="float64", shape=(40, 40)) for name in "xy")
+    f = sg.function([x, sg.In(y, mutable=True)], y + x.T)
+    a, c = rng.normal(size=(2, 40, 40))
+    np.testing.assert_array_equal(f(a, c.copy()), c + a.T)
+
+
+def test_a_square_is_transposed_in_registers() -> None:
+    f = compiled(lambda x: x.T, (64, 64))
+    assert f.kernels[0].llvm.count("shufflevector") >= 64
