@@ -47,12 +47,12 @@ def in_squares(
     width = LINE // turned[0].dtype.itemsize
     loops = outer, inner
     counts = [guess_extent(s.extent) // width for s in loops]
-    row, column = (b.var(f"j_{s.var}") for s in loops)
+    names = (f"j_{outer.var}", f"j_{inner.var}")
     places: dict[str, Expr] = {
-        s.var: b.add(b.mul(b.var(f"q_{s.var}"), width), j)
-        for s, j in zip(loops, (row, column), strict=True)
+        s.var: b.add(b.mul(b.var(f"q_{s.var}"), width), b.var(j))
+        for s, j in zip(loops, names, strict=True)
     }
-    inside = _square(body, turned, places, (row, column), width, b)
+    inside = _square(body, turned, places, names, width, b)
     for s, count in reversed(tuple(zip(loops, counts, strict=True))):
         inside = (For(f"q_{s.var}", b.const(count), inside, "parallel"),)
     below, beside = (
@@ -84,30 +84,31 @@ def _square(
     body: Sequence[Stmt],
     turned: Sequence[Load],
     places: Mapping[str, Expr],
-    inside: tuple[Expr, Expr],
+    turns: tuple[str, str],
     width: int,
     b: WordBuilder,
 ) -> tuple[Stmt, ...]:
     """What is done for one square."""
     copied = _copy_of(body)
     if copied is not None:
-        return (_loops(_moved([copied], places), inside, width, b),)
+        return (_loops(_moved([copied], places), turns, width, b),)
+    inside = tuple(map(b.var, turns))
     names: dict[str, str] = {}
     made: list[Stmt] = []
     for x in turned:
         text = show_expr(x)
         if text not in names:
-            names[text] = f"turned_{inside[0].name}_{len(names)}"
+            names[text] = f"turned_{turns[0]}_{len(names)}"
             made.append(Local(names[text], x.dtype, (width, width)))
             copy = Store(names[text], inside, substitute(x, dict(places)))
-            made.append(_loops([copy], inside, width, b))
+            made.append(_loops([copy], turns, width, b))
 
     def change(e: Expr) -> Expr:
         name = names.get(show_expr(e)) if isinstance(e, Load) else None
         return e if name is None else Load(name, inside, e.dtype)
 
     local = [with_expressions(s, lambda e: rebuild(e, change)) for s in body]
-    return (*made, _loops(_moved(local, places), inside, width, b))
+    return (*made, _loops(_moved(local, places), turns, width, b))
 
 
 def _copy_of(body: Sequence[Stmt]) -> Store | None:
@@ -128,9 +129,8 @@ def _moved(body: Sequence[Stmt], places: Mapping[str, Expr]) -> list[Stmt]:
     return [with_expressions(s, lambda e: substitute(e, dict(places))) for s in body]
 
 
-def _loops(body: Sequence[Stmt], inside: tuple[Expr, Expr], width: int, b: WordBuilder) -> Stmt:
+def _loops(body: Sequence[Stmt], turns: tuple[str, str], width: int, b: WordBuilder) -> Stmt:
     """The turns of a square."""
-    made = tuple(body)
-    for j in reversed(inside):
-        made = (For(j.name, b.const(width), made, "parallel"),)
-    return made[0]
+    row, column = turns
+    inner = For(column, b.const(width), tuple(body), "parallel")
+    return For(row, b.const(width), (inner,), "parallel")

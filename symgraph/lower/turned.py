@@ -42,8 +42,8 @@ def _tiled(loop: For, b: WordBuilder) -> tuple[Stmt, ...]:
     if len(nest) < 2 or not _is_independent(nest, body):
         return (loop,)
     inner = nest[-1]
-    found = [x for s in body for e in expressions(s) for x in postorder(e) if isinstance(x, Load)]
-    strided = [x for x in found if _row_of(x, nest) is not None]
+    loads = [x for s in body for e in expressions(s) for x in postorder(e) if isinstance(x, Load)]
+    strided = [x for x in loads if _row_of(x, nest) is not None]
     if not strided:
         return (loop,)
     outer = _row_of(strided[0], nest)

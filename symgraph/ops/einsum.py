@@ -53,7 +53,8 @@ def einsum(subscripts: Any, *operands: Any, optimize: object = True) -> Variable
     while len(terms) > 1:
         i, j = _cheapest(terms, result, sizes)
         pair, others = (terms[i], terms[j]), [t for k, t in enumerate(terms) if k not in (i, j)]
-        terms = [*others, _contract(*pair, _needed(others, result))]
+        found = None if others else _stacked(*pair, result)
+        terms = [*others, found or _contract(*pair, _needed(others, result))]
     last = _sum_out(terms[0], set(result))
     return permute_dims(last.x, [last.labels.index(label) for label in result])  # type: ignore[no-any-return]
 
@@ -256,6 +257,29 @@ def _contract(left: Term, right: Term, needed: set[str]) -> Term:
     sizes = _lengths(a) | _lengths(b)
     labels = (*batch, *rows, *columns)
     return Term(reshape(matmul(x, y), tuple(sizes[c] for c in labels)), labels)
+
+
+def _stacked(left: Term, right: Term, result: Labels) -> Term | None:
+    """A matrix times each of a stack of matrices, where no operand and no result is transposed.
+
+    ``oc,bct->bot``; a convolution's ``bchw,oc->bohw``: as one product of matrices it would need
+    both the stack and the result with its axes exchanged.
+    """
+    for matrix, stack in ((left, right), (right, left)):
+        summed = [c for c in stack.labels if c in matrix.labels]
+        rows = [c for c in matrix.labels if c not in summed]
+        start = stack.labels.index(summed[0]) if summed else 0
+        end = start + len(summed)
+        lead, columns = stack.labels[:start], stack.labels[end:]
+        fit = result[start : start + len(rows)]
+        if stack.labels[start:end] != tuple(summed) or not (rows and lead and columns):
+            continue
+        if set(fit) == set(rows) and result == (*lead, *fit, *columns):
+            x = _as_matrices(matrix, (), fit, summed)
+            y = _as_matrices(stack, lead, summed, columns)
+            sizes = _lengths(matrix) | _lengths(stack)
+            return Term(reshape(matmul(x, y), tuple(sizes[c] for c in result)), result)
+    return None
 
 
 def _lengths(term: Term) -> dict[str, DimLike]:
