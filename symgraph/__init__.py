@@ -13,6 +13,28 @@ from symgraph import linalg as linalg
 from symgraph import nn as nn
 from symgraph import random as random
 from symgraph import special as special
+from symgraph.api import (
+    ancestors,
+    check_grad,
+    clone,
+    col,
+    cols,
+    function,
+    grad,
+    matrices,
+    matrix,
+    row,
+    rows,
+    scalar,
+    scalars,
+    tensor3,
+    tensor3s,
+    tensor4,
+    tensor4s,
+    value_and_grad,
+    vector,
+    vectors,
+)
 from symgraph.config import config
 from symgraph.errors import (
     ArgumentError,
@@ -37,8 +59,8 @@ from symgraph.errors import (
 )
 from symgraph.ir.dim import Dim
 from symgraph.ir.graph import Graph
-from symgraph.ir.op import METHODS
 from symgraph.ir.variable import Variable
+from symgraph.mode import Mode
 from symgraph.ops.activation import (
     elu,
     gelu,
@@ -280,39 +302,16 @@ from symgraph.ops.statistics import MEAN as mean
 from symgraph.ops.statistics import VAR as var
 from symgraph.ops.statistics import average, count_nonzero, norm, ptp, std, vector_norm
 from symgraph.runtime.arguments import In
+from symgraph.runtime.function import Function
 from symgraph.runtime.limits import threads
 from symgraph.runtime.shared import Shared, shared
 
 if TYPE_CHECKING:
     from symgraph import optim as optim
     from symgraph import printing as printing
-    from symgraph.api import (
-        ancestors,
-        check_grad,
-        clone,
-        col,
-        cols,
-        function,
-        grad,
-        matrices,
-        matrix,
-        row,
-        rows,
-        scalar,
-        scalars,
-        tensor3,
-        tensor3s,
-        tensor4,
-        tensor4s,
-        value_and_grad,
-        vector,
-        vectors,
-    )
     from symgraph.derivatives import hessian, hvp, jacobian, jvp, vjp
-    from symgraph.mode import Mode
     from symgraph.rewrite.pattern import holes
     from symgraph.rewrite.rule import rule
-    from symgraph.runtime.function import Function
     from symgraph.saving import load, load_parameters, save, save_parameters
 
 # NumPy's other names for the same functions
@@ -332,15 +331,6 @@ invert = bitwise_invert
 newaxis = None
 
 _LATE = {
-    "Function": "symgraph.runtime.function",
-    "Mode": "symgraph.mode",
-    "ancestors": "symgraph.api",
-    "check_grad": "symgraph.api",
-    "clone": "symgraph.api",
-    "col": "symgraph.api",
-    "cols": "symgraph.api",
-    "function": "symgraph.api",
-    "grad": "symgraph.api",
     "hessian": "symgraph.derivatives",
     "holes": "symgraph.rewrite.pattern",
     "hvp": "symgraph.derivatives",
@@ -348,25 +338,11 @@ _LATE = {
     "jvp": "symgraph.derivatives",
     "load": "symgraph.saving",
     "load_parameters": "symgraph.saving",
-    "matrices": "symgraph.api",
-    "matrix": "symgraph.api",
-    "row": "symgraph.api",
-    "rows": "symgraph.api",
     "rule": "symgraph.rewrite.rule",
     "save": "symgraph.saving",
     "save_parameters": "symgraph.saving",
-    "scalar": "symgraph.api",
-    "scalars": "symgraph.api",
-    "tensor3": "symgraph.api",
-    "tensor3s": "symgraph.api",
-    "tensor4": "symgraph.api",
-    "tensor4s": "symgraph.api",
-    "value_and_grad": "symgraph.api",
-    "vector": "symgraph.api",
-    "vectors": "symgraph.api",
     "vjp": "symgraph.derivatives",
 }
-METHODS["eval"] = lambda x, values: import_module("symgraph.api").evaluate(x, values)
 __version__ = "0.1.0"
 
 __all__ = [

@@ -24,6 +24,7 @@ from symgraph.errors import (
 from symgraph.ir.dim import DimLike, symbols
 from symgraph.ir.graph import substitute_nodes, toposort
 from symgraph.ir.node import Node
+from symgraph.ir.op import METHODS
 from symgraph.ir.origin import as_if_at, at_line, user_line
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
@@ -451,6 +452,9 @@ def evaluate(variable: Variable, values: Mapping[Variable, Any] | None = None) -
     keys = list(given)
     f = function(keys, variable, on_unused_input="ignore", name="eval")
     return f(*[given[k] for k in keys])
+
+
+METHODS["eval"] = evaluate
 
 
 def clone(outputs: Any, replace: Pairs | None = None) -> Any:

@@ -29,7 +29,8 @@ print(*sorted(set(sys.modules) - before))
 # Each takes a millisecond or more, and building graphs needs none of them.
 COSTLY = {
     *("dataclasses", "hashlib", "ipaddress", "json", "pathlib", "signal", "string", "sysconfig"),
-    *("numpy.ma", "numpy.polynomial", "numpy.typing", "symgraph.api", "symgraph.autodiff"),
+    *("numpy.ma", "numpy.polynomial", "numpy.typing", "symgraph.autodiff.vjp"),
+    *("symgraph.compile", "symgraph.lower", "symgraph.rewrite", "symgraph.runtime.recipes"),
 }
 TIMES = """
 from time import perf_counter as now

@@ -9,13 +9,11 @@ needs. Objects hold no address, so they are good for every process on this kind 
 from __future__ import annotations
 
 import ctypes
-import json
 from collections.abc import Sequence
-from copy import copy
 from functools import cache
 from typing import Any  # functions of ctypes
 
-from symgraph.codegen import externals
+from symgraph.codegen import externals, heads
 from symgraph.codegen.externals import CALL_COUNT, CODE
 from symgraph.codegen.loader import Library, library
 from symgraph.codegen.processor import processor_key
@@ -25,7 +23,7 @@ from symgraph.loop import MAX_FACTS
 from symgraph.records import dataclass
 
 ENTRY = "run"
-MAGIC = b"symgraph object 2\n"
+MAGIC = b"symgraph object 3\n"
 _Entry = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, use_errno=False
 )
@@ -46,11 +44,9 @@ class Artefact:
     gives_up: bool = False
 
     def to_bytes(self) -> bytes:
-        """Magic line, fingerprint of the rest, one line of JSON, object code."""
+        """Magic line, fingerprint of the rest, head, object code."""
         lists = {"needs": self.needs, "counters": self.counters}
-        fields = {"entry": self.entry, "gives_up": self.gives_up, **lists}
-        head = json.dumps(fields).encode() + b"\n"
-        rest = head + self.image
+        rest = heads.line({"entry": [self.entry, int(self.gives_up)], **lists}) + self.image
         return MAGIC + fingerprint(rest).hex().encode() + b"\n" + rest
 
     @staticmethod
@@ -62,9 +58,11 @@ class Artefact:
         if fingerprint(rest).hex().encode() != digest:
             raise ParseError("this object is damaged: its digest differs")
         head, _, code = rest.partition(b"\n")
-        fields = json.loads(head)
-        needs, counters = tuple(fields["needs"]), tuple(fields["counters"])
-        return Artefact(code, fields["entry"], needs, counters, fields["gives_up"])
+        found = heads.rows(head)
+        entry, gives_up = found["entry"]
+        return Artefact(
+            code, entry, tuple(found["needs"]), tuple(found["counters"]), gives_up == "1"
+        )
 
 
 def load(artefact: Artefact) -> Loaded:
@@ -108,7 +106,8 @@ class Loaded:
 
     def again(self) -> Loaded:
         """The same code for an equal function, whose counts begin at zero."""
-        found = copy(self)
+        found: Loaded = object.__new__(Loaded)
+        found.__dict__ |= self.__dict__
         found._before = {name: self._number(name) for name in self._counters}
         return found
 

@@ -1,20 +1,19 @@
 """A linked image: code that may lie anywhere, and the places that loading it fills in.
 
-On disk: a magic line, a line of JSON, and the bytes of three segments, which in memory start at
+On disk: a magic line, a head (``heads``), and the bytes of three segments, which in memory start at
 pages of their own: code (run), constants (read), data (written), followed by zeros. ``link`` makes
 images of LLVM's objects, ``loader`` puts them into memory; only the second is needed to run code.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any  # what JSON gives
+from collections.abc import Mapping, Sequence
 
+from symgraph.codegen import heads
 from symgraph.errors import ParseError
 from symgraph.records import dataclass
 
-MAGIC = b"symgraph image 1\n"
+MAGIC = b"symgraph image 2\n"
 PAGE = 4096  # bytes; of every x86-64
 WORD = 8
 MOST_BYTES = 1 << 30  # of an image: code reaches all of it by 32-bit distances
@@ -43,14 +42,14 @@ class Image:
 
     def to_bytes(self) -> bytes:
         """What ``from_bytes`` reads."""
-        head = {
+        imports = ((name, ",".join(map(str, at))) for name, at in self.imports.items())
+        head: dict[str, Sequence[object]] = {
             "sizes": [len(self.code), len(self.constants), len(self.data), self.zeros],
-            "exports": self.exports,
-            "imports": self.imports,
+            "exports": [word for pair in self.exports.items() for word in pair],
+            "imports": [word for pair in imports for word in pair],
             "own": self.own,
         }
-        line = json.dumps(head).encode() + b"\n"
-        return b"".join((MAGIC, line, self.code, self.constants, self.data))
+        return b"".join((MAGIC, heads.line(head), self.code, self.constants, self.data))
 
     @staticmethod
     def from_bytes(data: bytes) -> Image:
@@ -59,8 +58,8 @@ class Image:
             raise ParseError("this is no image of symgraph")
         line, _, rest = data[len(MAGIC) :].partition(b"\n")
         try:
-            return _checked(json.loads(line), rest)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return _checked(heads.rows(line), rest)
+        except (ValueError, KeyError) as error:
             raise ParseError(f"this image is damaged: {error}") from error
 
 
@@ -76,7 +75,7 @@ def pages(size: int) -> int:
     return -(-size // PAGE) * PAGE
 
 
-def _checked(head: Mapping[str, Any], rest: bytes) -> Image:
+def _checked(head: Mapping[str, Sequence[str]], rest: bytes) -> Image:
     sizes = [_natural(n) for n in head["sizes"]]
     code, constants, data, zeros = sizes
     if code + constants + data != len(rest) or sum(sizes) > MOST_BYTES:
@@ -86,8 +85,8 @@ def _checked(head: Mapping[str, Any], rest: bytes) -> Image:
         rest[code : code + constants],
         rest[code + constants :],
         zeros,
-        {name: _natural(at) for name, at in head["exports"].items()},
-        {name: tuple(map(_natural, at)) for name, at in head["imports"].items()},
+        {name: _natural(at) for name, at in _pairs(head["exports"])},
+        {name: tuple(map(_natural, at.split(","))) for name, at in _pairs(head["imports"])},
         tuple(map(_natural, head["own"])),
     )
     _, second, third, end = image.starts
@@ -103,7 +102,11 @@ def _inside(at: int, *segments: tuple[int, int]) -> bool:
     return any(start <= at <= start + size - WORD for start, size in segments)
 
 
-def _natural(value: object) -> int:
-    if type(value) is not int or value < 0:
-        raise ParseError(f"{value!r} is no offset")
-    return value
+def _pairs(words: Sequence[str]) -> zip[tuple[str, str]]:
+    return zip(words[::2], words[1::2], strict=True)
+
+
+def _natural(word: str) -> int:
+    if not (word.isascii() and word.isdecimal()):
+        raise ParseError(f"{word!r} is no offset")
+    return int(word)

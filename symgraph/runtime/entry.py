@@ -14,17 +14,13 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from symgraph.codegen.loader import Library, library
-from symgraph.codegen.processor import processor_key
-from symgraph.config import config
 from symgraph.records import dataclass
-from symgraph.runtime import cache as disk
-from symgraph.runtime import entry_support, layout
-from symgraph.runtime.entry_support import FREE_ARENAS
-from symgraph.runtime.layout import Layout
+from symgraph.runtime import kept, layout
+from symgraph.runtime.layout import FREE_ARENAS, SUPPORT
 from symgraph.runtime.shared import COMMITTING
-from symgraph.runtime.signature import Signature
 
 EXPORTS = ("entry", "strict")
+_MAKERS = ("symgraph.runtime", "symgraph.codegen")  # whose code it is
 PATIENCE = 1 << 26  # work from which Python runs the call, so that Ctrl-C is heard meanwhile
 # Of optimization, for entries and what they share: the text is in its final shape, and better code
 # saves 1 to 2 ns of a call of 55 (Zen 5, November 2026) for 40 ms of compiling.
@@ -40,12 +36,6 @@ class Interface:
     functions: int
     constants: int
     states: int
-
-
-def interface(signature: Signature) -> Interface:
-    """The counts of a signature."""
-    s = signature
-    return Interface(len(s.arguments), s.functions, s.constants, len(s.states))
 
 
 Given = Any  # what ``given`` makes: a ctypes array of one word more than there are outputs
@@ -142,15 +132,6 @@ def _of_image(image: bytes) -> Library:
     return found
 
 
-def image(signature: Signature, at: Layout, block: int, cell: tuple[int, int]) -> bytes:
-    """The object image of a signature's entry."""
-    from symgraph.codegen.objects import compile_text  # neither is needed for one from disk
-    from symgraph.runtime import entry_code
-
-    text = entry_code.text(signature, at, block, cell, PATIENCE)
-    return compile_text(text, EXPORTS, LEVEL)
-
-
 # ---------------------------------------------------------------- what all entries share
 
 
@@ -171,16 +152,14 @@ def _shared() -> dict[str, int]:
     """Addresses of the support code, loaded once."""
     at = layout.find()
     assert at is not None
-    text = entry_support.text(at)
-    name = "entry-" + disk.key(text, processor_key())
-    found = disk.read(name) if config.cache else None
-    if found is None:
-        from symgraph.codegen.objects import compile_text  # imports LLVM
 
-        found = compile_text(text, entry_support.EXPORTS, LEVEL)
-        if config.cache:
-            disk.write(name, found)
-    loaded = library(found, entry_support.EXPORTS, _of_process())
+    def compiled() -> bytes:
+        from symgraph.codegen.objects import compile_text  # imports LLVM
+        from symgraph.runtime import entry_support
+
+        return compile_text(entry_support.text(at), SUPPORT, LEVEL)
+
+    loaded = kept.library(f"entry {at.key()}", compiled, SUPPORT, _MAKERS, _of_process())
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(loaded))  # as long as the process
     address = loaded.address
     for symbol, way in (

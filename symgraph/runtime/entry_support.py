@@ -8,15 +8,9 @@ and a steady call allocates none.
 from __future__ import annotations
 
 from symgraph.runtime import result_memory
-from symgraph.runtime.layout import FLOAT_VALUE, Layout
+from symgraph.runtime.layout import FLOAT_VALUE, FREE_ARENAS, Layout
 
-EXPORTS = (
-    "sg_python_call", "sg_python_fail", "sg_slow", "sg_number", "sg_take",
-    "sg_put", "sg_fail", "sg_drop", "sg_new", "sg_fresh", "sg_retire", "sg_reuse",
-    "sg_python_build", "sg_build", "sg_cancelled",
-)  # fmt: skip
 HEADER = 64  # bytes before an arena's first: the next in the list, and its size
-FREE_ARENAS = 8  # offset in a function's block of the list of arenas
 NUMBERS = {"d": 0, "f": 1, "l": 2, "q": 2}  # dtypes whose scalars may be Python numbers
 C_CONTIGUOUS, OWNS_DATA, ALIGNED, WRITEABLE = 0x1, 0x4, 0x100, 0x400  # NumPy's flags
 HUGE = 1 << 22  # bytes from which an arena lies in huge pages

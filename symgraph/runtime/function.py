@@ -22,6 +22,7 @@ from symgraph.ir.graph import Graph
 from symgraph.ir.node import Node
 from symgraph.ir.origin import Line, at_line, user_line
 from symgraph.ir.resolve import violations
+from symgraph.runtime import native, warm
 from symgraph.runtime.arguments import Array, apart, bind_arguments, convert
 from symgraph.runtime.plumbing import Plumbing, Ready, Specialisation, Written
 from symgraph.runtime.shared import COMMIT, COMMITTING, publish, read_states
@@ -164,15 +165,15 @@ class Function:
         p, (_, offset) = self._p, _class_and_offset()
         if p.observe is not None or p.lengths or offset < 0 or p.backend in ("interp", "cuda"):
             return None
-        from symgraph.runtime import native, warm  # not needed before the first call
-
         name = warm.name(p.outline.name(ready.special), offset)
         found = warm.read(name, p.outline.constants) if name and not config.trace else None
         if found is not None:
             return native.attach(p, *found)
         written = self._written(ready)
         dims = self._specialised(self._complete(ready)).dims
-        made = native.recipe(p, written.executable, written.leaves, dims, ready.sizes, offset)
+        from symgraph.runtime.recipes import recipe  # the loop IR, which a warm start does not need
+
+        made = recipe(p, written.executable, written.leaves, dims, ready.sizes, offset)
         if made is None:
             return None
         if name:

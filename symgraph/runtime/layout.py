@@ -22,6 +22,13 @@ from symgraph.records import dataclass
 _TABLE = {"np.NewFromDescr": 94, "np.Scalar": 60, "np.SetBaseObject": 282}
 _VERSION, _ARRAY_TYPE, _DESCR_TYPE = 0, 2, 3
 API_VERSION = 2  # major version of NumPy's binary interface
+FREE_ARENAS = 8  # offset in a function's block of the list of its arenas
+# what ``entry_support`` exports
+SUPPORT = (
+    "sg_python_call", "sg_python_fail", "sg_slow", "sg_number", "sg_take",
+    "sg_put", "sg_fail", "sg_drop", "sg_new", "sg_fresh", "sg_retire", "sg_reuse",
+    "sg_python_build", "sg_build", "sg_cancelled",
+)  # fmt: skip
 FLOAT_VALUE = 16  # bytes before the value of a float or np.float64 (checked by ``find``)
 
 

@@ -1,19 +1,19 @@
 """Entries on disk by the graph as the user built it: a warm start neither rewrites nor lowers.
 
-A record is a line of JSON, the entry's image, the program's artefact, and those constants that
+A record is a head, the entry's image, the program's artefact, and those constants that
 rewriting made (others are the user's, and are named by their place in the graph).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
 
-from symgraph.codegen import artefact
+from symgraph.codegen import artefact, heads
 from symgraph.codegen.processor import processor_key
 from symgraph.config import config
 from symgraph.errors import ParseError
@@ -46,22 +46,22 @@ def write(name: str, made: Recipe, code: Any, known: Sequence[Node]) -> None:
     _share(name, code)
     program = code.to_bytes()
     places = {id(n.attrs["value"]): k for k, n in enumerate(known)}
-    rows: list[Any] = []
+    rows: list[str] = []
     own: list[bytes] = []
     for array in made.constants:
         if id(array) in places:
-            rows.append(places[id(array)])
+            rows.append(f"{places[id(array)]}")
         else:
-            rows.append([array.dtype.str, array.shape])
+            rows.append(f"{array.dtype.str} {' '.join(map(str, array.shape))}")
             own.append(array.tobytes())
     c = made.counts
-    head = {
+    head: dict[str, Sequence[object]] = {
         "counts": [c.arguments, c.functions, c.constants, c.states],
-        "work": made.work,
+        "work": [made.work],
         "constants": rows,
         "parts": [len(made.image), len(program), *map(len, own)],
     }
-    disk.write(name, b"".join([json.dumps(head).encode(), b"\n", made.image, program, *own]))
+    disk.write(name, b"".join([heads.line(head), made.image, program, *own]))
 
 
 def _share(name: str, code: Any) -> None:
@@ -77,11 +77,9 @@ def read(name: str, known: Callable[[], Sequence[Node]]) -> Found | None:
         return None
     line, _, rest = data.partition(b"\n")
     try:
-        head = json.loads(line)
-        parts = []
-        for size in head["parts"]:
-            parts.append(rest[:size])
-            rest = rest[size:]
+        head = heads.rows(line)
+        ends = accumulate(map(int, head["parts"]), initial=0)
+        parts = [rest[start:end] for start, end in pairwise(ends)]
         constants = tuple(_constants(head["constants"], parts[2:], known()))
         same = _loaded.get(name)
         if same is not None:
@@ -89,17 +87,19 @@ def read(name: str, known: Callable[[], Sequence[Node]]) -> Found | None:
         else:
             loaded = artefact.load(artefact.Artefact.from_bytes(parts[1]))
         _share(name, loaded)
-        counts = Interface(*head["counts"])
-        return Recipe(parts[0], counts, constants, head["work"]), loaded
+        counts = Interface(*map(int, head["counts"]))
+        return Recipe(parts[0], counts, constants, int(head["work"][0])), loaded
     except (ParseError, ValueError, KeyError, IndexError) as error:
         disk.reject(name, str(error))
         return None
 
 
-def _constants(rows: Sequence[Any], own: Sequence[bytes], known: Sequence[Node]) -> Any:
+def _constants(rows: Sequence[str], own: Sequence[bytes], known: Sequence[Node]) -> Iterator[Array]:
     given = iter(own)
     for row in rows:
-        if isinstance(row, int):
-            yield known[row].attrs["value"]
+        place, *shape = row.split(" ")
+        if not shape:
+            yield known[int(place)].attrs["value"]
         else:
-            yield np.frombuffer(next(given), row[0]).reshape(row[1])
+            dims = tuple(int(n) for n in shape if n)
+            yield np.frombuffer(next(given), place).reshape(dims)

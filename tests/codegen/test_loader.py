@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import platform
 import random
 import re
 import struct
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from symgraph.codegen import heads
 from symgraph.codegen import image as images
 from symgraph.codegen.image import MAGIC, Image
 from symgraph.codegen.link import link
@@ -245,9 +246,9 @@ def test_flipped_bytes_never_write_outside(made: bytes, given: dict[str, int]) -
     assert refused > 200
 
 
-def _head(data: bytes, **changes: object) -> bytes:
+def _head(data: bytes, **changes: Sequence[object]) -> bytes:
     line, _, rest = data[len(MAGIC) :].partition(b"\n")
-    return MAGIC + json.dumps(json.loads(line) | changes).encode() + b"\n" + rest
+    return MAGIC + heads.line(heads.rows(line) | changes) + rest
 
 
 @pytest.mark.parametrize(
@@ -258,24 +259,28 @@ def _head(data: bytes, **changes: object) -> bytes:
         {"own": [-8]},
         {"own": [True]},
         {"own": ["x"]},
-        {"imports": {"labs": [8]}},
-        {"imports": {"labs": [1 << 62]}},
-        {"imports": []},
-        {"exports": {"add": 1 << 30}},
-        {"exports": {"add": -1}},
+        {"own": [""]},
+        {"own": ["\u0663"]},
+        {"imports": ["labs", 8]},
+        {"imports": ["labs", 1 << 62]},
+        {"imports": ["labs"]},
+        {"exports": ["add", 1 << 30]},
+        {"exports": ["add", -1]},
         {"sizes": [1, 2, 3, 4]},
         {"sizes": []},
-        {"sizes": None},
+        {"sizes": ["1", "2", "3", None]},
     ],
     ids=str,
 )
-def test_images_that_reach_outside_are_refused(made: bytes, changes: dict[str, object]) -> None:
+def test_images_that_reach_outside_are_refused(
+    made: bytes, changes: dict[str, Sequence[object]]
+) -> None:
     with pytest.raises(ParseError, match=r"damaged|is no offset"):
         Image.from_bytes(_head(made, **changes))
 
 
 def test_zeros_without_end_are_refused(made: bytes) -> None:
-    sizes = json.loads(made[len(MAGIC) :].partition(b"\n")[0])["sizes"]
+    sizes = heads.rows(made[len(MAGIC) :].partition(b"\n")[0])["sizes"]
     with pytest.raises(ParseError, match="other sizes"):
         Image.from_bytes(_head(made, sizes=[*sizes[:3], 1 << 40]))
 
