@@ -38,7 +38,7 @@ from symgraph.lower.donate import donate
 from symgraph.lower.expand import expand
 from symgraph.lower.memory import plan
 from symgraph.lower.program import Lowered, is_leaf_argument, lower
-from symgraph.lower.schedule import CPU, DEVICE
+from symgraph.lower.schedule import CPU, DEVICE, Schedule
 from symgraph.mode import Mode
 from symgraph.ops.assume import assumed_of, carry
 from symgraph.records import dataclass, field
@@ -222,7 +222,7 @@ def build(
     record = record or Record()
     times = [perf_counter_ns()]
     leaves = [n for n in toposort(outputs) if is_leaf_argument(n)]
-    lowered = lower(leaves, outputs, DEVICE if mode.code_generator == "cuda" else CPU)
+    lowered = lower(leaves, outputs, _schedule(mode))
     if given:
         lowered = donate(lowered, given, results)
     times.append(perf_counter_ns())
@@ -233,6 +233,12 @@ def build(
     spans = (b - a for a, b in pairwise(times))
     record.times |= dict(zip(("lower", "plan", "build"), spans, strict=True))
     return Executable(lowered, memory, code, tuple(outputs))
+
+
+def _schedule(mode: Mode) -> Schedule:
+    """The cost model of what code is for; as it is written, each operation rounds as it says."""
+    found = DEVICE if mode.code_generator == "cuda" else CPU
+    return replace(found, wide_sums=False) if mode.accuracy == "as-written" else found
 
 
 def machine_code(lowered: Lowered, mode: Mode, record: Record) -> Compiled:

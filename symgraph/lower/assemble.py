@@ -23,11 +23,13 @@ from symgraph.lower.members import Item
 from symgraph.lower.memory import names_in
 from symgraph.lower.nest import Body, body_of, buffers_read, buffers_written, flat, sweep
 from symgraph.lower.owners import with_owners
+from symgraph.lower.pairs import in_pairs
 from symgraph.lower.rows import accesses, with_rows
 from symgraph.lower.schedule import Schedule
 from symgraph.lower.stage import Stage, Storage
 from symgraph.lower.tiles import tiled
 from symgraph.lower.turned import with_tiles
+from symgraph.lower.wide import widened
 from symgraph.lower.words import WordBuilder
 from symgraph.records import dataclass, field
 
@@ -98,9 +100,11 @@ def _written(found: Item | Run, lowering: Lowering, is_outermost: bool) -> Seque
         statements, seen = flattened(statements, lowering.storages, lowering.b)
     if lowering.schedule.most_chunks > 1:
         statements = with_columns(statements, lowering.b)
+    if lowering.schedule.wide_sums:
+        statements = widened(statements, lowering.b)
     statements = chunked(statements, _Partials(lowering, stages[-1].node, seen))
     if lowering.schedule.most_chunks > 1:
-        statements = with_tiles(statements, lowering.b)
+        statements = in_pairs(with_tiles(statements, lowering.b), lowering.b)
     if lowering.schedule.sum_blocks:
         statements = in_row_blocks(statements, _Partials(lowering, stages[-1].node))
         statements = in_blocks(statements, lowering.b)
