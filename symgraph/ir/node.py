@@ -28,6 +28,7 @@ _lock = threading.RLock()
 _table: weakref.WeakValueDictionary[tuple[Hashable, ...], Node] = weakref.WeakValueDictionary()
 MOST_INFERRED = 256
 _inferred: dict[tuple[Op, tuple[Type, ...]], tuple[Type, tuple[Check, ...]]] = {}
+_UNSETTLED = (0, 0)
 MOST_LINES = 8  # a node in a loop of the user's program would otherwise collect one per turn
 
 
@@ -43,6 +44,7 @@ class Node:
         "names",
         "number",
         "op",
+        "settled",
         "type",
     )
 
@@ -54,6 +56,7 @@ class Node:
     number: int
     lines: tuple[Line, ...]
     names: tuple[str, ...]
+    settled: tuple[int, int]  # rules known not to fit it: see ``rewrite.engine``
 
     @property
     def tensor(self) -> TensorType:
@@ -175,6 +178,7 @@ def _intern(
     node = object.__new__(Node)
     node.op, node.inputs, node.attrs, node.type = op, inputs, dict(attrs), found
     node.checks, node.number, node.lines, node.names = checks, next(_serial), lines, ()
+    node.settled = _UNSETTLED
     with _lock:
         return _table.setdefault(key, node)
 

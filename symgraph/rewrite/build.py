@@ -25,6 +25,7 @@ class _Provenance(threading.local):
     def __init__(self) -> None:
         self.lines: tuple[Line, ...] = ()
         self.shared: set[Node] = set()
+        self.asked = False
 
 
 _now = _Provenance()
@@ -38,7 +39,14 @@ def made_for(lines: tuple[Line, ...]) -> tuple[Line, ...]:
 
 def shared() -> set[Node]:
     """Nodes that more than one other node reads, in the run of rewriting at hand."""
+    _now.asked = True
     return _now.shared
+
+
+def asked_shared() -> bool:
+    """Has ``shared`` been asked since this was called last?"""
+    before, _now.asked = _now.asked, False
+    return before
 
 
 def share(nodes: set[Node]) -> set[Node]:

@@ -28,12 +28,12 @@ from symgraph.ir.graph import Graph, substitute_nodes, toposort
 from symgraph.ir.node import Node, add_lines, add_name, make_node, rebuild
 from symgraph.ir.op import Attrs, find_op
 from symgraph.ir.type import TensorType
-from symgraph.ops.assume import carry
+from symgraph.ops.assume import carry, generation
 from symgraph.records import dataclass
 from symgraph.rewrite import polynomial
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.axes import moved
-from symgraph.rewrite.build import call, made_for, share
+from symgraph.rewrite.build import asked_shared, call, made_for, share
 from symgraph.rewrite.facts import copy_fact
 from symgraph.rewrite.journal import Application, Counts, Journal
 from symgraph.rewrite.rule import Rule
@@ -43,12 +43,20 @@ Table = tuple[Rule, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class _Offer:
+    """Rules that one kind of node is offered, and the set of their bits."""
+
+    rules: Table
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Index:
     """Rules by the op they start at: those tried before and after the inputs are rewritten."""
 
-    early: Mapping[str, Table]
-    late: Mapping[str, Table]
-    every: Table
+    early: Mapping[str, _Offer]
+    late: Mapping[str, _Offer]
+    every: _Offer
 
 
 @lru_cache(maxsize=64)
@@ -58,8 +66,17 @@ def _index(rules: Table) -> _Index:
     for row in rules:
         for op in row.ops - {EVERY}:
             tables[0 if row.early else 1].setdefault(op, []).append(row)
-    early, late = ({op: tuple(rows) for op, rows in table.items()} for table in tables)
-    return _Index(early, {op: (*rows, *every) for op, rows in late.items()}, every)
+    early, late = tables
+    return _Index(
+        {op: _offer(rows) for op, rows in early.items()},
+        {op: _offer((*rows, *every)) for op, rows in late.items()},
+        _offer(every),
+    )
+
+
+def _offer(rules: Iterable[Rule]) -> _Offer:
+    found = tuple(rules)
+    return _Offer(found, sum({r.bit for r in found}))
 
 
 def rewrite(
@@ -121,7 +138,7 @@ class _Run:
         self.shared: set[Node] = set()
         self.graphs: dict[Graph, Graph] = {}
         # by table, families and dtype: the table, which keeps its number, and what is open
-        self.open: dict[tuple[int, frozenset[str], bool], tuple[Table, Table]] = {}
+        self.open: dict[tuple[int, frozenset[str], bool], tuple[_Offer, Table]] = {}
         self.fuel = 0
         self.exhausted = False
 
@@ -231,13 +248,20 @@ class _Run:
             self.graphs[made] = made
         return found
 
-    def _first(self, node: Node, rules: Table) -> Node | None:
+    def _first(self, node: Node, offer: _Offer) -> Node | None:
         """What the first rule that fits makes of a node."""
-        if not rules or self.exhausted:
+        now = generation()
+        stated, settled = node.settled
+        if stated != now:
+            settled = 0  # concluded without the newest assumption, which may say more
+        if self.exhausted or not offer.bits & ~settled:
             return None
         before = made_for(node.lines)
+        asked_shared()
         try:
-            for row in self._open(node, rules):
+            for row in self._open(node, offer):
+                if row.bit & settled:
+                    continue
                 self.counts.tried += 1
                 made = row.apply(node)
                 if made is not None and made is not node:
@@ -245,16 +269,18 @@ class _Run:
                     if made is not node:
                         self._record(row, node, made)
                         return None if self.exhausted else made
-            return None
         finally:
             made_for(before)
+        if not asked_shared():
+            node.settled = now, settled | offer.bits
+        return None
 
-    def _open(self, node: Node, rules: Table) -> Table:
+    def _open(self, node: Node, offer: _Offer) -> Table:
         """``open_rules``, remembered: in a deep graph most nodes are like others."""
         families, floating = _families(node), _is_floating(node)
-        key = (id(rules), families, floating)
+        key = (id(offer), families, floating)
         if key not in self.open:
-            self.open[key] = rules, tuple(_admitted(rules, families, floating))
+            self.open[key] = offer, tuple(_admitted(offer.rules, families, floating))
         return self.open[key][1]
 
     def _record(self, row: Rule, before: Node, after: Node) -> None:
@@ -299,17 +325,19 @@ class _Run:
         place = _moved_input(node)
         if place is None:
             return None
-        rules = self.index.late.get(node.op.name, ())
+        offer = self.index.late.get(node.op.name)
+        if offer is None:
+            return None
         outer = node.inputs[place]
         below = t.core(outer)
         fits = [
-            r for r in rules if r.needs and not r.exact and r.lifts and t.family(below) in r.needs
+            r for r in offer.rules if r.needs and not r.exact and r.lifts and t.family(below) in r.needs
         ]
         if not fits:
             return None
         inputs = (*node.inputs[:place], below, *node.inputs[place + 1 :])
         inner = rebuild(node, inputs)
-        made = self._first(inner, tuple(fits))
+        made = self._first(inner, _offer(fits))
         if made is None:
             return None
         found = _fitted(moved(outer, below, made), node, fits[0])

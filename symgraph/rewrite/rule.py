@@ -12,6 +12,7 @@ rule may run with ``accuracy="as-written"``. ``domain``: the intervals that test
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
@@ -39,6 +40,7 @@ from symgraph.rewrite.pattern import (
 )
 
 Compute = Callable[[Node], Node | None]
+_count = itertools.count()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +48,8 @@ class Rule:
     """One rewrite. ``ops``: names of the ops it may start at; ``needs``: families met below.
 
     ``real``: for floating dtypes only. ``early``: tried before the inputs are rewritten.
-    ``lifts``: may be tried below a movement, f(move(x)) as move(f(x)).
+    ``lifts``: may be tried below a movement, f(move(x)) as move(f(x)). ``bit``: its place in sets
+    of rules.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Rule:
     lifts: bool = True
     matcher: Matcher | None = None
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    bit: int = field(init=False, default_factory=lambda: 1 << next(_count))
 
     def apply(self, node: Node) -> Node | None:
         """The node rewritten, or None where the rule does not fit."""
