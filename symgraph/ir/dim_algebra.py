@@ -245,6 +245,10 @@ def add(a: DimLike, b: DimLike) -> DimLike:
 
 def mul(a: DimLike, b: DimLike) -> DimLike:
     """a * b."""
+    if type(a) is int and (a == 1 or type(b) is int):
+        return a * b if type(b) is int else b
+    if type(b) is int and b == 1:
+        return a
     out: dict[Monomial, int] = {}
     for m, c in terms_of(a).items():
         for n, d in terms_of(b).items():

@@ -28,7 +28,7 @@ _lock = threading.RLock()
 _table: weakref.WeakValueDictionary[tuple[Hashable, ...], Node] = weakref.WeakValueDictionary()
 MOST_INFERRED = 256
 _inferred: dict[tuple[Op, tuple[Type, ...]], tuple[Type, tuple[Check, ...]]] = {}
-_UNSETTLED = (0, 0)
+_UNKNOWN, _UNSETTLED = (-1, None), (0, 0)
 MOST_LINES = 8  # a node in a loop of the user's program would otherwise collect one per turn
 
 
@@ -40,6 +40,7 @@ class Node:
         "attrs",
         "checks",
         "inputs",
+        "known",
         "lines",
         "names",
         "number",
@@ -56,6 +57,7 @@ class Node:
     number: int
     lines: tuple[Line, ...]
     names: tuple[str, ...]
+    known: tuple[int, Any]  # what follows about its values: see ``rewrite.facts``
     settled: tuple[int, int]  # rules known not to fit it: see ``rewrite.engine``
 
     @property
@@ -178,7 +180,7 @@ def _intern(
     node = object.__new__(Node)
     node.op, node.inputs, node.attrs, node.type = op, inputs, dict(attrs), found
     node.checks, node.number, node.lines, node.names = checks, next(_serial), lines, ()
-    node.settled = _UNSETTLED
+    node.known, node.settled = _UNKNOWN, _UNSETTLED
     with _lock:
         return _table.setdefault(key, node)
 

@@ -331,7 +331,9 @@ class _Run:
         outer = node.inputs[place]
         below = t.core(outer)
         fits = [
-            r for r in offer.rules if r.needs and not r.exact and r.lifts and t.family(below) in r.needs
+            r
+            for r in offer.rules
+            if r.needs and not r.exact and r.lifts and t.family(below) in r.needs
         ]
         if not fits:
             return None

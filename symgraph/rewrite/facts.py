@@ -10,9 +10,9 @@ Predicates on nodes and conditions on holes are in ``conditions.py``.
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
-import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -58,54 +58,59 @@ class Fact:
 
 
 UNKNOWN = Fact()
-Known = weakref.WeakKeyDictionary[Node, Fact]
-_known: Known = weakref.WeakKeyDictionary()
-_seen = [0]  # the generation of assumptions that they rest on
 
 
 class _Supposed(threading.local):
-    """Facts as they would be, while a thread asks what if; and what it asked of."""
+    """Assumptions that a thread makes to ask what if; and the nodes that it asked of.
 
-    known: Known | None = None
-    asked: list[Node]
+    ``stamp``: what facts that rest on them are marked with, as others are with a ``generation``.
+    """
+
+    def __init__(self) -> None:
+        self.rows: Mapping[Node, Assumption] = {}
+        self.stamp: int | None = None
+        self.asked: list[Node] = []
 
 
 _supposed = _Supposed()
+_stamps = itertools.count(-2, -1)
 
 
 def fact(node: Node) -> Fact:
     """What is known of a node."""
-    known = _supposed.known
-    if known is not None:
-        _supposed.asked.append(node)
+    stamp = _supposed.stamp
+    if stamp is None:
+        stamp = generation()
     else:
-        known = _known
-        if _seen[0] != generation():
-            known.clear()  # concluded without the newest assumption, which may say more
-            _seen[0] = generation()
-    found = known.get(node)
-    return found if found is not None else _concluded(node, known)
+        _supposed.asked.append(node)
+    known = node.known
+    found: Fact = known[1] if known[0] == stamp else _concluded(node, stamp)
+    return found
 
 
-def _concluded(node: Node, known: Known) -> Fact:
+def _concluded(node: Node, stamp: int) -> Fact:
     """What follows for a node, and all below, from the ops and from what was stated."""
-    stack = [node]
+    rows = _supposed.rows
+    stack, found = [node], UNKNOWN
     while stack:
         top = stack[-1]
-        if top in known:
+        before, found = top.known
+        if before == stamp:
             stack.pop()
             continue
-        missing = [i for i in top.inputs if i not in known]
+        known = [i.known for i in top.inputs]  # read once: other threads may suppose otherwise
+        missing = [i for i, found in zip(top.inputs, known, strict=True) if found[0] != stamp]
         if missing:
             stack += missing
             continue
-        known[top] = (
-            _meet(_from_op(top, known), assumptions(top))
-            if isinstance(top.type, TensorType)
-            else UNKNOWN
-        )
+        found = UNKNOWN
+        if isinstance(top.type, TensorType):
+            found = _meet(_from_op(top, [fact for _, fact in known]), assumptions(top))
+            if top in rows:
+                found = _meet(found, (rows[top],))
+        top.known = stamp, found
         stack.pop()
-    return known[node]
+    return found
 
 
 @contextmanager
@@ -114,27 +119,26 @@ def supposing(rows: Mapping[Node, Assumption]) -> Iterator[list[Node]]:
 
     Nothing that is concluded inside outlives it.
     """
-    supposed = {node: _meet(fact(node), (row,)) for node, row in rows.items()}
-    _supposed.known, _supposed.asked = weakref.WeakKeyDictionary(supposed), []
+    _supposed.rows, _supposed.stamp, _supposed.asked = rows, next(_stamps), []
     try:
         yield _supposed.asked
     finally:
-        _supposed.known, _supposed.asked = None, []
+        _supposed.rows, _supposed.stamp, _supposed.asked = {}, None, []
 
 
 def copy_fact(source: Node, target: Node) -> None:
     """Give a stand-in the facts of the node it stands for."""
-    _known[target] = fact(source)
+    target.known = generation(), fact(source)
 
 
-def _from_op(node: Node, known: Known) -> Fact:
+def _from_op(node: Node, inputs: list[Fact]) -> Fact:
     kind = node.tensor.dtype.kind
     if kind == "c":
         return UNKNOWN
     if kind == "b":
         return Fact(0, 1, whole=True, finite=True)
     row = FACTS.get(node.op.name)
-    found = row(node, [known[i] for i in node.inputs]) if row is not None else UNKNOWN
+    found = row(node, inputs) if row is not None else UNKNOWN
     if kind in "iu":
         info = np.iinfo(str(node.tensor.dtype))
         inside = found.lo >= info.min and found.hi <= info.max

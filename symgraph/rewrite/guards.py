@@ -43,6 +43,7 @@ from symgraph.rewrite.regions import (
     overflowing,
     region_of,
     underflowed,
+    within,
 )
 from symgraph.rewrite.short_sums import spelled_out
 
@@ -70,6 +71,7 @@ class _Guards:
         self.sums: dict[Node, Redoable] = {}
         self.tried: dict[Node, Redoable | None] = {}
         self.bodies: dict[Graph, Graph] = {}
+        self.last: tuple[Node, list[Node], list[Node]] | None = None  # a node and its region
 
     def graph(self, outputs: tuple[Node, ...], inside: bool) -> tuple[Node, ...]:
         """Outputs with guards, also in the graphs that nodes hold (``inside``)."""
@@ -185,12 +187,16 @@ class _Guards:
         finally:
             made_for(before)
 
+    def _region(self, node: Node) -> tuple[list[Node], list[Node]]:
+        """``region_of``, remembered for the node at hand."""
+        if self.last is None or self.last[0] is not node:
+            self.last = node, *region_of(node)
+        return self.last[1:]
+
     def _affordable(self, node: Node, doubt: Node) -> bool:
         """Is the doubt cheap beside the region, counting what other guards compute already?"""
-        region, leaves = region_of(node)
-        known = set(region)
-        extra = toposort([doubt], stop=lambda n: n in known or not in_region(n))
-        new = [n for n in extra if n not in known and in_region(n)]
+        region, leaves = self._region(node)
+        new, _ = within(doubt, set(region))
         return self.budget.affords(node, region, leaves, new)
 
     def _doubt(self, node: Node, bound: Bound, amplified: bool = False) -> Node | None:
@@ -202,7 +208,8 @@ class _Guards:
         amplifies = bound.extra is not None or bound.relative > limit
         if amplified and not amplifies:
             return None
-        overflows, hidden = overflowing(node)
+        region, _ = self._region(node)
+        overflows, hidden = overflowing(node, region)
         parts = [call("subtract", h, h) for h in hidden]
         if amplifies:
             allowed = times(size(node), limit - bound.relative)
@@ -210,25 +217,24 @@ class _Guards:
             parts.append(call("subtract", extra, allowed))
         if overflows:
             parts.append(call("subtract", node, node))
-        small = self._underflowed(node, amplifies)
+        small = self._underflowed(node, region, amplifies)
         if small is not None:
             dtype = node.tensor.dtype
             parts.append(call("where", small, number(math.inf, dtype), number(0.0, dtype)))
         return total(*parts)
 
-    def _underflowed(self, node: Node, amplifies: bool) -> Node | None:
+    def _underflowed(self, node: Node, region: Sequence[Node], amplifies: bool) -> Node | None:
         """Where an intermediate underflowed: of few elements also exp(x) in exp(x) * y."""
         if self.always or amplifies:
-            return underflowed(node)
+            return underflowed(region)
         if self.budget.inside or not is_few(product(node.tensor.shape)):
             return None
-        region, _ = region_of(node)
         weights = {e for n in region if n.op.name in PRODUCTS for e in wild_exponentials(n)}
-        return underflowed(node, weights) if weights else None
+        return underflowed(region, weights) if weights else None
 
     def _branch(self, node: Node, doubt: Node) -> Node | None:
         """The value with its sums done again where it is in doubt."""
-        region, leaves = region_of(node)
+        region, leaves = self._region(node)
         if len(region) > MOST_NODES:
             return None
         sums = [self.sums[n] for n in leaves if n in self.sums]

@@ -8,7 +8,7 @@ condition for that, of products, quotients and exponentials that an operation br
 from __future__ import annotations
 
 import math
-from collections.abc import Container
+from collections.abc import Container, Iterable, Sequence
 
 from symgraph.ir.graph import toposort
 from symgraph.ir.node import Node
@@ -54,6 +54,8 @@ def in_region(node: Node) -> bool:
         return False
     size = own.itemsize if own.kind == "f" else 0
     for i in node.inputs:
+        if i.type is node.type:
+            continue
         dtype = i.tensor.dtype
         if dtype is own:
             continue
@@ -79,18 +81,44 @@ def is_larger(root: Node, most: int) -> bool:
 
 def region_of(root: Node) -> tuple[list[Node], list[Node]]:
     """The operations of the region that ends in a node, and the values that it reads."""
-    order = toposort([root], stop=lambda n: not in_region(n))  # of a sum: the sum itself
-    region = [n for n in order if in_region(n)]
-    return region, [n for n in order if not in_region(n) and not _is_number(n)]
+    region, others = within(root)  # of a sum: the sum itself
+    return region, [n for n in others if not _is_number(n)]
+
+
+def within(root: Node, known: Container[Node] = ()) -> tuple[list[Node], list[Node]]:
+    """A value and all below, inputs first: operations of its region, and where the walk ends.
+
+    It ends at what is in no region, and at what is ``known``.
+    """
+    region: list[Node] = []
+    others: list[Node] = []
+    own: dict[Node, bool] = {}
+    done: set[Node] = set()
+    stack = [root]
+    while stack:
+        node = stack[-1]
+        if node not in done:
+            inside = own.get(node)
+            if inside is None:
+                inside = own[node] = node not in known and in_region(node)
+            if inside and not done.issuperset(node.inputs):
+                stack += [n for n in reversed(node.inputs) if n not in done]
+                continue
+            done.add(node)
+            (region if inside else others).append(node)
+        stack.pop()
+    return region, others
 
 
 def _is_number(node: Node) -> bool:
     return node.op.name == "constant" and node.tensor.shape == ()
 
 
-def overflowing(root: Node) -> tuple[bool, list[Node]]:
-    """May something overflow on the way to a value? And where would the value not show it?"""
-    order, _ = region_of(root)
+def overflowing(root: Node, order: Sequence[Node]) -> tuple[bool, list[Node]]:
+    """May something overflow on the way to a value? And where would the value not show it?
+
+    ``order``: its region.
+    """
     wild = {n for n in order if n is not root and may_overflow(n)}
     returns = any(i in wild and _returns(n, i) for n in order for i in n.inputs)
     hidden = {
@@ -117,9 +145,11 @@ def may_overflow(node: Node) -> bool:
     return not known.finite and (known.lo == -math.inf or known.hi == math.inf)
 
 
-def underflowed(root: Node, only: Container[Node] | None = None) -> Node | None:
-    """True in lanes where an intermediate (one of ``only``) underflowed that the value may need."""
-    order, _ = region_of(root)
+def underflowed(order: Iterable[Node], only: Container[Node] | None = None) -> Node | None:
+    """True in lanes where an intermediate underflowed that the value of a region may need.
+
+    ``only``: those that count; all by default.
+    """
     read = [i for n in order if n.op.name in REGAINING for i in n.inputs]
     lost = {n for n in toposort(read, stop=lambda n: n.op.name not in PASSING) if _may_underflow(n)}
     lost = {n for n in lost if only is None or n in only}
