@@ -23,9 +23,18 @@ from symgraph.ir.op import Attrs, Op, find_op
 from symgraph.ir.origin import Line, user_line
 from symgraph.ir.type import Check, ShapeContext, TensorType, Type
 
+
+class _Entry(weakref.ref["Node"]):
+    """A node in the table; the library's table of weak values costs half of making a node."""
+
+    __slots__ = ("key",)
+
+    key: tuple[Hashable, ...]
+
+
 _serial = itertools.count()
 _lock = threading.RLock()
-_table: weakref.WeakValueDictionary[tuple[Hashable, ...], Node] = weakref.WeakValueDictionary()
+_table: dict[tuple[Hashable, ...], _Entry] = {}
 MOST_INFERRED = 256
 _inferred: dict[tuple[Op, tuple[Type, ...]], tuple[Type, tuple[Check, ...]]] = {}
 _UNKNOWN, _UNSETTLED = (-1, None), (0, 0)
@@ -159,7 +168,8 @@ def make_node(
         line = user_line()
         lines = (line,) if line else ()
     with _lock:
-        node = _table.get(key)
+        entry = _table.get(key)
+        node = None if entry is None else entry()
     if node is None:
         found, checks = infer_type(op, inputs, attrs)
         node = _intern(key, op, inputs, attrs, found, checks, lines[:MOST_LINES])
@@ -181,8 +191,27 @@ def _intern(
     node.op, node.inputs, node.attrs, node.type = op, inputs, dict(attrs), found
     node.checks, node.number, node.lines, node.names = checks, next(_serial), lines, ()
     node.known, node.settled = _UNKNOWN, _UNSETTLED
+    made = _Entry(node, _leave)
+    made.key = key
     with _lock:
-        return _table.setdefault(key, node)
+        entry = _table.get(key)
+        other = None if entry is None else entry()
+        if other is not None:
+            return other  # made by another thread meanwhile
+        _table[key] = made
+    return node
+
+
+def _leave(
+    entry: _Entry, table: dict[tuple[Hashable, ...], _Entry] = _table, lock: Any = _lock
+) -> None:
+    """Take a node that is no more out of the table, where no equal one has taken its place.
+
+    The defaults are for the end of the process, when names of modules are gone already.
+    """
+    with lock:
+        if table.get(entry.key) is entry:
+            del table[entry.key]
 
 
 def add_lines(node: Node, lines: tuple[Line, ...]) -> None:
@@ -222,7 +251,8 @@ def constant_node(value: np.ndarray[Any, Any]) -> Node:
 def interned(node: Node) -> bool:
     """Is it the one node of its op, inputs and attributes?"""
     with _lock:
-        return _table.get(_key(node.op, node.inputs, node.attrs)) is node
+        entry = _table.get(_key(node.op, node.inputs, node.attrs))
+        return entry is not None and entry() is node
 
 
 def newest() -> int:

@@ -8,12 +8,11 @@ be finite.
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import call, fraction, number
 from symgraph.rewrite.conditions import finite, nonnegative, nonzero, positive
+from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.functions import exact_root, fn, square_root, where
 from symgraph.rewrite.polynomial import (
     cancelled_at_zero,

@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Any
 
 from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.algebra import SUMS
 from symgraph.rewrite.build import call
+from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.facts import fact
 from symgraph.rewrite.functions import fn, less, num, where
 from symgraph.rewrite.rule import Rule, rule

@@ -5,8 +5,11 @@ Not here: what a sum or a product of nodes is simplified to (``terms.py``).
 
 from __future__ import annotations
 
+import fractions
+import math
 import threading
-from fractions import Fraction
+import weakref
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,7 @@ from symgraph.ir.node import Node, constant_node, make_node
 from symgraph.ir.op import find_op
 from symgraph.ir.origin import Line
 from symgraph.ir.type import Shape
+from symgraph.rewrite.exact import Fraction
 
 MOST_ELEMENTS = 64  # a larger constant is not examined for being one number repeated
 
@@ -60,15 +64,26 @@ def call(op: str, *inputs: Node, **attrs: Any) -> Node:
     return make_node(find_op(op), inputs, attrs, lines=_now.lines)
 
 
-def number(value: float | Fraction, dtype: DType) -> Node:
+def number(value: float | fractions.Fraction, dtype: DType) -> Node:
     """A scalar constant of a dtype; a fraction is rounded once."""
-    if isinstance(value, Fraction):
+    if isinstance(value, fractions.Fraction):
         value = _rounded(value) if dtype.kind in "fc" else int(value)
-    with np.errstate(over="ignore"):
-        return constant_node(np.asarray(value).astype(dtype))
+    plain = type(value) is float and (value or math.copysign(1.0, value) > 0)  # -0.0 equals 0.0
+    key = (value, dtype.char) if plain else None
+    found = None if key is None else _numbers.get(key)
+    if found is None:
+        with np.errstate(over="ignore"):
+            found = constant_node(np.asarray(value).astype(dtype))
+        if key is not None:
+            _numbers[key] = found
+    return found
 
 
-def _rounded(value: Fraction) -> float:
+# constants that are alive, by value and dtype: rules ask for the same few again and again
+_numbers: weakref.WeakValueDictionary[tuple[float, str], Node] = weakref.WeakValueDictionary()
+
+
+def _rounded(value: fractions.Fraction) -> float:
     try:
         return float(value)
     except OverflowError:
@@ -99,10 +114,16 @@ def fraction(node: Node) -> Fraction | None:
     """The exact value of a constant that holds one finite real number; None otherwise."""
     if node.op.name != "constant":
         return None
-    value = uniform(node)
-    if value is None or value.dtype.kind not in "biuf" or not np.isfinite(value):
+    value = node.attrs["value"]
+    if value.ndim:
+        value = uniform(node)
+    if value is None or value.dtype.kind not in "biuf":
         return None
-    return Fraction(value.item())
+    found = value.item()
+    return _of(found) if math.isfinite(found) else None
+
+
+_of = lru_cache(maxsize=256)(Fraction)
 
 
 def size_node(dims: Shape, dtype: DType) -> Node:

@@ -7,12 +7,12 @@ that build expressions with them need not.
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 
 from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import call, fraction, number
 from symgraph.rewrite.conditions import nonnegative, nonpositive
+from symgraph.rewrite.exact import Fraction
 
 _ODD = frozenset(["sin", "tan", "sinh", "tanh", "atan", "asin", "asinh", "atanh", "erf", "cbrt"])
 _EVEN = frozenset(("cos", "cosh"))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.algebra import PRODUCTS, SUMS
 from symgraph.rewrite.build import call, fraction
 from symgraph.rewrite.conditions import positive
+from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.functions import fn, is_number, less, num, where
 from symgraph.rewrite.polynomial import difference
 from symgraph.rewrite.rule import Rule, rule

@@ -6,7 +6,6 @@ cancels. What a logarithm of one function becomes stands in ``stabilize.py``.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from functools import reduce
 
 from symgraph.ir.node import Node
@@ -14,6 +13,7 @@ from symgraph.rewrite import terms as t
 from symgraph.rewrite.algebra import SUMS
 from symgraph.rewrite.build import call, number
 from symgraph.rewrite.conditions import nonnegative, positive
+from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.facts import fact
 from symgraph.rewrite.functions import absolute, fn, is_number, less, num, where
 from symgraph.rewrite.polynomial import cancelling_sum, difference, expand, grouped

@@ -6,13 +6,13 @@ What a pattern means is said in ``pattern.py``. Read next: ``rule.py``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import Any
 
 from symgraph.ir.node import Node, rebuild
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.axes import kept_reduction
 from symgraph.rewrite.build import uniform
+from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.pattern import (
     Hole,
     Matcher,

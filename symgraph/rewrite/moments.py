@@ -13,7 +13,6 @@ LeVeque 1983, Am. Stat. 37, on shifted data.
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 
 from symgraph.ir.dtype import FLOAT32, FLOAT64
 from symgraph.ir.node import Node
@@ -21,6 +20,7 @@ from symgraph.rewrite import terms as t
 from symgraph.rewrite.algebra import SUMS
 from symgraph.rewrite.axes import kept_reduction
 from symgraph.rewrite.build import call, number
+from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.linalg import REORDERS
 from symgraph.rewrite.rule import Rule, rule
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from fractions import Fraction
 
 from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.algebra import SUMS
 from symgraph.rewrite.build import call
 from symgraph.rewrite.conditions import positive
+from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.functions import fn, half, is_number, less, num, where
 from symgraph.rewrite.polynomial import difference
 from symgraph.rewrite.rule import Rule, rule

@@ -16,13 +16,13 @@ What is not here: matching itself (``match.py``), when a rule may fire (``facts.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any, ClassVar
 
 from symgraph.ir.op import Op, find_op
 from symgraph.ir.variable import Operators
 from symgraph.records import dataclass
 from symgraph.rewrite import terms as t
+from symgraph.rewrite.exact import Fraction
 
 ONE = Fraction(1)
 

@@ -7,13 +7,13 @@ Other rules look for ``exp``; so this is not one of theirs. Only where the opera
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 
 from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.algebra import SUMS
 from symgraph.rewrite.axes import kept_reduction
 from symgraph.rewrite.build import call, fraction, number
+from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.facts import fact
 from symgraph.rewrite.rule import Rule, rule
 

@@ -7,11 +7,11 @@ Rules ask it whether the difference of two expressions has fewer terms than it s
 from __future__ import annotations
 
 import threading
-from fractions import Fraction
 
 from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import number
+from symgraph.rewrite.exact import Fraction
 
 Monomial = tuple[tuple[int, int], ...]
 Polynomial = dict[Monomial, Fraction]

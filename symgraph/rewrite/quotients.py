@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from symgraph.ir.node import Node, rebuild
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.algebra import PRODUCTS, SUMS
 from symgraph.rewrite.build import call, number
+from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.functions import fn, num, where
 from symgraph.rewrite.rule import Rule, rule
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from fractions import Fraction
 
 from symgraph.ir.dim import product
 from symgraph.ir.node import Node
 from symgraph.ops.scaled import MOST_POWERS, THEN
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import call, number
+from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.facts import Fact, fact
 from symgraph.rewrite.guard_cost import is_few
 from symgraph.rewrite.regions import is_larger

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 
 from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
@@ -11,6 +10,7 @@ from symgraph.rewrite.algebra import PRODUCTS, SUMS
 from symgraph.rewrite.axes import moved
 from symgraph.rewrite.build import call, number, size_node
 from symgraph.rewrite.conditions import nonnegative, nonpositive, signed
+from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.functions import (
     absolute,
     fn,

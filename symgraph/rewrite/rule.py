@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from fractions import Fraction
 from typing import Any
 
 from symgraph.ir.node import Node
@@ -23,6 +22,7 @@ from symgraph.records import dataclass, field
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import call, number
 from symgraph.rewrite.conditions import Condition
+from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.functions import fn
 from symgraph.rewrite.match import Binding, match_factors, match_op, match_terms
 from symgraph.rewrite.pattern import (

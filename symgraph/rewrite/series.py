@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Any
 
 from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import call, fraction
+from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.functions import exact_root, fn, less, num, where
 from symgraph.rewrite.rule import Rule, rule
 

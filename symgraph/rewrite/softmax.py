@@ -7,7 +7,6 @@ looked through (``kept_reduction``, ``_moved``), and what is found is moved in t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 
 from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
@@ -15,6 +14,7 @@ from symgraph.rewrite.algebra import PRODUCTS, SUMS
 from symgraph.rewrite.axes import axis_map, kept_reduction, moved
 from symgraph.rewrite.build import call, number, size_node, uniform
 from symgraph.rewrite.conditions import positive, scalar
+from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.functions import fn, is_number, where
 from symgraph.rewrite.logarithms import has_exp
 from symgraph.rewrite.rule import Rule, rule

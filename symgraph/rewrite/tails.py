@@ -7,12 +7,12 @@ x**2 ulp. Differences of two values are taken on the side where they are small.
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 
 from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.algebra import PRODUCTS, SUMS
 from symgraph.rewrite.build import call
+from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.functions import less, num, where
 from symgraph.rewrite.polynomial import difference
 from symgraph.rewrite.rule import Rule, rule

@@ -7,11 +7,11 @@ one node each. Rules import all of it as one: ``from symgraph.rewrite import ter
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from fractions import Fraction
 from typing import Any
 
 from symgraph.ir.node import Node
 from symgraph.rewrite.build import call, fraction, number
+from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.views import (
     FAMILIES,
     MOST,

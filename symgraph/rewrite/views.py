@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from fractions import Fraction
 from typing import Any
 
 from symgraph.ir.node import Node
 from symgraph.records import dataclass
 from symgraph.rewrite.build import fraction
+from symgraph.rewrite.exact import Fraction
 
 MOST = 12
 MOST_POWER = 64  # integer powers up to here are exponents, others stay `pow`

@@ -5,12 +5,11 @@ What the weights add up to is found by algebra, where rounding them first would 
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.algebra import MOST_PARTS, SUMS
 from symgraph.rewrite.build import call
+from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.functions import fn, less, num, where
 from symgraph.rewrite.polynomial import difference, expand, from_polynomial, vanished
 from symgraph.rewrite.rule import Rule, rule
