@@ -67,7 +67,7 @@ class Node:
     lines: tuple[Line, ...]
     names: tuple[str, ...]
     known: tuple[int, Any]  # what follows about its values: see ``rewrite.facts``
-    settled: tuple[int, int]  # rules known not to fit it: see ``rewrite.engine``
+    settled: tuple[int, int]  # rules known not to fit it: see ``rewrite.offers``
 
     @property
     def tensor(self) -> TensorType:

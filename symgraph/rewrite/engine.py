@@ -15,68 +15,26 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from time import perf_counter_ns
 
 from symgraph.config import config
 from symgraph.errors import RewriteWarning, VerifyError
 from symgraph.ir.dim import fresh_token
-from symgraph.ir.graph import Graph, substitute_nodes, toposort
+from symgraph.ir.graph import Graph, subgraphs, substitute_nodes, toposort
 from symgraph.ir.node import Node, add_lines, add_name, make_node, rebuild
 from symgraph.ir.op import Attrs, find_op
 from symgraph.ir.type import TensorType
 from symgraph.ops.assume import carry, generation
-from symgraph.records import dataclass
 from symgraph.rewrite import polynomial
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.axes import moved
 from symgraph.rewrite.build import asked_shared, call, made_for, share
 from symgraph.rewrite.facts import copy_fact
 from symgraph.rewrite.journal import Application, Counts, Journal
+from symgraph.rewrite.offers import Index, Offer, index_of, lifting, mark, marked
 from symgraph.rewrite.rule import Rule
-
-EVERY = "*"  # in Rule.ops: tried at every node
-Table = tuple[Rule, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    """Rules that one kind of node is offered, and the set of their bits."""
-
-    rules: Table
-    bits: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Index:
-    """Rules by the op they start at: those tried before and after the inputs are rewritten."""
-
-    early: Mapping[str, _Offer]
-    late: Mapping[str, _Offer]
-    every: _Offer
-
-
-@lru_cache(maxsize=64)
-def _index(rules: Table) -> _Index:
-    every = tuple(r for r in rules if EVERY in r.ops)
-    tables: tuple[dict[str, list[Rule]], dict[str, list[Rule]]] = ({}, {})
-    for row in rules:
-        for op in row.ops - {EVERY}:
-            tables[0 if row.early else 1].setdefault(op, []).append(row)
-    early, late = tables
-    return _Index(
-        {op: _offer(rows) for op, rows in early.items()},
-        {op: _offer((*rows, *every)) for op, rows in late.items()},
-        _offer(every),
-    )
-
-
-def _offer(rules: Iterable[Rule]) -> _Offer:
-    found = tuple(rules)
-    return _Offer(found, sum({r.bit for r in found}))
 
 
 def rewrite(
@@ -95,7 +53,7 @@ def rewrite(
     stand_ins = {n: _stand_in(n) for n in keep if n.op.kind != "leaf"}
     inner = substitute_nodes(outputs, stand_ins) if stand_ins else outputs
     journal = Journal(table, inner, start_ns=start)
-    run = _Run(_index(tuple(rules)), journal, counts or Counts())
+    run = _Run(index_of(tuple(rules)), journal, counts or Counts())
     before = share(run.shared)
     # a collection walks all nodes alive: 0.16 ms a node instead of 0.11 at 20,000 nodes
     collects = gc.isenabled()
@@ -132,31 +90,46 @@ def _stand_in(node: Node) -> Node:
 class _Run:
     """One run of one table: what each node became, and the fuel left."""
 
-    def __init__(self, index: _Index, journal: Journal, counts: Counts) -> None:
+    def __init__(self, index: Index, journal: Journal, counts: Counts) -> None:
         self.index, self.journal, self.counts = index, journal, counts
         self.done: dict[Node, Node] = {}
         self.shared: set[Node] = set()
         self.graphs: dict[Graph, Graph] = {}
-        # by table, families and dtype: the table, which keeps its number, and what is open
-        self.open: dict[tuple[int, frozenset[str], bool], tuple[_Offer, Table]] = {}
         self.fuel = 0
         self.exhausted = False
 
     def outputs(self, outputs: tuple[Node, ...]) -> tuple[Node, ...]:
         order = toposort(outputs)
         self.fuel += config.number("rewrite_fuel") * len(order)
-        readers = Counter(i for node in order for i in set(node.inputs))
-        self.shared |= {n for n, count in readers.items() if count > 1}
+        self._count_readers(order)
+        self._keep_what_rests(order)
         for root in outputs:
             self._finish(root)
         return tuple(self.done[o] for o in outputs)
 
+    def _count_readers(self, order: Sequence[Node]) -> None:
+        read: set[Node] = set()
+        for node in order:
+            inputs = node.inputs
+            for i in inputs if len(inputs) < 2 else set(inputs):
+                (self.shared if i in read else read).add(i)
+
+    def _keep_what_rests(self, order: Sequence[Node]) -> None:
+        """Nodes that no rule fits, as was found before, on nodes of which that is so too."""
+        now, done, marks, other = generation(), self.done, self.index.marks, self.index.mark
+        for node in order:
+            stated, bits = node.settled
+            if stated == now and not marks.get(node.op.name, other) & ~bits:
+                at_rest = done.keys() >= set(node.inputs)
+                if at_rest and not subgraphs(node):
+                    done[node] = node
+                    self.counts.visited += 1
+
     def _finish(self, root: Node) -> None:
         """Fill ``done`` for a node and all below, by a stack of nodes that wait for others."""
         done, stack = self.done, [root]
-        becomes: dict[
-            Node, Node
-        ] = {}  # a node that waits for another to be finished, which it becomes
+        # a node that waits for another to be finished, which it becomes
+        becomes: dict[Node, Node] = {}
         tried_early: set[Node] = set()
         while stack:
             node = stack[-1]
@@ -214,21 +187,22 @@ class _Run:
     def _visit(self, node: Node) -> Node | None:
         """The node on finished inputs, or what a rule makes of it; None where nothing changes."""
         self.counts.visited += 1
-        inputs = tuple(self.done.get(i, i) for i in node.inputs)
+        done = self.done
+        inputs = tuple([done.get(i, i) for i in node.inputs])
         if inputs != node.inputs:
             return self._again(node, inputs)
         bodies = self._bodies(node)
         if bodies is not None:
             return bodies
-        return self._first(
-            node, self.index.late.get(node.op.name, self.index.every)
-        ) or self._through(node)
+        offer = self.index.late.get(node.op.name, self.index.every)
+        made = self._first(node, offer)
+        return made if made is not None else self._through(node, offer)
 
     def _bodies(self, node: Node) -> Node | None:
         """The node with the graphs that it holds rewritten; None where they do not change."""
-        graphs = {k: v for k, v in node.attrs.items() if isinstance(v, Graph)}
-        if not graphs:
+        if not subgraphs(node):
             return None
+        graphs = {k: v for k, v in node.attrs.items() if isinstance(v, Graph)}
         made = {k: self._graph(v) for k, v in graphs.items()}
         if made == graphs:
             return None
@@ -248,19 +222,17 @@ class _Run:
             self.graphs[made] = made
         return found
 
-    def _first(self, node: Node, offer: _Offer) -> Node | None:
+    def _first(self, node: Node, offer: Offer) -> Node | None:
         """What the first rule that fits makes of a node."""
         now = generation()
-        stated, settled = node.settled
-        if stated != now:
-            settled = 0  # concluded without the newest assumption, which may say more
-        if self.exhausted or not offer.bits & ~settled:
+        known = marked(node, now)
+        if self.exhausted or not offer.bits & ~known:
             return None
         before = made_for(node.lines)
         asked_shared()
         try:
-            for row in self._open(node, offer):
-                if row.bit & settled:
+            for row in offer.open(node):
+                if row.bit & known:
                     continue
                 self.counts.tried += 1
                 made = row.apply(node)
@@ -272,16 +244,8 @@ class _Run:
         finally:
             made_for(before)
         if not asked_shared():
-            node.settled = now, settled | offer.bits
+            mark(node, now, offer.bits)
         return None
-
-    def _open(self, node: Node, offer: _Offer) -> Table:
-        """``open_rules``, remembered: in a deep graph most nodes are like others."""
-        families, floating = _families(node), _is_floating(node)
-        key = (id(offer), families, floating)
-        if key not in self.open:
-            self.open[key] = offer, tuple(_admitted(offer.rules, families, floating))
-        return self.open[key][1]
 
     def _record(self, row: Rule, before: Node, after: Node) -> None:
         self.counts.applied[row.name] += 1
@@ -318,78 +282,44 @@ class _Run:
             stacklevel=2,
         )
 
-    def _through(self, node: Node) -> Node | None:
+    def _through(self, node: Node, offer: Offer) -> Node | None:
         """f(move(q)) --> move(f(q) rewritten), where a rule fits f(q)."""
-        if self.exhausted or node.op.kind != "elementwise":
+        if self.exhausted:
             return None
-        place = _moved_input(node)
-        if place is None:
-            return None
-        offer = self.index.late.get(node.op.name)
-        if offer is None:
-            return None
-        outer = node.inputs[place]
+        now = generation()
+        sure = not offer.bits & ~marked(node, now)
+        place = _moved_input(node) if node.op.kind == "elementwise" else None
+        outer = node if place is None else node.inputs[place]
         below = t.core(outer)
-        fits = [
-            r
-            for r in offer.rules
-            if r.needs and not r.exact and r.lifts and t.family(below) in r.needs
-        ]
-        if not fits:
+        fits = None if place is None else lifting(offer, t.family(below))
+        if place is None or fits is None:
+            if sure:
+                mark(node, now, offer.bit)
             return None
         inputs = (*node.inputs[:place], below, *node.inputs[place + 1 :])
         inner = rebuild(node, inputs)
-        made = self._first(inner, _offer(fits))
+        made = self._first(inner, fits)
         if made is None:
+            if sure and not fits.bits & ~marked(inner, now):
+                mark(node, now, offer.bit)
             return None
-        found = _fitted(moved(outer, below, made), node, fits[0])
+        found = _fitted(moved(outer, below, made), node, fits.rules[0])
         entry = self.journal.entries[-1]
         assert isinstance(entry, Application)
         self.journal.entries[-1] = replace(entry, before=node, after=found, lines=node.lines)
         return found
 
 
-def open_rules(node: Node, rules: Iterable[Rule]) -> Iterator[Rule]:
-    """The rules that early rejection leaves for a node: by dtype, and by the families below."""
-    return _admitted(rules, _families(node), _is_floating(node))
-
-
-def _admitted(rules: Iterable[Rule], families: frozenset[str], floating: bool) -> Iterator[Rule]:
-    for row in rules:
-        if row.real and not floating:
-            continue
-        needs = row.needs
-        if needs and (needs.isdisjoint(families) if row.matcher is None else not needs <= families):
-            continue
-        yield row
-
-
 def _moved_input(node: Node) -> int | None:
     """The place of an elementwise op's only input but scalar constants, if that is a movement."""
+    if not any(i.op.name in t.MOVEMENTS for i in node.inputs):
+        return None
     places = [
         k for k, i in enumerate(node.inputs) if not (i.op.name == "constant" and i.tensor.ndim == 0)
     ]
     if len(places) != 1 or node.inputs[places[0]].op.name not in t.MOVEMENTS:
         return None
     return places[0]
-
-
-def _families(node: Node) -> frozenset[str]:
-    """The families that early rejection looks at: of terms, of factors, or of inputs."""
-    name = node.op.name
-    if name in ("add", "subtract"):
-        return t.sum_view(node).ops
-    if name in ("multiply", "divide"):
-        return t.product_view(node).ops
-    return frozenset(f for i in node.inputs for f in (t.family(i), t.family(t.core(i))))
-
-
-def _is_floating(node: Node) -> bool:
-    if not isinstance(node.type, TensorType):
-        return False
-    if node.type.dtype.kind == "b" and node.inputs:
-        return all(isinstance(i.type, TensorType) and i.type.dtype.kind == "f" for i in node.inputs)
-    return node.type.dtype.kind == "f"
 
 
 def _fitted(made: Node, node: Node, row: Rule) -> Node:

@@ -23,8 +23,8 @@ from symgraph.rewrite import polynomial
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import made_for
 from symgraph.rewrite.canonicalize import CANONICALIZE
-from symgraph.rewrite.engine import open_rules
 from symgraph.rewrite.facts import Fact, fact, supposing
+from symgraph.rewrite.offers import open_rules
 from symgraph.rewrite.rule import Rule
 
 MOST_NODES = 400  # tried: the question is asked of a formula, not of a program

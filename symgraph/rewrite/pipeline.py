@@ -16,10 +16,11 @@ from symgraph.ir.node import Node
 from symgraph.records import dataclass
 from symgraph.rewrite.algebra import ALGEBRA
 from symgraph.rewrite.canonicalize import CANONICALIZE
-from symgraph.rewrite.engine import Table, rewrite
+from symgraph.rewrite.engine import rewrite
 from symgraph.rewrite.journal import Application, Counts, Journal
 from symgraph.rewrite.linalg import LINALG
 from symgraph.rewrite.moments import DEVIATIONS, MOMENTS
+from symgraph.rewrite.offers import Table
 from symgraph.rewrite.polish import POLISH
 from symgraph.rewrite.ranges import RANGES, RANGES_OF_FEW
 from symgraph.rewrite.softmax import SOFTMAX

@@ -43,6 +43,11 @@ Compute = Callable[[Node], Node | None]
 _count = itertools.count()
 
 
+def next_bit() -> int:
+    """A bit for sets of rules that nothing else has."""
+    return 1 << next(_count)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """One rewrite. ``ops``: names of the ops it may start at; ``needs``: families met below.
@@ -67,7 +72,7 @@ class Rule:
     lifts: bool = True
     matcher: Matcher | None = None
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    bit: int = field(init=False, default_factory=lambda: 1 << next(_count))
+    bit: int = field(init=False, default_factory=next_bit)
 
     def apply(self, node: Node) -> Node | None:
         """The node rewritten, or None where the rule does not fit."""

@@ -24,7 +24,8 @@ from symgraph.ops.leaves import tensor
 from symgraph.rewrite import polynomial, terms
 from symgraph.rewrite.algebra import ALGEBRA, FACTOR
 from symgraph.rewrite.canonicalize import CANONICALIZE
-from symgraph.rewrite.engine import Table, rewrite
+from symgraph.rewrite.engine import rewrite
+from symgraph.rewrite.offers import Table
 from symgraph.rewrite.pattern import holes, ops
 from symgraph.rewrite.pipeline import optimize
 from symgraph.rewrite.rule import Rule, rule
