@@ -6,6 +6,7 @@ from typing import Any  # NumPy scalars of any dtype
 
 import numpy as np
 
+from symgraph.codegen.llvm_division import floor_division
 from symgraph.codegen.llvm_text import (
     BIT,
     POINTER,
@@ -29,6 +30,8 @@ DType = np.dtype[np.generic]
 ONE = Value("i64", "1")
 _EXACT = ("nsw",)  # index arithmetic that cannot wrap around
 _CHAIN = frozenset(["add", "sub", "mul"])
+_DIVISIONS = frozenset(["floordiv", "mod"])
+INT64 = np.dtype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,9 @@ class Expressions:
                     return self.b.call(f"@{made.name}", made.result, map(_real, operands))
                 if id(node) in exact:
                     return self.b.binary(name, _real(operands[0]), _real(operands[1]), _EXACT)
+                divisor = self._divisor(node, operands) if name in _DIVISIONS else 0
+                if divisor:
+                    return floor_division(self.b, _real(operands[0]), divisor, name == "mod")
                 return self.word(name, dtype, operands, args[-1].dtype)
             case Var(name, _):
                 return self.read(name)
@@ -170,6 +176,16 @@ class Expressions:
             case Cast(x, dtype):
                 return cast(self.b, done[id(x)], x.dtype, dtype)
         raise AssertionError(node)
+
+    def _divisor(self, node: Word, operands: tuple[Operand, ...]) -> int:
+        """The number by which data are divided; 0 where it is not known, and for indices."""
+        top, bottom = node.args
+        if node.dtype != INT64 or not isinstance(bottom, Const):
+            return 0
+        if not _real(operands[1]).text.isdigit() or int(bottom.value.real) < 2:
+            return 0
+        leaves = [x for x in postorder(top) if isinstance(x, Load | Var)]
+        return 0 if all(map(self._is_natural, leaves)) else int(bottom.value.real)
 
     def _mark_exact(self, index: tuple[Expr, ...], exact: set[int]) -> None:
         """Notes the sums and products of an index that are of loop indices and sizes alone.

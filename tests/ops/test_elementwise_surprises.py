@@ -304,3 +304,18 @@ def test_the_reference_of_fma_overflows_to_infinity_of_either_sign(dtype):
     with np.errstate(over="ignore"):
         assert find_op("fma").reference(big, big, one) == np.inf
         assert find_op("fma").reference(big, -big, one) == -np.inf
+
+
+DIVISORS = [2, 3, 7, 10, 641, 1 << 31, (1 << 32) + 1, 10**15, 1 << 62, (1 << 62) + 1, 2**63 - 1, -7]
+
+
+@pytest.mark.parametrize("divisor", DIVISORS)
+def test_whole_numbers_divided_by_a_known_one(divisor: int, rng) -> None:
+    edges = [k * divisor + j for k in (-3, -1, 0, 1, 2**30, 2**62 // divisor) for j in (-1, 0, 1)]
+    edges += [2**63 - 1, -(2**63), 1 - 2**63, 2**32, -(2**32), 2**32 - 1]
+    some = rng.integers(-(2**63), 2**63 - 1, 200) >> rng.integers(0, 63, 200)
+    x = np.array([*(k for k in edges if -(2**63) <= k < 2**63), *some], "int64")
+    n = sg.tensor("n", dtype="int64", shape=(None,))
+    quotient, rest = sg.function([n], [n // divisor, n % divisor])(x)
+    np.testing.assert_array_equal(quotient, x // divisor)
+    np.testing.assert_array_equal(rest, x % divisor)

@@ -176,6 +176,10 @@ FORMS = [
     ("aab,bcc->ac", (2, 2, 3), (3, 2, 2)),
     ("ab,bc,cd,de,ef,fg->ag", (2, 3), (3, 2), (2, 4), (4, 2), (2, 3), (3, 2)),
     (" i j , j -> i ", (2, 3), (3,)),
+    ("oc,bct->bot", (2, 3), (4, 3, 5)),
+    ("bchw,co->bohw", (2, 3, 4, 5), (3, 2)),
+    ("abcd,bcef->aefd", (2, 3, 4, 5), (3, 4, 2, 3)),
+    ("acbd,bcef->aefd", (2, 4, 3, 5), (3, 4, 2, 3)),
 ]
 
 
@@ -266,6 +270,14 @@ def test_einsum_is_a_matrix_product_where_it_can_be():
     assert [len(s) for s in found] == [4, 4]
     assert [str(d) for d in y.shape] == ["b", "h", "q", "k"]
     assert products(einsum("bi,bi->b", *(tensor(c, (4, 3)) for c in "xy"))) == []
+
+
+def test_einsum_leaves_a_stack_of_matrices_where_it_is():
+    w, x = tensor("w", ("o", "c")), tensor("x", ("b", "c", "t"))
+    for y in (einsum("oc,bct->bot", w, x), einsum("bct,oc->bot", x, w)):
+        ((left, right),) = products(y)
+        assert [str(d) for d in left] == ["o", "c"]
+        assert [str(d) for d in right] == ["b", "c", "t"]
 
 
 def test_einsum_parses_as_documented():
