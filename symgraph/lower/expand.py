@@ -12,6 +12,7 @@ from symgraph.ir.node import Node, make_node, rebuild
 from symgraph.ir.op import find_op
 from symgraph.ir.origin import as_if_at
 from symgraph.ir.variable import Variable
+from symgraph.lower.complex_products import by_parts, is_by_parts
 from symgraph.lower.demand import swaps_last_axes
 from symgraph.ops.convert import dim_value
 from symgraph.ops.create import iota
@@ -31,7 +32,9 @@ def _is_routine(node: Node, is_repeated: bool) -> bool:
     most = TINY if product(tuple(batch)) != 1 else 0
     most = max(most, TINY_OF_TURN if is_repeated else 0)
     is_tiny = isinstance(work, int) and work <= most
-    return node.tensor.dtype.kind == "c" or (node.tensor.dtype.kind == "f" and not is_tiny)
+    if node.tensor.dtype.kind == "c":
+        return not is_by_parts(node)
+    return node.tensor.dtype.kind == "f" and not is_tiny
 
 
 def _is_last(node: Node, _: bool) -> bool:
@@ -198,7 +201,7 @@ def _round(
 
 
 def _expanded(node: Node, inputs: tuple[Node, ...]) -> Node | tuple[Node, ...]:
-    write = WRITTEN.get(node.op.name, node.op.expand)
+    write = by_parts if is_by_parts(node) else WRITTEN.get(node.op.name, node.op.expand)
     assert write is not None, f"{node.op.name} has no expansion"
     with as_if_at(node.lines):
         found = write(*[Variable(i) for i in inputs], **node.attrs)
