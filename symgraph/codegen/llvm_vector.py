@@ -46,6 +46,7 @@ MOST_TWICE = 64  # statements of a body that is written twice, for vectors and f
 _TIME = {4: 1.0, 2: 1.25, 1: 1.6}  # of a vector, where so many overlap
 _PIECE = 2.0  # vectors that could be done while a loop begins and its sums are joined
 SUMMED = 8  # registers for sums; a loop of more takes no more vectors a turn than it needs
+FEW = 3  # vectors: so many and what is left over are written out
 MASKED = 6  # vectors: a loop of fewer has no scalar turns at its end but a mask
 FUNCTION = 20  # instructions of an elementary function, about
 MOST_STRIDED = 4  # float operations of a loop that is worth no gather
@@ -87,6 +88,12 @@ def pieces(loop: For, module: Module, is_inlined: bool) -> tuple[Piece, ...]:
     if turns is not None and turns < TINY and turns % lanes and calls_slow:
         # idle lanes would be computed slowly, whatever they hold
         return (Piece(None, made.whole() if may_set and turns >= lanes else made.scalar()),)
+    if may_set and turns is not None and _is_short(turns, lanes, inner, roots):
+        # the mask of a single vector is a number; sums of few columns stay in registers while rows
+        # go by, but not where they are masked
+        rest = "" if _is_added_up(inner) else made.masked()
+        whole = made.vectors(turns // lanes, True)
+        return (Piece(turns - turns % lanes, whole), Piece(None, rest))
     if may_set and turns is not None and _is_masked(turns, lanes, roots):
         return (Piece(None, made.masked()),)
     if turns is None or turns > SHORT or (turns >= lanes and turns % lanes == 0):
@@ -216,7 +223,32 @@ def _is_masked(turns: int, lanes: int, roots: list[Expr]) -> bool:
         return False
     if turns % lanes < 2 or not lanes // 2 < turns < MASKED * lanes:
         return False
-    return turns < 3 * lanes or sum(_weight(x) for x in postorder(*roots)) >= FUNCTION
+    return turns < FEW * lanes or not _is_cheap(roots)
+
+
+def _is_short(turns: int, lanes: int, inner: list[Stmt], roots: list[Expr]) -> bool:
+    """Is a loop of a few vectors and a part of one so cheap that masks would take as long?"""
+    if not lanes < turns < FEW * lanes or not turns % lanes:
+        return False
+    return _is_added_up(inner) or (_is_masked(turns, lanes, roots) and _is_cheap(roots))
+
+
+def _is_cheap(roots: list[Expr]) -> bool:
+    return sum(_weight(x) for x in postorder(*roots)) < FUNCTION
+
+
+def _is_added_up(inner: list[Stmt]) -> bool:
+    """Is each store the sum of an element and something else?"""
+    stores = [s for s in inner if isinstance(s, Store)]
+    return bool(stores) and all(
+        isinstance(s.value, Word)
+        and s.value.name == "add"
+        and any(
+            isinstance(x, Load) and x.buffer == s.buffer and _is_same(x.index, s.index)
+            for x in s.value.args
+        )
+        for s in stores
+    )
 
 
 def _calls_slow(roots: list[Expr]) -> bool:
