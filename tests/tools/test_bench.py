@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import symgraph as sg
 from symgraph.ir.graph import toposort
 from symgraph.ir.op import OPS
-from symgraph_tools.bench import limits, report, roofline, runner
+from symgraph_tools.bench import limits, report, roofline, runner, shares
 from symgraph_tools.bench.child import digest
 from symgraph_tools.bench.collections import COLLECTIONS
 from symgraph_tools.bench.engines import Numpy, Symgraph
@@ -75,6 +75,33 @@ def test_a_smoke_run_gives_json_and_a_picture(run: Any, tmp_path: Path) -> None:
     assert found["shares"]["matrix_vector"] > 0
     assert min(found["limits"]["multiply"].values()) > 0
     assert ElementTree.fromstring(picture.read_text()).tag.endswith("svg")
+
+
+def test_shares_of_limits_are_measured_beside_the_limits(run: Any, tmp_path: Path) -> None:
+    results = tmp_path / "r.json"
+    done = run("--limits", "--only", "total,power_step", "--seconds", 0, "--json", "-o", results)
+    assert done.exit_code == 0, done.output
+    found = {row["name"]: row for row in json.loads(results.read_text())["results"]}
+    assert set(found) == {"total", "power_step"}
+    for row in found.values():
+        assert row["share"] == pytest.approx(row["limit_s"] / row["call_s"])
+        assert row["limit"] == "memory"
+        assert row["limit_s"] > 0
+    assert found["total"]["read_mb"] == 16
+    lines = list(shares.table(found.values()))
+    assert "16 MB read, 0 MB written" in lines[1]
+
+
+def test_shares_that_are_asked_for_name_workloads() -> None:
+    assert set(shares.ASKED) <= {row.name for row in COLLECTIONS["all"]}
+
+
+@pytest.mark.parametrize(("read", "written"), [(1_000_000, 0), (2_000_000, 1_000_000)])
+def test_plain_traffic_runs_with_both_kinds_of_stores(read: int, written: int) -> None:
+    runs = limits.plain_traffic(read, written)
+    assert set(runs) == ({"plain", "streaming"} if written else {"plain"})
+    for one_run in runs.values():
+        one_run()
 
 
 def test_there_are_enough_workloads_of_every_kind() -> None:

@@ -51,6 +51,7 @@ SCHEMAS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "rewrites": ("rewrites: rows of rules", ("rewrites",)),
     "bench": ("bench: results by workload and engine", ("machine", "limits", "results", "shares")),
     "bench-compare": ("bench --compare: ratios by workload", ("changes",)),
+    "bench-limits": ("bench --limits: share of the machine by workload", ("results",)),
     "bench-accuracy": ("bench --accuracy: ratios by workload and level", ("results",)),
     "goals": ("bench --goals: what is asked and measured", ("goals",)),
     "growth": ("bench --growth: seconds by size of the graph", ("sizes",)),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -22,12 +23,13 @@ from symgraph.codegen.product_build import shape_for
 from symgraph.codegen.product_code import INT, POINTER, Function, Value
 from symgraph.codegen.product_kernel import Shape, declarations, fma, splat, zero
 
-from .workload import Workload
+from .workload import Array, Workload
 
 SIZES_MB = (1, 4, 16, 64, 256)  # of all memory that is touched
 PIECES = 64
 CHAINS = 12  # independent sums: enough to hide the latency of an fma on any processor
 STEPS = 20_000
+_STREAMING = "!0 = !{i32 1}"
 _ATTRIBUTES = "attributes #0 = { noinline nounwind }"
 
 Limits = Mapping[str, Mapping[str, float]]
@@ -52,6 +54,49 @@ def least_seconds(row: Workload, limits: Limits) -> float | None:
     if row.flops:
         times.append(row.flops / (limits["multiply"][row.dtype] * 1e9))
     return max(times, default=None)
+
+
+def plain_traffic(read: int, written: int) -> dict[str, Callable[[], None]]:
+    """Runs of kernels that read so many bytes and write so many, with usual and streaming stores.
+
+    Where more is written than read, as much is read.
+    """
+    shape, piece = _shape("float64"), PIECES * 8
+    copied = _whole(written, piece * shape.nbytes)
+    only_read = _whole(max(0, read - written), piece * shape.nbytes)
+    source, target = _aligned(copied + only_read), _aligned(copied)
+    job = np.zeros(8 + PIECES * 8, np.int64)  # then a line for each piece's sum
+    parts = source.ctypes.data, only_read // PIECES, copied // PIECES, target.ctypes.data
+    job[: len(parts)] = parts
+    runs: dict[str, Callable[[], None]] = {}
+    for name, is_streaming in (("plain", False), ("streaming", True)):
+        if copied or not is_streaming:
+            run = _compiled(_stream(shape, is_streaming), shape)
+            runs[name] = partial(_hold, run, job, (source, target))
+    return runs
+
+
+def multiplication(dtype: str) -> tuple[Callable[[], None], float]:
+    """A run of multiply-adds on registers by all threads, and how many operations it does."""
+    shape = _shape(dtype)
+    run, job = _compiled(_multiply(shape), shape), np.zeros(PIECES * 8)
+    return partial(_hold, run, job, ()), 2.0 * STEPS * CHAINS * shape.lanes * PIECES
+
+
+def _hold(run: Callable[[int], None], job: Array, kept: tuple[Array, ...]) -> None:
+    """A run on a job; the memory that it names is kept by the caller's closure."""
+    run(job.ctypes.data)
+
+
+def _whole(nbytes: int, unit: int) -> int:
+    return nbytes // unit * unit
+
+
+def _aligned(nbytes: int) -> Array:
+    """Memory in whole cache lines, which has been written."""
+    memory = np.ones(nbytes + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + nbytes]
 
 
 def _shape(dtype: str) -> Shape:
@@ -124,6 +169,27 @@ def _copy(shape: Shape) -> Function:
     return f
 
 
+def _stream(shape: Shape, is_streaming: bool) -> Function:
+    """A piece of memory, of which the first part is summed and the rest copied."""
+    f, job, piece = _body()
+    only_read, copied = f.load(INT, job + 8), f.load(INT, job + 16)
+    place = f.load(POINTER, job) + (only_read + copied) * piece
+    target = f.load(POINTER, job + 24) + copied * piece
+    sums = [f.variable(zero(f, shape)) for _ in range(8)]
+    with f.loop(0, only_read, 8 * shape.nbytes) as i:
+        for j, total in enumerate(sums):
+            x = f.load(shape.vector, place + i + shape.nbytes * j, shape.size)
+            total.set(f.emit(shape.vector, f"fadd {x.typed}, {total.get().text}"))
+    how = ", !nontemporal !0" if is_streaming else ""
+    with f.loop(0, copied, 8 * shape.nbytes) as i:
+        for j in range(8):
+            offset = i + shape.nbytes * j
+            x = f.load(shape.vector, place + only_read + offset, 8)
+            f.line(f"store {x.typed}, ptr {(target + offset).text}, align {shape.nbytes}{how}")
+    _keep(f, shape, [total.get() for total in sums], job + 64 + piece * 64)
+    return f
+
+
 def _multiply(shape: Shape) -> Function:
     """Chains of fused multiply-adds on registers."""
     f, job, piece = _body()
@@ -148,7 +214,7 @@ def _keep(f: Function, shape: Shape, sums: list[Value], place: Value) -> None:
 
 def _compiled(function: Function, shape: Shape) -> Callable[[int], None]:
     """The function on all pieces, by the pool of threads."""
-    text = "\n\n".join([declarations(shape), function.text(), _ATTRIBUTES])
+    text = "\n\n".join([declarations(shape), function.text(), _ATTRIBUTES, _STREAMING])
     loaded = library(compile_straight(text), ["body"])
     kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
     parallel = kind(externals.address(externals.PARALLEL))

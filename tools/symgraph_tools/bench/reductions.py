@@ -32,6 +32,12 @@ def moments(E: Any, x: Any) -> Any:
     return [mean, E.xp.mean((x - mean) ** 2)]
 
 
+def mean_and_variance(E: Any, x: Any) -> Any:
+    """Mean, variance and largest of float64 numbers that no cache holds."""
+    mean = E.xp.mean(x)
+    return [mean, E.xp.mean((x - mean) * (x - mean)), E.xp.max(x)]
+
+
 def extremes(E: Any, x: Any) -> Any:
     """Smallest and largest element of each row."""
     return [E.xp.min(x, axis=1), E.xp.max(x, axis=1)]
@@ -99,6 +105,13 @@ ROWS = (
     Workload("sums_of_rows", _MATRIX, sums_of_rows, nbytes=_BYTES),
     Workload("sums_of_columns", _MATRIX, sums_of_columns, nbytes=_BYTES),
     Workload("moments", floats((8_000_000,)), moments, nbytes=32e6),
+    Workload(
+        "mean_and_variance",
+        floats((10_000_000,), dtype="float64"),
+        mean_and_variance,
+        nbytes=8e7,
+        dtype="float64",
+    ),
     Workload("extremes", _MATRIX, extremes, nbytes=_BYTES),
     Workload("best_of_rows", _MATRIX, best_of_rows, nbytes=_BYTES),
     Workload("short_rows", floats((400_000, 10)), short_rows, nbytes=16e6),

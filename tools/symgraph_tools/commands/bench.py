@@ -27,6 +27,7 @@ COLLECTIONS = (
         "symgraph bench products --json -o now.json",
         "symgraph bench --start --rounds 10",
         "symgraph bench --growth 20,400",
+        "symgraph bench --limits",
         "symgraph bench --compare before.json now.json --fail-if-slower 1.1",
         "symgraph bench --only total,softmax_rows --accuracy default --seconds 0.05",
     ),
@@ -46,6 +47,11 @@ COLLECTIONS = (
 @click.option("--start", is_flag=True, help="Time imports and a program from the cache instead.")
 @click.option(
     "--growth", metavar="A,B", help="Compile networks of so many layers instead: time per node."
+)
+@click.option(
+    "--limits",
+    is_flag=True,
+    help="Time symgraph beside plain kernels of the same traffic or arithmetic instead: the share.",
 )
 @click.option("--goals", is_flag=True, help="Measure the goals of commands and pictures instead.")
 @click.option("--list", "listing", is_flag=True, help="Show the workloads, run nothing.")
@@ -81,6 +87,7 @@ def bench(
     warm: bool,
     start: bool,
     growth: str | None,
+    limits: bool,
     goals: bool,
     listing: bool,
     svg: Path | None,
@@ -109,6 +116,9 @@ def bench(
         return
     if goals:
         _goals(console, json)
+        return
+    if limits:
+        _limits(console, collection, only, seconds, json)
         return
     rows = _chosen(collection, only)
     if listing:
@@ -139,6 +149,18 @@ def _growth(console: Console, layers: str, json: bool) -> None:
         console.json("growth", {"sizes": [row.fields() for row in found]})
     else:
         console.write("\n".join(growth.table(found)) + "\n")
+
+
+def _limits(console: Console, collection: str, only: str, seconds: float, json: bool) -> None:
+    """The shares of chosen workloads, or of those of which one is asked for."""
+    from ..bench import shares
+
+    rows = _chosen(collection, only or ",".join(shares.ASKED))
+    found = list(shares.measure(rows, seconds, console.log))
+    if json:
+        console.json("bench-limits", {"results": found})
+    else:
+        console.write("\n".join(shares.table(found)) + "\n")
 
 
 def _accuracy(
