@@ -43,7 +43,8 @@ from symgraph.loop.traverse import postorder, steps_of
 from symgraph.records import dataclass
 
 ENTRY = "run"
-MOST_OPTIMIZED = 50  # calls of kernels and libraries
+MOST_OPTIMIZED = 50  # steps
+MOST_PASSED = 200  # buffers, by all calls
 ARGUMENTS = ("%buffers", "%sizes", "%facts")
 
 
@@ -89,19 +90,15 @@ class _ProgramWriter:
         self.functions: dict[str, Shared] = outer.functions if outer else {}
         self.needs: list[str] = outer.needs if outer else []
         self.depth = 0  # of loops and branches around a step
-        # A long program of calls alone is left as it is, since each runs once; and addresses are
-        # read where they are used, since LLVM's time grows with the square of what it must keep.
-        steps = program.steps
-        self.plain = outer is None and len(steps) > MOST_OPTIMIZED
-        self.plain &= all(isinstance(s, Call | Library | Copy) for s in steps)
-        self.places: dict[str, int] = {}  # of addresses that were not read yet
+        self.plain = False
+        self.places: dict[str, int] = {}  # of addresses that are read where they are used
         self.tries: Value | None = None  # the place of how many turns are left to try
 
     def write(self) -> ProgramText:
         called = {s.kernel for s in steps_of(self.program.steps) if isinstance(s, Call)}
         kernels = [kernel for kernel in self.program.kernels if kernel.name in called]
         self.functions |= shared_functions(kernels, self.module)
-        self._begin()
+        self._begin(self.program.steps)
         if can_give_up(self.program):
             self.tries = self.b.fresh(POINTER)
             self.entry.append(f"  {self.tries.text} = alloca i64")
@@ -115,8 +112,7 @@ class _ProgramWriter:
         self._steps(self.program.steps)
         self._end(any(kernel.functions for kernel in kernels))
         head = f"define i32 @{ENTRY}(ptr noalias %buffers, ptr noalias %sizes, ptr noalias %facts)"
-        note = " noinline optnone nounwind {" if self.plain else " nounwind {"
-        lines = [head + note, "entry:", *self.entry, *self.b.lines, "}"]
+        lines = [head + self._note(), "entry:", *self.entry, *self.b.lines, "}"]
         self.module.functions.append("\n".join(lines))
         names = {kernel: shared.function.kernel.name for kernel, shared in self.functions.items()}
         return ProgramText(self.module.text(), tuple(self.needs), names, self.tries is not None)
@@ -139,16 +135,20 @@ class _ProgramWriter:
         for k, argument in enumerate(ARGUMENTS):
             place = self.b.element(INDEX, Value(POINTER, "%context"), constant(INDEX, k))
             self.b.line(f"{argument} = load ptr, {place}")
-        self._begin()
         self.depth = 1
+        self._begin(step.steps)
         self.e.values[step.var] = Value(INDEX, "%turn")
         self._steps(step.steps)
-        head = f"define internal void {name}(ptr %context, i64 %turn) nounwind {{"
-        lines = [head, "entry:", *self.entry, *self.b.lines, "ret void", "}"]
+        head = f"define internal void {name}(ptr %context, i64 %turn)"
+        lines = [head + self._note(), "entry:", *self.entry, *self.b.lines, "ret void", "}"]
         self.module.functions.append("\n".join(lines))
 
-    def _begin(self) -> None:
+    def _note(self) -> str:
+        return " noinline optnone nounwind {" if self.plain else " nounwind {"
+
+    def _begin(self, steps: Sequence[Step]) -> None:
         program, b = self.program, self.b
+        self.plain = self._is_plain(steps)
         pointers, sizes = Value(POINTER, "%buffers"), Value(POINTER, "%sizes")
         for k, size in enumerate(program.sizes):
             place = b.element(INDEX, sizes, constant(INDEX, k))
@@ -169,6 +169,25 @@ class _ProgramWriter:
             self._declare(spec, b.load(POINTER, place))
         self.count = len(specs)
 
+    def _is_plain(self, steps: Sequence[Step], inside: bool = False) -> bool:
+        """Are there many steps, calls nearly all, each of which does a loop's work?
+
+        They are left as they are, and addresses are read where they are used, since LLVM's time
+        grows with the square of what it must keep. ``inside``: of a loop in this function.
+        """
+        spreads = self.depth == 0 and not inside
+        loops = [s for s in steps if isinstance(s, Repeat)]
+        inner = [s for s in loops if not (spreads and s.kind == "parallel")]
+        passed = sum(len(s.buffers) for s in steps if isinstance(s, Call | Library))
+        if len(steps) <= MOST_OPTIMIZED and passed <= MOST_PASSED and not inner:
+            return False
+        called = [self.functions[s.kernel].function for s in steps if isinstance(s, Call)]
+        if inside and any(function.is_small for function in called):
+            return False
+        kinds = Call | Library | Copy | View | Repeat
+        simple = all(isinstance(s, kinds) for s in steps)
+        return simple and all(self._is_plain(s.steps, True) for s in inner)
+
     def _scalar(self, spec: Buffer) -> Value:
         """A 0-d temporary on the stack, which LLVM may keep in a register: state of a scan, say."""
         place = self.b.fresh(POINTER)
@@ -187,8 +206,7 @@ class _ProgramWriter:
 
     def _first(self, name: str) -> Value:
         """The value of a 0-d buffer."""
-        memory = self.e.memory[name]
-        found = self.e.load(memory.dtype, memory.address)
+        found = self.e.load(self.specs[name].dtype, self._address(name))
         assert isinstance(found, Value)
         return found
 
@@ -196,7 +214,6 @@ class _ProgramWriter:
         for node in postorder(*exprs):
             if isinstance(node, Load) and node.buffer in self.places:
                 self._declare(self.specs[node.buffer], self._address(node.buffer))
-                del self.places[node.buffer]
             if isinstance(node, Load):  # distances are computed where they are needed
                 memory = self.e.memory[node.buffer]
                 steps = strides(self.e, self.specs[node.buffer].shape)

@@ -25,7 +25,7 @@ LARGEST_BODY = 300  # statements in one loop nest; beyond it compile time and re
 MOST_FUNCTIONS = 48  # elementary functions in one: LLVM's time is quadratic in them (1000: 42 s)
 # In one of a program with more than twice as many: its loops are alike, and the smaller they are,
 # the sooner one stands for all. A store and a load cost less than one function.
-FUNCTIONS_OF_MANY = 12
+FUNCTIONS_OF_MANY = 6
 # Buffers of a loop that is shared by what has nothing else in common: LLVM compares each with each.
 MOST_APART = 16
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from symgraph.ir.dim import DimLike, add, divide_exactly, floordiv, product
 from symgraph.ir.dtype import INT64, DType
 from symgraph.loop.ir import (
     Assign,
+    Const,
     Expr,
     For,
     Let,
@@ -48,6 +49,7 @@ class _Tiles:
     lowering: Lowering
     number: int = 0
     scratch: dict[str, str] = field(default_factory=dict)  # buffer -> all chunks' scratch
+    views: dict[str, str] = field(default_factory=dict)  # buffer -> its rows of the block
     parts: dict[str, Storage] = field(default_factory=dict)  # local or buffer -> its parts
     starts: list[Stmt] = field(default_factory=list)  # of the parts of one chunk
     inner: list[Step] = field(default_factory=list)
@@ -129,11 +131,11 @@ class _Tiles:
 
     def _product(self, member: Member, step: Library) -> None:
         names = []
-        for k, name in enumerate(step.buffers):
+        for name in step.buffers:
             if name in member.sums:
                 names.append(self._sum_of_product(name))
             elif name in member.rows:
-                names.append(self._block(name, k))
+                names.append(self.block(name))
             else:
                 names.append(name)
         height = self._height()
@@ -148,25 +150,30 @@ class _Tiles:
             sizes[0] = height
         self.inner.append(Library(step.name, tuple(names), tuple(sizes), attrs))
 
-    def _block(self, name: str, k: int) -> str:
-        """The rows of a block of a buffer, as a product takes them."""
+    def block(self, name: str) -> str:
+        """The rows of a block of a buffer."""
         if name in self.scratch:
             return self._own(name)
-        box = self.lowering.storages[name]
-        view = f"w{self.number}_{len(self.inner)}_{k}"
-        self.inner.append(self._view(view, box))
-        return view
+        if name not in self.views:
+            view = self.views[name] = f"w{self.number}_{len(self.views)}"
+            self.inner.append(self._view(view, self.lowering.storages[name]))
+        return self.views[name]
 
     def _view(self, view: str, box: Storage) -> View:
         b, first = self.lowering.b, self._first()
-        real = next(k for k, d in enumerate(box.shape) if d != 1)
-        if b.size(box.shape[real]) is self.run.rows:
+        real = self.leading(box)
+        if real is not None:
             return View(view, box.name, (b.const(0),) * real, first)
         index: list[Expr] = []  # one row alone: a place in axes that together are the rows
         for dim in reversed(self._lead(box.shape)):
             index.insert(0, b.word("mod", (first, b.size(dim)), INT64))
             first = b.word("floordiv", (first, b.size(dim)), INT64)
         return View(view, box.name, tuple(index))
+
+    def leading(self, box: Storage) -> int | None:
+        """The first axis that is not 1 long, where it alone is the rows."""
+        real = next(k for k, d in enumerate(box.shape) if d != 1)
+        return real if self.lowering.b.size(box.shape[real]) is self.run.rows else None
 
     def _lead(self, shape: tuple[DimLike, ...]) -> tuple[DimLike, ...]:
         """The leading axes that together are the rows."""
@@ -204,7 +211,7 @@ class _Tiles:
         for name, start in nest.sums.starts.items():
             self.parts[name] = self._temporary((self.run.chunks,), start.value.dtype)
             self.starts.append(Store(self._own(name), (), start.value))
-        body, boxes = self._rows(member, nest, part_of)
+        body, seen = self._rows(member, nest, part_of)
         lets = [s for s in nest.before if isinstance(s, Let) and s.name not in nest.sums.starts]
         loaded = [
             Let(n, b.load(self._own(n), (), s.value.dtype)) for n, s in nest.sums.starts.items()
@@ -213,19 +220,19 @@ class _Tiles:
             Store(self._own(n), (), Var(n, s.value.dtype)) for n, s in nest.sums.starts.items()
         ]
         for name, s in nest.sums.starts.items():
-            boxes[self._own(name)] = Storage(self._own(name), s.value.dtype, ())
+            seen.boxes[self._own(name)] = Storage(self._own(name), s.value.dtype, ())
         loop = For("r", b.var("height"), tuple(body), "vector")
         statements: list[Stmt] = [*lets, *loaded, loop, *stored]
         extra = ("first", "height")
         values = (self._first(), self._height())
-        self.inner.append(self._call("", statements, boxes, extra, values, member.item.stages))
+        stages = member.item.stages
+        call = self._call("", statements, seen.boxes, extra, values, stages, seen.blocks)
+        self.inner.append(call)
         if nest.after or nest.sums.buffers or nest.sums.locals:
             self._joined(member, nest)
 
-    def _rows(
-        self, member: Member, nest: Nest, part_of: dict[str, str]
-    ) -> tuple[list[Stmt], dict[str, Storage]]:
-        """The body of the loop over the rows of a block, and its buffers in their shapes."""
+    def _rows(self, member: Member, nest: Nest, part_of: dict[str, str]) -> tuple[list[Stmt], _Seen]:
+        """The body of the loop over the rows of a block, and how it sees buffers."""
         b = self.lowering.b
         seen = _Seen(self, member, nest, part_of)
         body = [seen.statement(s) for s in nest.body]
@@ -238,7 +245,7 @@ class _Tiles:
         for name, _ in accesses(nest.before):
             if name not in part_of:
                 seen.boxes.setdefault(name, self.lowering.storages[name])
-        return [*lets, *body], seen.boxes
+        return [*lets, *body], seen
 
     def _joined(self, member: Member, nest: Nest) -> None:
         """The kernel after all blocks: parts joined in order, and what follows the loop."""
@@ -272,23 +279,35 @@ class _Tiles:
         sizes: tuple[str, ...],
         values: tuple[Expr, ...],
         stages: Sequence[Stage] = (),
+        passed: Mapping[str, str] | None = None,
     ) -> Step:
-        """A call of a new kernel."""
+        """A call of a new kernel; ``passed``: what is passed for its buffers, if not themselves."""
         swept = self.lowering.in_lanes(sweep(list(statements), lambda name: False))
         own = dict(zip(sizes, values, strict=True))
-        return call_of(self.lowering, swept, stages, boxes, self._alias, own, title)
+        blocks = passed or {}
 
-    def _alias(self, name: str) -> str:
-        """The buffer that is passed for a kernel's own: a chunk's scratch for its name."""
-        actual = self.lowering.actual(name)
-        return self._own(actual) if actual in self.scratch else actual
+        def actual(name: str) -> str:
+            return blocks.get(name) or self.lowering.actual(name)
+
+        call = call_of(self.lowering, swept, stages, boxes, actual, own, title)
+        kernel = self.lowering.kernels[-1]
+        if blocks and not isinstance(own["height"], Const):  # there are fewer rows in the last
+            height = (self.lowering.b.var("height"),)
+            buffers = [
+                replace(x, shape=height + x.shape[1:]) if x.name in blocks else x
+                for x in kernel.buffers
+            ]
+            self.lowering.kernels[-1] = replace(kernel, buffers=tuple(buffers))
+        return call
 
 
 @dataclass(slots=True)
 class _Seen:
     """How a kernel on a block of rows sees buffers, whose shapes it collects in ``boxes``.
 
-    Scratch by the row in the block, others by the row of all, sums as the part of the chunk.
+    By the row in the block, which is scratch or a view: so kernels that do the same are the same,
+    wherever their buffers are. Where several axes are the rows, by the row of all. Sums as the part
+    of the chunk. ``blocks``: what is passed for a buffer.
     """
 
     tiles: _Tiles
@@ -296,6 +315,7 @@ class _Seen:
     nest: Nest
     part_of: dict[str, str]
     boxes: dict[str, Storage] = field(default_factory=dict)
+    blocks: dict[str, str] = field(default_factory=dict)
 
     def element(self, name: str, index: tuple[Expr, ...]) -> tuple[str, tuple[Expr, ...]]:
         """The buffer and index instead of those in the kernel on all rows."""
@@ -314,10 +334,13 @@ class _Seen:
             self.boxes[name] = box
             return name, index
         rest, shape = found
-        is_scratch = tiles.lowering.actual(name) in tiles.scratch
-        rows = tiles.run.height if is_scratch else b.dim(tiles.run.rows)
+        actual = tiles.lowering.actual(name)
+        is_block = actual in tiles.scratch or tiles.leading(storages[actual]) is not None
+        if is_block:
+            self.blocks[name] = tiles.block(actual)
+        rows = tiles.run.height if is_block else b.dim(tiles.run.rows)
         self.boxes[name] = replace(box, shape=(rows, *shape))
-        return name, (b.var("r" if is_scratch else "row"), *rest)
+        return name, (b.var("r" if is_block else "row"), *rest)
 
     def expr(self, x: Expr) -> Expr:
         """An expression with its loads from other elements."""
