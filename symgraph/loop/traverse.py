@@ -30,50 +30,52 @@ from symgraph.loop.ir import (
 
 def children(x: Expr) -> tuple[Expr, ...]:
     """The direct operands of an expression, in order."""
-    match x:
-        case Word(args=args):
-            return args
-        case Load(index=index):
-            return index
-        case Cast(x=inner):
-            return (inner,)
-    return ()
+    if isinstance(x, Word):
+        return x.args
+    if isinstance(x, Load):
+        return x.index
+    return (x.x,) if isinstance(x, Cast) else ()
 
 
 def with_children(x: Expr, operands: tuple[Expr, ...]) -> Expr:
     """The same expression over other operands (itself where nothing changes)."""
-    if all(new is old for new, old in zip(operands, children(x), strict=True)):
+    if operands == children(x):  # expressions compare by identity
         return x
-    match x:
-        case Word(name, _, dtype):
-            return Word(name, operands, dtype)
-        case Load(buffer, _, dtype):
-            return Load(buffer, operands, dtype)
-        case Cast(_, dtype):
-            return Cast(operands[0], dtype)
-    return x
+    if isinstance(x, Word):
+        return Word(x.name, operands, x.dtype)
+    if isinstance(x, Load):
+        return Load(x.buffer, operands, x.dtype)
+    return Cast(operands[0], x.dtype) if isinstance(x, Cast) else x
 
 
 def postorder(*roots: Expr) -> Iterator[Expr]:
     """Every node once, operands before their users; shared nodes are visited once."""
     seen: set[int] = set()
-    stack = [(x, False) for x in reversed(roots)]
+    stack: list[Expr | None] = [*reversed(roots)]  # None: what is below it is ready
     while stack:
-        x, ready = stack.pop()
-        if ready:
+        x = stack.pop()
+        if x is None:
+            x = stack.pop()
+            assert x is not None
             yield x
         elif id(x) not in seen:
             seen.add(id(x))
-            stack.append((x, True))
-            stack.extend((child, False) for child in reversed(children(x)))
+            below = children(x)
+            if below:
+                stack += (x, None, *reversed(below))
+            else:
+                yield x
 
 
 def rebuild(x: Expr, change: Callable[[Expr], Expr]) -> Expr:
     """x with ``change`` applied to every node, operands first."""
+    below = children(x)
+    if not below:
+        return change(x)
     done: dict[int, Expr] = {}
     for node in postorder(x):
-        operands = tuple(done[id(child)] for child in children(node))
-        done[id(node)] = change(with_children(node, operands))
+        operands = tuple([done[id(child)] for child in children(node)])
+        done[id(node)] = change(with_children(node, operands) if operands else node)
     return done[id(x)]
 
 
@@ -84,28 +86,22 @@ def substitute(x: Expr, values: dict[str, Expr]) -> Expr:
 
 def expressions(s: Stmt) -> tuple[Expr, ...]:
     """The expressions that stand directly in a statement, not in its blocks."""
-    match s:
-        case Let(value=value) | Assign(value=value):
-            return (value,)
-        case Store(index=index, value=value) | Update(index=index, value=value):
-            return (*index, value)
-        case For(extent=extent):
-            return (extent,)
-        case While(cond=cond) | If(cond=cond):
-            return (cond,)
-        case Fail(args=args):
-            return args
-    return ()
+    if isinstance(s, Let | Assign):
+        return (s.value,)
+    if isinstance(s, Store | Update):
+        return (*s.index, s.value)
+    if isinstance(s, For):
+        return (s.extent,)
+    if isinstance(s, While | If):
+        return (s.cond,)
+    return s.args if isinstance(s, Fail) else ()
 
 
 def blocks(s: Stmt) -> tuple[tuple[Stmt, ...], ...]:
     """The blocks inside a statement."""
-    match s:
-        case For(body=body) | While(body=body):
-            return (body,)
-        case If(then=then, orelse=orelse):
-            return (then, orelse)
-    return ()
+    if isinstance(s, For | While):
+        return (s.body,)
+    return (s.then, s.orelse) if isinstance(s, If) else ()
 
 
 def statements(body: tuple[Stmt, ...]) -> Iterator[Stmt]:

@@ -32,6 +32,7 @@ USUAL_ROWS = 4096  # where their number is a symbol: a batch, which differs from
 WIDEST = 4  # times the bytes that are wanted: a block of the fewest rows may take that much
 MULTIPLE = 16  # rows of a block: whole tiles of a product, whole vectors of a chain of kernels
 LEAST_CHAIN = 3  # kernels
+CHAIN_WINDOW = 8 * WINDOW
 CHAIN_CHUNKS = 4  # as much work as so many chunks of a loop is worth threads
 MOST_SUMMED = (
     8192  # points of a chain that also adds up: a chunk is no longer than a block of a sum
@@ -114,12 +115,12 @@ def runs_of(items: Sequence[Item], about: Blocking) -> list[Item | Run]:
     works = [0, *accumulate(work_of(item.statements) for item in items)]
     place = 0
     while place < len(items):
-        near = items[place : place + WINDOW]
-        end = place + len(near)
+        near = items[place : place + CHAIN_WINDOW]
+        end, far = min(place + WINDOW, len(items)), place + len(near)
         found = None
         if gains[end] - gains[place] >= about.schedule.least_gain:
             found = _run_at(near, uses, about)
-        elif works[end] - works[place] >= CHAIN_CHUNKS * about.schedule.chunk_work:
+        elif works[far] - works[place] >= CHAIN_CHUNKS * about.schedule.chunk_work:
             found = _chain_at(near, uses, about)
         if found is None:
             out.append(items[place])
@@ -150,6 +151,7 @@ def _run_at(
     ``uses`` says how many items of the program use a buffer.
     """
     tried: set[Expr] = set()
+    chain, near = near, near[:WINDOW]
     for seed in near:
         for rows in rows_of(seed):
             if rows in tried or about.member(near[0], rows) is None:
@@ -158,7 +160,7 @@ def _run_at(
             run, used = _gathered(near, rows, about)
             if _divide(run, uses, about):
                 return run, used
-    return None if tried else _chain_at(near, uses, about)
+    return None if tried else _chain_at(chain, uses, about)
 
 
 def _chain_at(
@@ -173,10 +175,12 @@ def _chain_at(
         if not (item.writes & following.reads and _is_link(following, rows, about)):
             break
         count += 1
-    if count < LEAST_CHAIN:
-        return None
-    run, used = _gathered(near[:count], rows, about)
-    return (run, used) if used == count and _divide(run, uses, about) else None
+    while count >= LEAST_CHAIN:
+        run, used = _gathered(near[:count], rows, about)
+        if used == count and _divide(run, uses, about):
+            return run, used
+        count //= 2  # what is too much for a cache as a whole
+    return None
 
 
 def _is_link(item: Item, rows: Const, about: Blocking) -> bool:

@@ -20,6 +20,8 @@ STORED_KINDS = frozenset(("reduction", "prefix", "pieces", "scatter", "library",
 INLINED = frozenset(("elementwise", "index", "gather"))
 _IN_PLACE = frozenset(("elementwise", "index"))  # readers of joined arrays without an array
 LONGEST_INLINE = 192  # nodes computed inside one loop body; longer bodies compile slowly and spill
+MANY_COSTLY = 96  # functions of a program whose loops are short, so that one stands for more
+LONGEST_OF_MANY = 64
 DEEPEST_VIEWS = 24  # views of views computed in one index expression
 CHEAP = 3  # operations that cost less to repeat than to store and load again
 COSTLY = frozenset((
@@ -55,6 +57,11 @@ def is_reinterpretation(node: Node) -> bool:
     return node.op.name == "reshape" and not keeps_order(node)
 
 
+def costly(order: Iterable[Node]) -> int:
+    """How many nodes are elementary functions, or cost as much."""
+    return sum(node.op.name in COSTLY for node in order)
+
+
 def demanded(outputs: Iterable[Node]) -> set[Node]:
     """The nodes that get a buffer."""
     outputs = tuple(outputs)
@@ -63,6 +70,7 @@ def demanded(outputs: Iterable[Node]) -> set[Node]:
     stored: set[Node] = set(outputs)
     weight: dict[Node, int] = {}
     depth: dict[Node, int] = {}
+    longest = LONGEST_OF_MANY if costly(order) > MANY_COSTLY else LONGEST_INLINE
     for node in order:
         joined = is_joined(node) and all(r.op.kind in _IN_PLACE for r in readers[node])
         if is_array_leaf(node) or (node.op.kind in STORED_KINDS and not joined):
@@ -80,8 +88,11 @@ def demanded(outputs: Iterable[Node]) -> set[Node]:
         weight[node] = own + sum(weight[i] for i in inner)
         views = 1 if node.op.kind in ("index", "gather", "pieces", "scatter") else 0
         depth[node] = views + max((depth[i] for i in inner), default=0)
-        if node not in stored and _worth_storing(node, readers[node], weight[node], depth[node]):
-            stored.add(node)
+        if node not in stored:
+            if weight[node] >= longest or depth[node] >= DEEPEST_VIEWS:
+                stored.add(node)
+            elif _worth_storing(node, readers[node], weight[node]):
+                stored.add(node)
         if node not in stored and (is_joined(node) or any(i in holds for i in inner)):
             holds.add(node)
             if _needs_array(node, readers[node], weight[node]):
@@ -135,9 +146,7 @@ def swaps_last_axes(node: Node) -> bool:
     return rank >= 2 and axes == (*range(rank - 2), rank - 1, rank - 2)
 
 
-def _worth_storing(node: Node, readers: set[Node], weight: int, depth: int) -> bool:
-    if weight >= LONGEST_INLINE or depth >= DEEPEST_VIEWS:
-        return True
+def _worth_storing(node: Node, readers: set[Node], weight: int) -> bool:
     if weight > CHEAP and len(readers) > 1:
         return True
     return weight >= 10 and any(_repeats(node, r) for r in readers)

@@ -105,12 +105,16 @@ def _moved(
 
 def with_expressions(s: Stmt, change: Callable[[Expr], Expr]) -> Stmt:
     """A statement with the expressions that stand directly in it changed."""
-    if isinstance(s, Store | Update):
-        return replace(s, index=tuple(map(change, s.index)), value=change(s.value))
+    if isinstance(s, Let):
+        return Let(s.name, change(s.value))
+    if isinstance(s, Store):
+        return Store(s.buffer, tuple(map(change, s.index)), change(s.value))
     if isinstance(s, For):
-        return replace(s, extent=change(s.extent))
-    if isinstance(s, Let | Assign):
-        return replace(s, value=change(s.value))
+        return For(s.var, change(s.extent), s.body, s.kind)
+    if isinstance(s, Assign):
+        return Assign(s.name, change(s.value))
+    if isinstance(s, Update):
+        return Update(s.buffer, tuple(map(change, s.index)), s.op, change(s.value))
     if isinstance(s, If | While):
         return replace(s, cond=change(s.cond))
     if isinstance(s, Fail):

@@ -221,10 +221,12 @@ class _Tiles:
         ]
         for name, s in nest.sums.starts.items():
             seen.boxes[self._own(name)] = Storage(self._own(name), s.value.dtype, ())
-        loop = For("r", b.var("height"), tuple(body), "vector")
+        height = self._height()  # a number, where all blocks have as many rows
+        turns = height if isinstance(height, Const) else b.var("height")
+        loop = For("r", turns, tuple(body), "vector")
         statements: list[Stmt] = [*lets, *loaded, loop, *stored]
         extra = ("first", "height")
-        values = (self._first(), self._height())
+        values = (self._first(), height)
         stages = member.item.stages
         call = self._call("", statements, seen.boxes, extra, values, stages, seen.blocks)
         self.inner.append(call)
@@ -345,13 +347,13 @@ class _Seen:
     def expr(self, x: Expr) -> Expr:
         """An expression with its loads from other elements."""
 
-        def change(e: Expr) -> Expr:
-            if isinstance(e, Load):
-                name, index = self.element(e.buffer, e.index)
-                return Load(name, index, e.dtype)
-            return e
+        return rebuild(x, self._moved)
 
-        return rebuild(x, change)
+    def _moved(self, e: Expr) -> Expr:
+        if isinstance(e, Load):
+            name, index = self.element(e.buffer, e.index)
+            return Load(name, index, e.dtype)
+        return e
 
     def statement(self, s: Stmt) -> Stmt:
         """A statement with its loads and stores at other elements."""

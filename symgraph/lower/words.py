@@ -19,6 +19,7 @@ from symgraph.ir.graph import Graph
 from symgraph.loop.ir import Cast, Const, Expr, Function, Load, Var, Word
 
 _TO_BOOL = frozenset(["eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite", "signbit"])
+EXPRESSIONS = (Word, Var, Const, Load, Cast)
 _TO_REAL = frozenset(("abs", "real", "imag"))
 
 
@@ -62,25 +63,38 @@ class WordBuilder:
 
     def const(self, value: Any, dtype: DType = INT64) -> Expr:
         """A constant of a dtype."""
-        number: Any = np.asarray(value).astype(dtype)[()]
-        return self._one(("const", dtype, number.tobytes()), lambda: Const(number, dtype))
+        is_plain = type(value) is int or (type(value) is float and value != 0)  # -0.0 == 0.0
+        found = self._made.get((value, dtype)) if is_plain else None
+        if found is None:
+            number: Any = np.asarray(value).astype(dtype)[()]
+            key = ("const", dtype, number.tobytes())
+            found = self._made.get(key)
+            if found is None:
+                found = self._made[key] = Const(number, dtype)
+            if is_plain:
+                self._made[value, dtype] = found
+        return found
 
     def var(self, name: str, dtype: DType = INT64) -> Expr:
         """A loop index, a size or a scalar local."""
-        return self._one(("var", name, dtype), lambda: Var(name, dtype))
+        found = self._made.get(("var", name, dtype))
+        if found is None:
+            found = self._made["var", name, dtype] = Var(name, dtype)
+        return found
 
     def load(self, buffer: str, index: tuple[Expr, ...], dtype: DType) -> Expr:
         """buffer[index]."""
-        return self._one(("load", buffer, index), lambda: Load(buffer, index, dtype))
+        found = self._made.get(("load", buffer, index))
+        if found is None:
+            found = self._made["load", buffer, index] = Load(buffer, index, dtype)
+        return found
 
     def word(self, name: str, args: tuple[Expr, ...], dtype: DType) -> Expr:
         """A word with its result dtype."""
-        return self._one((name, args, dtype), lambda: Word(name, args, dtype))
-
-    def _one(self, key: tuple[Any, ...], build: Callable[[], Expr]) -> Expr:
+        key = (name, args, dtype)
         found = self._made.get(key)
         if found is None:
-            found = self._made[key] = build()
+            found = self._made[key] = Word(name, args, dtype)
         return found
 
     def cast(self, x: Expr, dtype: DType) -> Expr:
@@ -90,7 +104,10 @@ class WordBuilder:
         if isinstance(x, Const):
             with np.errstate(all="ignore"):
                 return self.const(x.value, dtype)
-        return self._one(("cast", x, dtype), lambda: Cast(x, dtype))
+        found = self._made.get(("cast", x, dtype))
+        if found is None:
+            found = self._made["cast", x, dtype] = Cast(x, dtype)
+        return found
 
     def size(self, dim: DimLike) -> Expr:
         """A dimension as an int64 expression over the program's sizes."""
@@ -205,16 +222,12 @@ class WordBuilder:
             dtype = BOOL if name in _TO_BOOL else real_of(first) if name in _TO_REAL else first
             return self.word(name, exprs, dtype)
 
+        self.__dict__[word] = apply  # found there from now on
         return apply
 
     def _same(self, *args: Any) -> tuple[Expr, ...]:
-        dtype = next(
-            (a.dtype for a in args if hasattr(a, "dtype") and not isinstance(a, np.generic)), INT64
-        )
-        return tuple(
-            a if hasattr(a, "dtype") and not isinstance(a, np.generic) else self.const(a, dtype)
-            for a in args
-        )
+        dtype = next((a.dtype for a in args if isinstance(a, EXPRESSIONS)), INT64)
+        return tuple([a if isinstance(a, EXPRESSIONS) else self.const(a, dtype) for a in args])
 
 
 def _shifts(x: Expr) -> bool:
