@@ -233,7 +233,9 @@ class _Tiles:
         if nest.after or nest.sums.buffers or nest.sums.locals:
             self._joined(member, nest)
 
-    def _rows(self, member: Member, nest: Nest, part_of: dict[str, str]) -> tuple[list[Stmt], _Seen]:
+    def _rows(
+        self, member: Member, nest: Nest, part_of: dict[str, str]
+    ) -> tuple[list[Stmt], _Seen]:
         """The body of the loop over the rows of a block, and how it sees buffers."""
         b = self.lowering.b
         seen = _Seen(self, member, nest, part_of)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import symgraph as sg
+from symgraph.loop.forms import form_of
 from symgraph.loop.ir import Call, Const, Library, Repeat
 from symgraph.loop.parse import parse
 from symgraph.loop.text import same, show
@@ -219,6 +220,19 @@ def test_a_chain_worth_threads_has_them_though_its_kernels_have_not():
     outputs, inputs = chain(400, 100)
     lowered = program_of(outputs, inputs)
     assert len(runs(lowered)) == 1
+
+
+def test_kernels_of_equal_layers_are_equal_on_blocks_too():
+    """Whether they read scratch or the rows of a whole buffer: layers in between are one form."""
+    x = sg.tensor("x", shape=(400,))
+    y = x
+    for _ in range(100):
+        y = sg.tanh(1.1 * y + 0.25)
+    lowered = assert_right([y, *sg.grad(sg.sum(y), [x])], {x: rng.normal(size=400)}, rtol=1e-9)
+    assert len(runs(lowered)) == 1
+    kernels = lowered.program.kernels
+    assert len(kernels) > 20
+    assert len({form_of(k).key() for k in kernels}) <= 9
 
 
 def test_a_chain_of_little_work_is_left_alone():
