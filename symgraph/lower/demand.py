@@ -89,9 +89,11 @@ def demanded(outputs: Iterable[Node]) -> set[Node]:
         views = 1 if node.op.kind in ("index", "gather", "pieces", "scatter") else 0
         depth[node] = views + max((depth[i] for i in inner), default=0)
         if node not in stored:
-            if weight[node] >= longest or depth[node] >= DEEPEST_VIEWS:
-                stored.add(node)
-            elif _worth_storing(node, readers[node], weight[node]):
+            if (
+                weight[node] >= longest
+                or depth[node] >= DEEPEST_VIEWS
+                or _worth_storing(node, readers[node], weight[node])
+            ):
                 stored.add(node)
         if node not in stored and (is_joined(node) or any(i in holds for i in inner)):
             holds.add(node)

@@ -348,7 +348,6 @@ class _Seen:
 
     def expr(self, x: Expr) -> Expr:
         """An expression with its loads from other elements."""
-
         return rebuild(x, self._moved)
 
     def _moved(self, e: Expr) -> Expr:
