@@ -31,7 +31,7 @@ from symgraph.ir.graph import substitute_nodes, toposort
 from symgraph.ir.node import Node
 from symgraph.ir.origin import as_if_at
 from symgraph.ir.resolve import Requirement, requirements, resolve
-from symgraph.loop.forms import form_of
+from symgraph.loop.forms import each_once, form_of
 from symgraph.loop.ir import Program
 from symgraph.loop.text import show
 from symgraph.lower.donate import donate
@@ -228,7 +228,8 @@ def build(
     times.append(perf_counter_ns())
     memory = plan(lowered.program, lowered.temporaries)
     times.append(perf_counter_ns())
-    code = machine_code(lowered, mode, record)
+    with each_once():
+        code = machine_code(lowered, mode, record)
     times.append(perf_counter_ns())
     spans = (b - a for a, b in pairwise(times))
     record.times |= dict(zip(("lower", "plan", "build"), spans, strict=True))

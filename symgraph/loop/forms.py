@@ -8,6 +8,10 @@ dozen forms. The text is written once, from the front, in one walk; nobody reads
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 from symgraph.loop.ir import (
     Assign,
     Cast,
@@ -45,9 +49,28 @@ class Form:
 
 def form_of(kernel: Kernel) -> Form:
     """The form of a kernel; names of its functions stay as they are."""
-    writer = _Writer()
-    writer.kernel(kernel)
-    return Form(" ".join(writer.out), writer.numbers)
+    known = _KNOWN.get()
+    found = known.get(kernel) if known is not None else None
+    if found is None:
+        writer = _Writer()
+        writer.kernel(kernel)
+        found = Form(" ".join(writer.out), writer.numbers)
+        if known is not None:
+            known[kernel] = found
+    return found
+
+
+_KNOWN: ContextVar[dict[Kernel, Form] | None] = ContextVar("forms", default=None)
+
+
+@contextmanager
+def each_once() -> Iterator[None]:
+    """Inside a ``with`` block the form of a kernel is written once."""
+    token = _KNOWN.set({})
+    try:
+        yield
+    finally:
+        _KNOWN.reset(token)
 
 
 class _Writer:

@@ -77,6 +77,14 @@ class Blocking:
     kept: frozenset[str]
     known: dict[tuple[int, int], Member | None] = field(default_factory=dict)
     named: dict[Member, Named] = field(default_factory=dict)
+    works: dict[Item, int] = field(default_factory=dict)
+
+    def work(self, item: Item) -> int:
+        """Cheap operations of an item, counted once."""
+        found = self.works.get(item)
+        if found is None:
+            found = self.works[item] = work_of(item.statements)
+        return found
 
     def member(self, item: Item, rows: Expr) -> Member | None:
         """``member_of``, asked once: windows overlap."""
@@ -112,7 +120,7 @@ def runs_of(items: Sequence[Item], about: Blocking) -> list[Item | Run]:
     out: list[Item | Run] = []
     uses = Counter(n for item in items for n in item.reads | item.writes)
     gains = [0, *accumulate(_most_gained(item, about) for item in items)]
-    works = [0, *accumulate(work_of(item.statements) for item in items)]
+    works = [0, *accumulate(map(about.work, items))]
     place = 0
     while place < len(items):
         near = items[place : place + CHAIN_WINDOW]
@@ -280,7 +288,7 @@ def _divide(run: Run, uses: Mapping[str, int], about: Blocking) -> bool:
 
 def _is_worth_threads(run: Run, about: Blocking) -> bool:
     """Is a chain worth starting threads for, whose kernels are not?"""
-    work = sum(work_of(m.item.statements) for m in run.members)
+    work = sum(about.work(m.item) for m in run.members)
     return work >= CHAIN_CHUNKS * about.schedule.chunk_work
 
 

@@ -88,13 +88,9 @@ def demanded(outputs: Iterable[Node]) -> set[Node]:
         weight[node] = own + sum(weight[i] for i in inner)
         views = 1 if node.op.kind in ("index", "gather", "pieces", "scatter") else 0
         depth[node] = views + max((depth[i] for i in inner), default=0)
-        if node not in stored:
-            if (
-                weight[node] >= longest
-                or depth[node] >= DEEPEST_VIEWS
-                or _worth_storing(node, readers[node], weight[node])
-            ):
-                stored.add(node)
+        is_long = weight[node] >= longest or depth[node] >= DEEPEST_VIEWS
+        if is_long or _worth_storing(node, readers[node], weight[node]):
+            stored.add(node)
         if node not in stored and (is_joined(node) or any(i in holds for i in inner)):
             holds.add(node)
             if _needs_array(node, readers[node], weight[node]):

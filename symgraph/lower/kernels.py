@@ -25,7 +25,7 @@ from symgraph.loop.ir import (
     Word,
 )
 from symgraph.loop.traverse import blocks, postorder
-from symgraph.lower.nest import buffers_read, buffers_written, expressions, flat, leaves
+from symgraph.lower.nest import buffers_written, expressions, flat, leaves
 from symgraph.lower.stage import Stage, Storage
 from symgraph.lower.words import WordBuilder
 
@@ -50,8 +50,7 @@ def call_of(
     own_sizes = own_sizes or {}
     rows = {s.name for s in flat(statements) if isinstance(s, Local)}
     writes = buffers_written(statements) - rows
-    touched = (buffers_read(statements) | writes) - rows
-    names = [n for n in _in_order(statements) if n in touched]
+    names = [n for n in _in_order(statements) if n not in rows]
     b = lowering.b
     buffers = tuple(
         Buffer(n, boxes[n].dtype, tuple(b.size(d) for d in boxes[n].shape)) for n in names

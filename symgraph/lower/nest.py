@@ -184,13 +184,13 @@ def leaves(roots: Iterable[Expr]) -> Iterator[Expr]:
     stack = list(roots)
     while stack:
         e = stack.pop()
-        if isinstance(e, Load):
-            yield e
-            stack.extend(e.index)
-        elif isinstance(e, Var):
+        if isinstance(e, Var):
             yield e
         elif isinstance(e, Word):
-            stack.extend(e.args)
+            stack += e.args
+        elif isinstance(e, Load):
+            yield e
+            stack += e.index
         elif isinstance(e, Cast):
             stack.append(e.x)
 
@@ -221,6 +221,8 @@ def flat(statements: Iterable[Stmt]) -> Iterator[Stmt]:
 def sweep(statements: list[Stmt], dead: Callable[[str], bool]) -> list[Stmt]:
     """Statements without stores to dead buffers, and without locals and loops then useless."""
     kept = _drop_stores(statements, dead)
+    if not any(isinstance(s, Assign | If | While) for s in flat(kept)):
+        return _live(kept, set())  # what is used is used by what follows
     while True:
         used = {e.name for e in leaves(expressions(kept)) if isinstance(e, Var)}
         # An accumulator that only feeds itself counts as used: folds always store their result.
@@ -228,6 +230,24 @@ def sweep(statements: list[Stmt], dead: Callable[[str], bool]) -> list[Stmt]:
         if _count(swept) == _count(kept):
             return swept
         kept = swept
+
+
+def _live(statements: Iterable[Stmt], used: set[str]) -> list[Stmt]:
+    """Statements without locals that nothing after them uses; ``used`` gets the names they use."""
+    out: list[Stmt] = []
+    for s in reversed([*statements]):
+        if isinstance(s, Let) and s.name not in used:
+            continue
+        if isinstance(s, For):
+            body = tuple(_live(s.body, used))
+            if not body:
+                continue
+            s = For(s.var, s.extent, body, s.kind)
+            used.update([e.name for e in leaves((s.extent,)) if isinstance(e, Var)])
+        else:
+            used.update([e.name for e in leaves(expressions((s,))) if isinstance(e, Var)])
+        out.append(s)
+    return out[::-1]
 
 
 def _count(statements: list[Stmt]) -> int:

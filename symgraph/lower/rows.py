@@ -133,11 +133,11 @@ def accesses(block: Iterable[Stmt]) -> list[tuple[str, Index]]:
         stack = list(expressions(s))
         while stack:
             e = stack.pop()
-            if isinstance(e, Load):
+            if isinstance(e, Word):
+                stack += e.args
+            elif isinstance(e, Load):
                 found.append((e.buffer, e.index))
-                stack.extend(e.index)
-            elif isinstance(e, Word):
-                stack.extend(e.args)
+                stack += e.index
             elif isinstance(e, Cast):
                 stack.append(e.x)
         for inner in blocks(s):

@@ -114,10 +114,12 @@ def _merged(left: Monomial, right: Monomial) -> Monomial:
     exponents = dict(left)
     for atom, exponent in right:
         exponents[atom] = exponents.get(atom, 0) + exponent
-    for atom, base in _memo.sizes.items():
-        if exponents.get(atom, 1) % 2 == 0:
+    sizes = _memo.sizes
+    for atom in [a for a in exponents if a in sizes] if sizes else ():
+        if exponents[atom] % 2 == 0:
+            base = sizes[atom]
             exponents[base] = exponents.get(base, 0) + exponents.pop(atom)
-    return tuple(sorted((a, e) for a, e in exponents.items() if e))
+    return tuple(sorted([item for item in exponents.items() if item[1]]))
 
 
 def from_polynomial(found: Polynomial, like: Node) -> Node:
