@@ -96,6 +96,8 @@ def pieces(loop: For, module: Module, is_inlined: bool) -> tuple[Piece, ...]:
         return (Piece(turns - turns % lanes, whole), Piece(None, rest))
     if may_set and turns is not None and _is_masked(turns, lanes, roots):
         return (Piece(None, made.masked()),)
+    if may_set and turns is None and _has_bound(loop.extent) and not calls_slow:
+        return (Piece(None, made.masked()),)
     if turns is None or turns > SHORT or (turns >= lanes and turns % lanes == 0):
         # whole vectors: unrolled first, their turns would stay scalar
         count = _interleave(inner, roots)
@@ -147,11 +149,11 @@ class _Note:
 def serial_note(loop: For, module: Module) -> str:
     """The metadata of a loop that holds loops: what LLVM's own guesses would spoil, or nothing.
 
-    A loop around one of unknown length is not unrolled: its copies would be large. A loop that
+    A loop around a long one is not unrolled: its copies would be large. A loop that
     copies rows to columns or back stays as it is: LLVM would gather and scatter, which is slower.
     """
     inner = [s for s in loop.body if isinstance(s, For)]
-    if any(not isinstance(s.extent, Const) for s in inner):
+    if any(_is_long(s) for s in inner):
         return module.loop_note('!"llvm.loop.unroll.disable"')
     if len(inner) == 1 and len(inner[0].body) == 1 and inner[0].kind == "serial":
         (copied,) = inner[0].body
@@ -160,6 +162,12 @@ def serial_note(loop: For, module: Module) -> str:
                 '!"llvm.loop.vectorize.enable", i1 false', '!"llvm.loop.unroll.disable"'
             )
     return ""
+
+
+def _is_long(loop: For) -> bool:
+    if not isinstance(loop.extent, Const):
+        return True
+    return loop.kind == "vector" and int(loop.extent.value.real) > SHORT
 
 
 def _is_strided(loop: For, inner: list[Stmt], roots: list[Expr]) -> bool:
@@ -209,6 +217,16 @@ def _are_neighbours(columns: list[Load]) -> bool:
         key = x.buffer, *map(show_expr, x.index[:-1])
         places.setdefault(key, set()).add(int(x.index[-1].value.real))
     return all(len(found) > 1 and found == set(range(len(found))) for found in places.values())
+
+
+def _has_bound(extent: Expr) -> bool:
+    """Is the number of turns at most some number, as in a block of rows?
+
+    So few turns may leave as much over as they fill vectors.
+    """
+    if not isinstance(extent, Word) or extent.name != "minimum" or vector_bytes() < 64:
+        return False
+    return any(isinstance(x, Const) for x in extent.args)
 
 
 def _lanes(roots: list[Expr]) -> int:

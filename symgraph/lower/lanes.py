@@ -34,6 +34,7 @@ from symgraph.loop.ir import (
 )
 from symgraph.loop.text import show_expr
 from symgraph.loop.traverse import expressions, postorder, rebuild, statements, substitute
+from symgraph.loop.words import WORDS
 from symgraph.lower.demand import COSTLY
 from symgraph.lower.rows import accesses, with_expressions
 from symgraph.lower.schedule import Schedule, guess_extent
@@ -47,6 +48,7 @@ TILE_BYTES = 96 << 10  # of all tiles of a block
 FOLD_COST, COSTLY_COST, COPY_COST = 10, 30, 1  # cycles, about
 Key = tuple[str, ...]  # of a tile: the buffer, how many turns, and the index as text
 Keys = dict[str, list[Key | None]]
+_TRAPS = frozenset(("floordiv", "mod", "div"))  # of whole numbers
 _INDEX = "k"  # the name of any inner loop's variable in keys
 
 
@@ -247,11 +249,7 @@ class _Rows:
         length = b.const(self.length)
         first = f"first_b_{loop.var}"
         blocks = b.word("floordiv", (b.add(loop.extent, self.length - 1), length), INT64)
-        left = b.sub(loop.extent, b.var(first))
-        body: list[Stmt] = [
-            Let(first, b.mul(block, length)),
-            Let(f"rows_{loop.var}", b.word("minimum", (length, left), INT64)),
-        ]
+        body: list[Stmt] = [Let(first, b.mul(block, length))]
         body += [replace(r, shape=(*r.shape, self.length)) for r in self.rows.values()]
         body += [Local(t.name, t.dtype, (t.turns, self.length)) for t in self.tiles.values()]
         for name in self.numbers:
@@ -315,7 +313,31 @@ class _Rows:
         if var in needed:
             row = b.add(b.var(f"first_b_{var}"), b.var(f"l_{var}"))
             places.insert(0, Let(var, row))
-        return For(f"l_{var}", b.var(f"rows_{var}"), (*places, *inner), kind)
+        body = (*places, *inner)
+        length = b.const(self.length)
+        if self._may_idle(body):
+            return For(f"l_{var}", length, body, kind)
+        left = b.sub(self.loop.extent, b.var(f"first_b_{var}"))
+        return For(f"l_{var}", b.word("minimum", (length, left), INT64), body, kind)
+
+    def _may_idle(self, body: Sequence[Stmt]) -> bool:
+        """May lanes without a row be computed too? Nobody reads them, and no lane is left over.
+
+        So it is where all that depends on the lane stays in the block, and no word could stop the
+        program or take long for what happens to be in memory.
+        """
+        inside = {f"lanes_{n}" for n in self.numbers} | set(self.rows)
+        inside |= {t.name for t in self.tiles.values()}
+        own = {f"l_{self.loop.var}", *(s.name for s in body if isinstance(s, Let))}
+        stores = [s for s in body if not isinstance(s, Let)]
+        if not all(isinstance(s, Store) and s.buffer in inside for s in stores):
+            return False
+        nodes = list(postorder(*(x for s in body for x in expressions(s))))
+        if any(isinstance(e, Word) and _may_stop(e) for e in nodes):
+            return False
+        outside = [e for e in nodes if isinstance(e, Load) and e.buffer not in inside]
+        places = postorder(*(x for e in outside for x in e.index))
+        return not any(isinstance(x, Var) and x.name in own for x in places)
 
     def _statement(self, s: Stmt, own: set[str], short: For | None) -> list[Stmt]:
         """A statement for one lane; numbers of the row that other loops use are stored."""
@@ -382,6 +404,11 @@ def _variables(s: Stmt) -> list[Var]:
     """Variables in a statement and in the loop that it may be."""
     inner = s.body if isinstance(s, For) else (s,)
     return [e for t in inner for e in postorder(*expressions(t)) if isinstance(e, Var)]
+
+
+def _may_stop(e: Word) -> bool:
+    """Is it a slow form, or a division that a processor refuses?"""
+    return e.name not in WORDS or (e.name in _TRAPS and e.dtype.kind != "f")
 
 
 def _costly(s: Stmt) -> int:
