@@ -35,9 +35,12 @@ class _Entry(weakref.ref["Node"]):
 _serial = itertools.count()
 _lock = threading.RLock()
 _table: dict[tuple[Hashable, ...], _Entry] = {}
-MOST_INFERRED = 256
-_inferred: dict[tuple[Op, tuple[Type, ...]], tuple[Type, tuple[Check, ...]]] = {}
 _UNKNOWN, _UNSETTLED = (-1, None), (0, 0)
+MOST_INFERRED = 256
+Inferred = tuple[Type, tuple[Check, ...]]
+# by the op and the identities of types, which the values keep alive, and equal types made one
+_inferred: dict[tuple[Hashable, ...], tuple[list[Type], Inferred]] = {}
+_types: dict[Type, Type] = {}
 MOST_LINES = 8  # a node in a loop of the user's program would otherwise collect one per turn
 
 
@@ -93,7 +96,7 @@ class Node:
 def attr_key(value: object) -> Hashable:
     """A hashable stand-in for an attribute: equal only for equal type and equal bits."""
     if type(value) is np.ndarray and value.ndim == 0:
-        return ("array", value.dtype.str, (), value.tobytes())
+        return ("array", value.dtype, (), value.tobytes())
     if isinstance(value, bool | str | bytes | np.dtype | type(None)):
         return (type(value).__name__, value)
     if isinstance(value, int):
@@ -107,30 +110,32 @@ def attr_key(value: object) -> Hashable:
     if isinstance(value, np.ndarray | np.generic):
         data = np.ascontiguousarray(value)
         raw = data.tobytes() if data.nbytes <= 64 else fingerprint(data.tobytes())
-        return ("array", data.dtype.str, np.shape(value), raw)
+        return ("array", data.dtype, np.shape(value), raw)
     assert isinstance(value, Hashable), f"an attribute must be hashable: {value!r}"
     return value  # Dim, Graph, Op, Cell: equal by meaning
 
 
-def infer_type(op: Op, inputs: tuple[Node, ...], attrs: Attrs) -> tuple[Type, tuple[Check, ...]]:
+def infer_type(op: Op, inputs: tuple[Node, ...], attrs: Attrs) -> Inferred:
     """Type and checks of a node; ShapeError and DTypeError name the op, its inputs and the line."""
-    types = tuple([n.type for n in inputs])
+    types = [n.type for n in inputs]
     known = None
-    if op.kind == "elementwise" and not attrs:
-        known = (op, types)
-        found = _inferred.get(known)
-        if found is not None:
-            return found
+    if not attrs and op.kind == "elementwise":
+        known = (op.name, *map(id, types))
+        seen = _inferred.get(known)
+        if seen is not None:
+            return seen[1]
     context = ShapeContext()
     try:
-        made = op.infer(types, attrs, context)
+        made = op.infer(tuple(types), attrs, context)
     except ShapeError as error:
         raise type(error)(_with_inputs(op, inputs, str(error))) from None
-    found = made, tuple(context.checks)
-    if known is not None:
-        if len(_inferred) >= MOST_INFERRED:
-            _inferred.clear()
-        _inferred[known] = found
+    if known is None:
+        return made, tuple(context.checks)
+    if len(_inferred) >= MOST_INFERRED:
+        _inferred.clear()
+        _types.clear()
+    found = _types.setdefault(made, made), tuple(context.checks)
+    _inferred[known] = types, found
     return found
 
 
@@ -151,6 +156,9 @@ def _with_inputs(op: Op, inputs: tuple[Node, ...], text: str) -> str:
 def _key(op: Op, inputs: tuple[Node, ...], attrs: Attrs) -> tuple[Hashable, ...]:
     if not attrs:
         return (op.name, inputs, ())
+    if len(attrs) == 1:
+        ((name, value),) = attrs.items()
+        return (op.name, inputs, ((name, attr_key(value)),))
     return (op.name, inputs, tuple([(k, attr_key(attrs[k])) for k in sorted(attrs)]))
 
 
@@ -242,9 +250,10 @@ def constant_node(value: np.ndarray[Any, Any]) -> Node:
 
     It has no line: whoever writes ``1.0`` first in a process is not to blame for all others.
     """
-    if value.flags.writeable or not value.flags.c_contiguous:
+    flags = value.flags
+    if flags.writeable or not flags.c_contiguous:
         value = np.array(value, order="C", copy=True)
-        value.flags.writeable = False
+        value.setflags(write=False)
     return make_node(find_op("constant"), (), {"value": value}, lines=())
 
 

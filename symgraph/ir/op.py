@@ -60,7 +60,8 @@ class Op:
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:
         for arg in args:
-            if hasattr(type(arg), "__pattern__"):
+            kind = type(arg)
+            if kind not in ORDINARY and hasattr(kind, "__pattern__"):
                 return arg.__pattern__(self, args, attrs)
         return self.front(*args, **attrs)
 
@@ -70,6 +71,9 @@ class Op:
     def __reduce__(self) -> tuple[Callable[[str], Op], tuple[str]]:
         return find_op, (self.name,)
 
+
+ORDINARY: set[type] = {float, int, tuple, list}
+"""Operands that are no patterns of rules, told without a look at them; variables too."""
 
 OPS: dict[str, Op] = {}
 """All ops by name, filled when ``symgraph.ops`` is imported."""

@@ -18,7 +18,7 @@ from symgraph.errors import ArgumentError, MemberError, SymbolicError, message, 
 from symgraph.ir.dim import Dim, product
 from symgraph.ir.dtype import DType
 from symgraph.ir.node import Node, add_name
-from symgraph.ir.op import METHODS, NUMPY_FUNCTIONS, find_op
+from symgraph.ir.op import METHODS, NUMPY_FUNCTIONS, ORDINARY, find_op
 from symgraph.ir.origin import Line, user_line
 from symgraph.ir.type import Shape, TensorType
 
@@ -320,6 +320,9 @@ class Variable(Operators):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (self.node, self.name, self.weak)
+
+
+ORDINARY.add(Variable)
 
 
 HANDLES: dict[str, type[Variable]] = {}

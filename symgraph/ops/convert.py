@@ -215,11 +215,17 @@ def common(values: Sequence[Any], rule: str = "same") -> list[Variable]:
     """Operands as variables of one dtype, by a row of ``RULES``; "each" leaves them untouched."""
     if rule == "each":
         return [asarray(v) for v in values]
-    xs: list[Variable | float] = [
-        v if isinstance(v, Variable) or type(v) is float else asarray(v) for v in values
-    ]
-    kinds = tuple([(x.dtype, x.weak) if isinstance(x, Variable) else _WEAK_FLOAT for x in xs])
-    dtype = _meeting(rule, kinds)
+    xs: list[Variable | float] = []
+    kinds = []
+    for v in values:
+        if type(v) is float:
+            kinds.append(_WEAK_FLOAT)
+        else:
+            if not isinstance(v, Variable):
+                v = asarray(v)
+            kinds.append((v.dtype, v.weak))
+        xs.append(v)
+    dtype = _meeting(rule, tuple(kinds))
     return [_cast(x, dtype) for x in xs]
 
 
@@ -235,7 +241,7 @@ def _cast(x: Variable | float, dtype: DType) -> Variable:
     """``cast``, and of a Python number that has no node yet."""
     if isinstance(x, Variable):
         return x if not x.weak and x.dtype == dtype else cast(x, dtype)
-    return wrap(constant_node(convert_values(np.asarray(x), dtype)))
+    return Variable(constant_node(convert_values(np.asarray(x), dtype)))
 
 
 def is_number(value: object) -> bool:

@@ -136,9 +136,13 @@ def elementwise_front(
 ) -> Callable[..., Variable]:
     """What users call: operands of one dtype, then options by position or keyword, checked."""
     accepts, says = TAKES[takes]
+    fine: set[DType] = set()
 
     def front(*args: Any, **given: Any) -> Variable:
-        attrs = _attributes(name, arity, options, args, given)
+        if given or options or len(args) != arity:
+            attrs = _attributes(name, arity, options, args, given)
+        else:
+            attrs = {}
         operands: Sequence[Any] = args[:arity]
         for a in operands:
             if isinstance(a, Variable) and not a.weak:
@@ -148,9 +152,11 @@ def elementwise_front(
             operands = [asarray(a) for a in operands]
             strong = not all(x.weak for x in operands)
         xs = common(operands, rule)
-        for dtype in {x.dtype for x in xs}:
-            if not accepts(dtype):
-                require(False, name, dtype, says)
+        for x in xs:
+            dtype = x.dtype
+            if dtype not in fine:
+                require(accepts(dtype), name, dtype, says)
+                fine.add(dtype)
         made = make(name, xs, **attrs)
         made.weak = not strong and made.dtype == xs[-1].dtype
         return made

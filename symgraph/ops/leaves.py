@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from symgraph.config import config
 from symgraph.ir.dim import as_dim, fresh_token
-from symgraph.ir.dtype import INT64, as_dtype
+from symgraph.ir.dtype import INT64, DType, as_dtype
 from symgraph.ir.node import add_lines, add_name, make_node
 from symgraph.ir.op import Attrs, Op, register
 from symgraph.ir.origin import user_line
@@ -26,7 +27,13 @@ def _typed(types: tuple[Type, ...], attrs: Attrs, context: ShapeContext) -> Type
 
 def _constant_type(types: tuple[Type, ...], attrs: Attrs, context: ShapeContext) -> Type:
     value = attrs["value"]
-    return TensorType(as_dtype(value.dtype), value.shape)
+    return TensorType(as_dtype(value.dtype), value.shape) if value.ndim else _number(value.dtype)
+
+
+@cache
+def _number(dtype: DType) -> TensorType:
+    """One object, so that what is made with numbers is known at once."""
+    return TensorType(as_dtype(dtype), ())
 
 
 INPUT = leaf("input", "An argument of a function.", _typed)
