@@ -32,8 +32,7 @@ from symgraph.mode import Mode, as_mode
 from symgraph.ops.convert import asarray, cast
 from symgraph.ops.leaves import tensor
 from symgraph.ops.tree import Tree, flatten, nesting, unflatten
-from symgraph.outline import Outline, roots_of
-from symgraph.records import dataclass
+from symgraph.outline import Found, Outline, roots_of
 from symgraph.runtime.arguments import In, Parameter
 from symgraph.runtime.function import Function
 from symgraph.runtime.plumbing import Length, Plumbing
@@ -85,25 +84,16 @@ def function(
     return _assemble(results, values, found, targets, parameters, tree, chosen, given)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What outputs need (see ``roots_of``), and all nodes below it, inputs first."""
-
-    roots: tuple[Node, ...]
-    recipe: tuple[int, ...]
-    below: list[Node]
-
-
-def _found(variables: Sequence[Variable]) -> _Found:
+def _found(variables: Sequence[Variable]) -> Found:
     found = roots_of(variables) or roots_of([Variable(v.node) for v in variables])
     assert found is not None  # it is None for what waits alone
-    return _Found(*found, toposort(found[0]))
+    return found
 
 
 def _assemble(
     results: list[Variable],
     values: list[Variable],
-    found: _Found,
+    found: Found,
     targets: list[Node],
     parameters: list[Parameter],
     tree: Tree,
@@ -119,6 +109,7 @@ def _assemble(
     outline = Outline(
         tuple(inputs),
         found.roots,
+        found.below,
         found.recipe,
         complete,
         mode,
@@ -410,9 +401,9 @@ def _deferred(cost: Variable, wrt: Any, stop: Any) -> Any:
     """Gradients that are written when somebody looks; None where there may be none."""
     variables, tree = variables_of(wrt, "grad: wrt")
     stops = variables_of(stop, "grad: stop")[0] if stop is not None else []
-    check_connected([scalar_cost(cost)], variables, "raise", stops)
+    below = check_connected([scalar_cost(cost)], variables, "raise", stops)
     nodes, ends = [v.node for v in variables], [s.node for s in stops]
-    if not can_wait(cost.node, nodes, ends):
+    if not can_wait(cost.node, nodes, ends, below):
         return None
 
     line = user_line()

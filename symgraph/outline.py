@@ -20,7 +20,7 @@ from symgraph.ir.resolve import Requirement, requirements
 from symgraph.ir.variable import Variable
 from symgraph.mode import Mode
 from symgraph.ops import BUILT_IN
-from symgraph.ops.assume import assumed_of, assumptions
+from symgraph.ops.assume import assumed_of, assumptions, everything_stated
 from symgraph.records import dataclass, field
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Outline:
 
     inputs: tuple[Node, ...]
     roots: tuple[Node, ...]
+    below: Sequence[Node]  # the nodes of the roots, inputs first; none once they are named
     recipe: tuple[int, ...]
     complete: Callable[[], tuple[Node, ...]]
     mode: Mode
@@ -52,7 +53,7 @@ class Outline:
     _digest: tuple[str, Digest] | None = None
 
     def __post_init__(self) -> None:
-        self.known = requirements(self.roots)
+        self.known = requirements(self.roots, self.below)
 
     @property
     def compiler(self) -> Compiler:
@@ -100,34 +101,45 @@ class Outline:
 
     def _named(self) -> tuple[str, Digest]:
         if self._digest is None:
-            digest = Digest({**BUILT_IN, STAND_IN.name: STAND_IN}, _stated)
-            digest.graph((*self.inputs, *self.roots, *self.states))
+            known = {**BUILT_IN, STAND_IN.name: STAND_IN}
+            digest = Digest(known, _stated if everything_stated() else None)
+            leaves = (*self.inputs, *self.states)
+            digest.graph((*leaves, *self.roots), (*leaves, *self.below))
             digest.graph(assumed_of([n for n in digest.numbers if not n.inputs]))
             digest.add(("inputs", *self.inputs), ("states", *self.states), ("roots", *self.roots))
             digest.add(("given", *self.given), self.results)
             settings = tuple((n, getattr(config, n)) for n in SETTINGS if n not in _SILENT)
             mode = (self.mode.name, self.mode.accuracy, self.mode.code_generator)
             digest.add(self.recipe, self.about, settings, mode)
-            self._digest = digest.hexdigest(), digest
+            self._digest, self.below = (digest.hexdigest(), digest), ()
         return self._digest
 
 
-def roots_of(variables: Sequence[Variable]) -> tuple[tuple[Node, ...], tuple[int, ...]] | None:
-    """The different nodes of outputs, and for each output its number among them.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The different nodes of outputs, for each output its number, and all nodes, inputs first."""
 
-    They have stand-ins where gradients wait. None where the gradients must be written: they use
-    something that nothing else does.
+    roots: tuple[Node, ...]
+    recipe: tuple[int, ...]
+    below: list[Node]
+
+
+def roots_of(variables: Sequence[Variable]) -> Found | None:
+    """The nodes that outputs are, with stand-ins where gradients wait.
+
+    None where the gradients must be written: they use something that nothing else does.
     """
     roots: dict[Node, int] = {}
     recipe = tuple([roots.setdefault(v.raw, len(roots)) for v in variables])
+    below = toposort(roots)
     if any(v.waits for v in variables):
-        order = toposort(roots, stop=lambda n: n.op is STAND_IN)
-        below = {n for n in order if n.op is not STAND_IN}
-        ends = {i for n in order if n.op is STAND_IN for i in n.inputs}
-        others = [n for n in toposort(ends - below) if n.op.name in ("input", "shared")]
-        if not below.issuperset(others):
+        used = set(roots)  # by anything but gradients that wait
+        for node in reversed(below):
+            if node in used and node.op is not STAND_IN:
+                used.update(node.inputs)
+        if any(n not in used for n in below if n.op.name in ("input", "shared")):
             return None  # an input may be used by a cost, and by no gradient
-    return tuple(roots), recipe
+    return Found(tuple(roots), recipe, below)
 
 
 def _stated(node: Node) -> tuple[Any, ...]:

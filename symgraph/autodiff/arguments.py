@@ -129,8 +129,11 @@ def check_connected(
     variables: Sequence[Variable],
     disconnected: str,
     stops: Sequence[Variable] = (),
-) -> None:
-    """DisconnectedError, GradientError for variables that cannot have a gradient."""
+) -> list[Node] | None:
+    """DisconnectedError, GradientError for variables that cannot have a gradient.
+
+    All nodes of the ends, inputs first, where they were looked at.
+    """
     check_mode(disconnected)
     for variable in variables:
         if not is_inexact(variable.dtype) and disconnected == "raise":
@@ -140,16 +143,21 @@ def check_connected(
                 at_line(f"grad by a variable of dtype {variable.dtype}", facts, hint)
             )
     if disconnected != "raise":
-        return
+        return None
     ended = {s.node for s in stops}
-    below = set(
-        toposort([e.node for e in ends], stop=lambda n: n in ended or n.op.name == "stop_gradient")
-    )
+    order = everything = toposort([e.node for e in ends])
+    is_cut = any(n.op.name == "stop_gradient" for n in everything)
+    if ended or is_cut:
+        order = toposort(
+            [e.node for e in ends], stop=lambda n: n in ended or n.op.name == "stop_gradient"
+        )
+    below = set(order)
     for variable in variables:
         if variable.node not in below or variable.node in ended:
             raise not_connected(
                 variable, "the cost does not depend on a variable it is differentiated by"
             )
+    return everything
 
 
 def not_connected(variable: Variable, what: str) -> DisconnectedError:

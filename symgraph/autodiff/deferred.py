@@ -166,12 +166,22 @@ class Deferred(Waiting):
         return node
 
 
-def can_wait(cost: Node, wrt: Iterable[Node], stop: Iterable[Node] = ()) -> bool:
-    """Is it sure that the cost has these gradients, without differentiating it?"""
+def can_wait(
+    cost: Node,
+    wrt: Iterable[Node],
+    stop: Iterable[Node] = (),
+    below: Sequence[Node] | None = None,
+) -> bool:
+    """Is it sure that the cost has these gradients, without differentiating it?
+
+    ``below``: all nodes of the cost, inputs first, for who knows them.
+    """
     ended = set(stop)
     wanted = set(wrt)
     active: set[Node] = set()
-    for node in toposort([cost], stop=ended.__contains__ if ended else None):
+    if ended or below is None:
+        below = toposort([cost], stop=ended.__contains__ if ended else None)
+    for node in below:
         found = node.type
         if isinstance(found, TensorType) and found.dtype.kind not in "fc":  # exact: no slope
             continue

@@ -7,19 +7,22 @@ everything do. Values of states do not count either: they are arguments.
 
 from __future__ import annotations
 
+import marshal
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from symgraph.fingerprint import fingerprint, named
+from symgraph.fingerprint import fingerprint
 from symgraph.ir.dim import Atom, Dim, DimLike
 from symgraph.ir.graph import Graph, toposort
 from symgraph.ir.node import Node
 from symgraph.ir.op import Op
 from symgraph.ir.states import STATES
 from symgraph.ir.type import TensorType, TupleType, Type
+
+_PLAIN = 2  # the last format of ``marshal`` that depends on values alone, not on who shares them
 
 
 class NotPortable(Exception):
@@ -33,11 +36,13 @@ class Digest:
     """
 
     def __init__(
-        self, known_ops: Mapping[str, Op], noted: Callable[[Node], tuple[Any, ...]] = lambda n: ()
+        self,
+        known_ops: Mapping[str, Op],
+        noted: Callable[[Node], tuple[Any, ...]] | None = None,
     ) -> None:
         """``noted``: what else is known of a node besides its op and attributes."""
         self._ops, self._noted = known_ops, noted
-        self._parts: list[object] = []  # their texts count
+        self._parts: list[object] = []  # texts, and tuples of texts and numbers
         self._atoms: dict[Atom, int] = {}
         self._states: dict[int, int] = {}
         self._graphs: dict[Graph, str] = {}
@@ -49,31 +54,35 @@ class Digest:
         """Values: numbers, texts, tuples of them, dims, types, arrays, nodes of graphs added."""
         self._parts += [self.value(v) for v in values]
 
-    def graph(self, outputs: Iterable[Node]) -> None:
-        """A graph; its nodes may be named by later values."""
+    def graph(self, outputs: Iterable[Node], below: Iterable[Node] | None = None) -> None:
+        """A graph; its nodes may be named by later values.
+
+        ``below``: all its nodes, inputs first, for who knows them.
+        """
         outputs = tuple(outputs)
-        order = toposort(outputs)
-        for node in order:
-            if node not in self.numbers:
-                self.numbers[node] = len(self.numbers)
-                self._parts.append(self._node(node, self.numbers))
+        numbers, parts = self.numbers, self._parts
+        for node in toposort(outputs) if below is None else below:
+            if node not in numbers:
+                numbers[node] = len(numbers)
+                parts.append(self._node(node, numbers))
                 if node.op.name == "constant":
                     self.constants.append(node)
-        self._parts.append(f"out {[self.numbers[n] for n in outputs]}")
+        parts.append(("out", *[numbers[n] for n in outputs]))
 
     def hexdigest(self) -> str:
         """The name."""
-        return named(map(str, self._parts))
+        return fingerprint(marshal.dumps(self._parts, _PLAIN)).hex()
 
     def _node(self, node: Node, numbers: Mapping[Node, int]) -> tuple[object, ...]:
-        op, attrs, notes = node.op, node.attrs, self._noted(node)
+        op, attrs, inputs = node.op, node.attrs, node.inputs
         if self._ops.get(op.name) is not op:
             raise NotPortable(f"op {op.name}")
-        found = (op.name, *[numbers[i] for i in node.inputs])
+        found: tuple[object, ...] = (op.name, *[numbers[i] for i in inputs])
         if attrs:
             found += tuple([(k, self.value(attrs[k])) for k in sorted(attrs) if k != "serial"])
-        if not node.inputs:
+        if not inputs:
             found += (self._type(node.type),)
+        notes = self._noted(node) if self._noted else ()
         return (*found, self._tuple(notes)) if notes else found
 
     def _type(self, found: Type) -> str:
@@ -124,7 +133,7 @@ class Digest:
     def _array(self, array: np.ndarray[Any, Any]) -> str:
         if array.dtype.kind not in "biufc":
             raise NotPortable(f"array of {array.dtype}")
-        raw = np.ascontiguousarray(array).tobytes()
+        raw = array.tobytes()  # in C's order, whatever the array's is
         content = raw.hex() if len(raw) <= 64 else fingerprint(raw).hex()
         return f"array {array.dtype.str}{array.shape}{content}"
 

@@ -13,6 +13,7 @@ import struct
 import threading
 import weakref
 from collections.abc import Hashable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ import numpy as np
 from symgraph.errors import ShapeError, message
 from symgraph.fingerprint import fingerprint
 from symgraph.ir.op import Attrs, Op, find_op
-from symgraph.ir.origin import Line, user_line
+from symgraph.ir.origin import Line, user_line, user_lines
 from symgraph.ir.type import Check, ShapeContext, TensorType, Type
 
 
@@ -41,6 +42,7 @@ Inferred = tuple[Type, tuple[Check, ...]]
 # by the op and the identities of types, which the values keep alive, and equal types made one
 _inferred: dict[tuple[Hashable, ...], tuple[list[Type], Inferred]] = {}
 _types: dict[Type, Type] = {}
+_NO_ATTRS: Attrs = MappingProxyType({})  # of most nodes
 MOST_LINES = 8  # a node in a loop of the user's program would otherwise collect one per turn
 
 
@@ -173,8 +175,7 @@ def make_node(
     attrs = attrs or {}
     key = _key(op, inputs, attrs)
     if lines is None:
-        line = user_line()
-        lines = (line,) if line else ()
+        lines = user_lines()
     with _lock:
         entry = _table.get(key)
         node = None if entry is None else entry()
@@ -196,7 +197,8 @@ def _intern(
     lines: tuple[Line, ...],
 ) -> Node:
     node = object.__new__(Node)
-    node.op, node.inputs, node.attrs, node.type = op, inputs, dict(attrs), found
+    node.op, node.inputs, node.type = op, inputs, found
+    node.attrs = dict(attrs) if attrs else _NO_ATTRS
     node.checks, node.number, node.lines, node.names = checks, next(_serial), lines, ()
     node.known, node.settled = _UNKNOWN, _UNSETTLED
     made = _Entry(node, _leave)

@@ -87,14 +87,20 @@ def as_if_at(lines: tuple[Line, ...]) -> Iterator[None]:
 
 
 @lru_cache(maxsize=1024)  # a line makes many nodes
-def _line(file: str, number: int) -> Line:
-    return Line(file, number)
+def _lines(file: str, number: int) -> tuple[Line, ...]:
+    return (Line(file, number),)
 
 
 def user_line() -> Line | None:
     """The innermost line of the call stack that is not symgraph's own."""
+    found = user_lines()
+    return found[0] if found else None
+
+
+def user_lines() -> tuple[Line, ...]:
+    """The same, as the lines of a node; none where everything is ours."""
     if _as_if.lines is not None:
-        return _as_if.lines[0] if _as_if.lines else None
+        return _as_if.lines[:1]
     frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
@@ -104,9 +110,9 @@ def user_line() -> Line | None:
         # Methods of dataclasses have no file; those of our classes are ours.
         made = file == "<string>" and frame.f_globals.get("__name__", "").startswith("symgraph.")
         if not ours and not made:
-            return _line(file, frame.f_lineno)
+            return _lines(file, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
-    return None
+    return ()
 
 
 def at_line(what: str, facts: Mapping[str, object] | None = None, hint: str | None = None) -> str:

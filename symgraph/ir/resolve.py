@@ -38,19 +38,22 @@ class Requirement:
     node: Node
 
 
-def requirements(outputs: Iterable[Node]) -> list[Requirement]:
-    """All checks of a graph and of the graphs inside it, each once."""
+def requirements(outputs: Iterable[Node], below: Iterable[Node] | None = None) -> list[Requirement]:
+    """All checks of a graph and of the graphs inside it, each once.
+
+    ``below``: all its nodes, inputs first, for who knows them.
+    """
     found: dict[Check, Requirement] = {}
     seen: set[Graph] = set()
-    pending = [tuple(outputs)]
+    pending = [toposort(outputs) if below is None else below]
     while pending:
-        for node in toposort(pending.pop()):
+        for node in pending.pop():
             for check in node.checks:
                 found.setdefault(check, Requirement(check, node))
-            for graph in subgraphs(node):
-                if graph not in seen:
-                    seen.add(graph)
-                    pending.append(graph.outputs)
+            if node.attrs:
+                fresh = [graph for graph in subgraphs(node) if graph not in seen]
+                seen.update(fresh)
+                pending += [toposort(graph.outputs) for graph in fresh]
     return list(found.values())
 
 

@@ -29,7 +29,7 @@ from symgraph.ir.dtype import (
 )
 from symgraph.ir.node import Node, constant_node, make_node
 from symgraph.ir.op import find_op
-from symgraph.ir.origin import at_line, user_line
+from symgraph.ir.origin import at_line, user_line, user_lines
 from symgraph.ir.variable import Variable
 
 INT8 = INTS[0]
@@ -42,8 +42,8 @@ def wrap(node: Node, weak: bool = False) -> Variable:
 
 def make(op_name: str, inputs: Sequence[Variable] = (), **attrs: Any) -> Variable:
     """A variable for an op of the table on variables."""
-    line = user_line()  # looked up once: the walk up the stack is half the cost of a small node
-    lines = (line,) if line else ()
+    lines = user_lines()  # looked up once: the walk up the stack is dear for a small node
+    line = lines[0] if lines else None
     for v in inputs:
         if v.waits:
             raw = tuple([v.raw for v in inputs])
@@ -215,6 +215,9 @@ def common(values: Sequence[Any], rule: str = "same") -> list[Variable]:
     """Operands as variables of one dtype, by a row of ``RULES``; "each" leaves them untouched."""
     if rule == "each":
         return [asarray(v) for v in values]
+    same = _same_dtype(values)
+    if (rule, same) in _unchanged:
+        return [*values]
     xs: list[Variable | float] = []
     kinds = []
     for v in values:
@@ -226,7 +229,25 @@ def common(values: Sequence[Any], rule: str = "same") -> list[Variable]:
             kinds.append((v.dtype, v.weak))
         xs.append(v)
     dtype = _meeting(rule, tuple(kinds))
+    if same is not None and dtype == same:
+        _unchanged.add((rule, same))
     return [_cast(x, dtype) for x in xs]
+
+
+_unchanged: set[tuple[str, DType | None]] = set()  # rules by which operands stay as they are
+
+
+def _same_dtype(values: Sequence[Any]) -> DType | None:
+    """The one dtype that all have; None where some are weak, or no variables that are written."""
+    found = None
+    for v in values:
+        if type(v) is not Variable or v.weak:
+            return None
+        dtype = v.dtype
+        if found is not None and dtype is not found:
+            return None
+        found = dtype
+    return found
 
 
 _WEAK_FLOAT = (FLOAT64, True)
