@@ -157,6 +157,18 @@ def test_the_table_has_ratios_shares_and_errors() -> None:
     assert "a peer is faster: 1" in text
 
 
+def test_late_starts_and_memory_above_the_leanest_peers_are_named() -> None:
+    slow = {"symgraph": one(1e-4, warm_s=0.02, peak_mb=120.5), "numpy": one(4e-4)}
+    results = FOUND["results"] | {"slow": slow, "alone": {"symgraph": one(1e-4, warm_s=0.012)}}
+    text = "\n".join(report.table({"results": results, "shares": {}}))
+    assert "cold, with import: median 0.40 s, at most 0.40" in text
+    assert "warm: median 11.0 ms, above 15 ms: slow 20 ms" in text
+    assert "peak memory above the leanest peer's: slow 30 MB" in text
+    text = "\n".join(report.table({"results": FOUND["results"], "shares": {}}))
+    assert "above 15 ms: none" in text
+    assert "leanest peer's: none" in text
+
+
 def test_results_that_differ_are_seen() -> None:
     right = [digest(np.arange(3.0))]
     assert runner.agree([digest(np.arange(3.0) * (1 + 1e-9))], right, 1e-6)
@@ -223,7 +235,8 @@ def test_starting_is_timed_for_a_program_whose_code_is_on_disk(run: Any) -> None
     assert found.exit_code == 0, found.output
     times = json.loads(found.output)
     times.pop("schema")
-    assert list(times) == ["python", "import numpy", "import symgraph", "warm program"]
+    processes = ["python", "import numpy", "import symgraph", "warm program"]
+    assert list(times) == [*processes, "of it: graph, function", "of it: first call"]
     assert all(seconds > 0 for seconds in times.values())
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
 from typing import Any  # JSON
 
 OURS = "symgraph"
+WARM = 15  # milliseconds that building and a first call may take where code is in the cache
 Json = Mapping[str, Any]
 _HEAD = (
     f"{'workload':26}{'engine':10}{'call us':>11}{'spread':>8}{'cold s':>8}{'warm s':>8}{'MB':>6}"
@@ -24,6 +26,37 @@ def table(found: Json) -> Iterator[str]:
         slower = sum(r < 1 for r in ratios)
         yield f"best peer's time over ours: geometric mean {mean(ratios):.2f} of {len(ratios)}"
         yield f"workloads on which a peer is faster: {slower}"
+    yield from _starts(found["results"])
+    yield from _memory(found["results"])
+
+
+def _starts(results: Mapping[str, Json]) -> Iterator[str]:
+    """What building and a first call take us, without and with caches."""
+    ours = {name: row[OURS] for name, row in results.items() if "call_s" in row.get(OURS, {})}
+    cold = [one["import_s"] + one["build_s"] + one["first_s"] for one in ours.values()]
+    if cold:
+        yield f"cold, with import: median {median(cold):.2f} s, at most {max(cold):.2f}"
+    warm = {name: one["warm_s"] * 1e3 for name, one in ours.items() if "warm_s" in one}
+    if warm:
+        late = {name: time for name, time in warm.items() if time > WARM}
+        yield f"warm: median {median(warm.values()):.1f} ms, above {WARM} ms: {_listed(late, 'ms')}"
+
+
+def _memory(results: Mapping[str, Json]) -> Iterator[str]:
+    """Where our process needs more memory than the leanest peer's."""
+    more = {}
+    for name, row in results.items():
+        most = {engine: one["peak_mb"] for engine, one in row.items() if one.get("peak_mb")}
+        ours = most.pop(OURS, None)
+        if ours is not None and most and ours > min(most.values()):
+            more[name] = ours - min(most.values())
+    if any(len(row) > 1 for row in results.values()):
+        yield f"peak memory above the leanest peer's: {_listed(more, 'MB')}"
+
+
+def _listed(values: Mapping[str, float], unit: str) -> str:
+    order = sorted(values.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {value:.0f} {unit}" for name, value in order) or "none"
 
 
 def _line(name: str, engine: str, one: Json, row: Json, share: float | None) -> str:
