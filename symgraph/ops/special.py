@@ -252,18 +252,26 @@ def _stirling(s: Any, x: Any) -> Any:
     return s.mul(total, inverse)
 
 
+MIDDLE, FEW = 3, 30  # p from, q below: one logarithm of gammas, since two of them cancel
+SPREAD = 7 / 3  # terms this much larger than their sum leave 2 ulp of it
+
+
 def _lbeta(s: Any, x: Any, y: Any) -> Any:
     """By the smaller p and the larger q, in float64; again in double-double where terms cancel."""
     p, q = (s.cast(f(x, y), FLOAT64) for f in (s.minimum, s.maximum))
     log_gamma = s.gammaln(p)
-    found = _lbeta_by_size(s, p, q, log_gamma)
-    largest = s.maximum(s.mul(s.abs(log_gamma), 1.5), 1.0)
-    largest = s.select(s.lt(p, 10), largest, s.const(0, FLOAT64))
-    found = near_root(s, found, largest, _lbeta_formula, p, q)
+    is_middle = s.and_(s.and_(s.ge(p, MIDDLE), s.lt(p, 10)), s.lt(q, FEW))
+    found = _lbeta_by_size(s, p, q, log_gamma, is_middle)
+    terms = s.add(s.abs(log_gamma), s.abs(s.sub(found, log_gamma)))
+    largest = s.maximum(s.mul(terms, 1 / SPREAD), 1.0)
+    is_sure = s.or_(s.ge(p, 10), is_middle)
+    found = near_root(
+        s, found, s.select(is_sure, s.const(0, FLOAT64), largest), _lbeta_formula, p, q
+    )
     return s.cast(s.select(s.eq(p, 0), s.const(INF, FLOAT64), found), x.dtype)
 
 
-def _lbeta_by_size(s: Any, p: Any, q: Any, log_gamma: Any) -> Any:
+def _lbeta_by_size(s: Any, p: Any, q: Any, log_gamma: Any, is_middle: Any) -> Any:
     """Three cases: neither, only q, or both are above 10."""
     whole = s.add(p, q)
     share = s.div(p, whole)
@@ -274,11 +282,13 @@ def _lbeta_by_size(s: Any, p: Any, q: Any, log_gamma: Any) -> Any:
     both = s.fma(s.sub(p, 0.5), s.log(share), s.fma(q, rest, both))
     one = s.fma(p, s.sub(1, s.log(whole)), s.add(log_gamma, corrections))
     one = s.fma(s.sub(q, 0.5), rest, one)
-    none = s.log_quotient(s.gamma(q), s.gamma(whole))
+    above = s.mul(s.gamma(q), s.select(is_middle, s.gamma(p), s.const(1, FLOAT64)))
+    none = s.log_quotient(above, s.gamma(whole))
     lost = s.sub(s.sub(whole, q), p)  # by which the whole is rounded up: times digamma
     none = s.add(none, s.mul(lost, s.sub(s.log(whole), s.div(0.5, whole))))
-    none = s.add(log_gamma, none)
-    return s.select(s.ge(p, 10), both, s.select(s.ge(q, 10), one, none))
+    none = s.add(s.select(is_middle, s.const(0, FLOAT64), log_gamma), none)
+    is_far = s.and_(s.ge(q, 10), s.not_(is_middle))
+    return s.select(s.ge(p, 10), both, s.select(is_far, one, none))
 
 
 def _lbeta_formula(p: Variable, q: Variable) -> Variable:

@@ -218,6 +218,17 @@ def test_function_is_right_to_two_ulp_over_its_whole_range(name, dtype):
     assert worst[0] <= MOST, worst
 
 
+def test_log_beta_of_counts_has_no_lane_in_doubt():
+    rng = np.random.default_rng(3)
+    x, y = rng.uniform(3, 12, 600), rng.uniform(2, 40, 600)
+    x, y = np.maximum(x, 3.0), np.maximum(y, 3.0)
+    f = sg.function([p := sg.vector("p"), q := sg.vector("q")], sg.special.lbeta(p, q))
+    assert f.accuracy(x, y).guarded == 0
+    with mp.workprec(320):
+        for a, b, got in zip(x, y, f(x, y), strict=True):
+            assert _ulp(got, lbeta(mp.mpf(a), mp.mpf(b)), np.float64) <= MOST, (a, b)
+
+
 SLOPES = {
     "erfinv": lambda x: mp.sqrt(mp.pi) / 2 * mp.exp(r.erfinv(x) ** 2),
     "log_ndtr": lambda x: mp.npdf(x) / r.ndtr(x) if x > -1e4 else -x - 1 / x,

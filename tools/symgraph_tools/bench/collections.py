@@ -14,6 +14,7 @@ from . import (
     shapes,
     small,
     statistics,
+    windows,
 )
 from .workload import Workload
 
@@ -27,6 +28,7 @@ _PARTS = (
     recurrences,
     models,
     statistics,
+    windows,
     small,
 )
 

@@ -14,6 +14,11 @@ def turned(E: Any, x: Any) -> Any:
     return E.xp.reshape(E.xp.permute_dims(x, (1, 0)), (-1,))
 
 
+def turned_stack(E: Any, x: Any) -> Any:
+    """A stack of small matrices, each transposed in memory."""
+    return E.xp.reshape(E.xp.permute_dims(x, (0, 2, 1)), (-1,))
+
+
 def heads(E: Any, x: Any) -> Any:
     """(batch, time, heads, width) to (batch, heads, time, width)."""
     return E.xp.permute_dims(x, (0, 2, 1, 3)) * 2
@@ -116,6 +121,7 @@ def _images(rng: np.random.Generator) -> list[Array]:
 
 ROWS = (
     Workload("turned", floats((2048, 1500)), turned, nbytes=8 * 2048 * 1500),
+    Workload("turned_stack", floats((64, 128, 128)), turned_stack, nbytes=8 * 2**20),
     Workload("heads", floats((16, 256, 8, 64)), heads, nbytes=8 * 16 * 256 * 512),
     Workload("heads_joined", floats((8, 8, 256, 64)), heads_joined, nbytes=8 * 64 * 256 * 64),
     Workload("planes", _images, planes, nbytes=5 * 16 * 224 * 224 * 3),

@@ -205,6 +205,34 @@ def _mixture(rng: np.random.Generator) -> list[Array]:
     return [*(rng.standard_normal(s) for s in shapes), np.ones(12), np.full(12, 1 / 12)]
 
 
+def beta_binomial_grad(E: Any, x: Any, counts: Any) -> Any:
+    """A beta-binomial likelihood of 20 trials each, one logarithm of a shape for each count."""
+    g, a, b, k = E.gammaln, E.xp.exp(x), 2.0, E.astype(counts, "float64")
+    return E.xp.sum(g(k + a) + g(20 - k + b) - g(20 + a + b) - g(a) + g(a + b))
+
+
+def responses_grad(E: Any, ability: Any, difficulty: Any, slope: Any, right: Any) -> Any:
+    """Item response theory: 2,000 persons, 50 questions, a difficulty and a slope of each."""
+    z = E.xp.exp(slope) * (ability[:, None] - difficulty)
+    return E.xp.sum(right * z - E.xp.log(1 + E.xp.exp(z)))
+
+
+def triplet_grad(E: Any, anchor: Any, near: Any, far: Any) -> Any:
+    """A loss of triplets: distances to one that is alike and to one that is not."""
+    closer = E.xp.sum((anchor - near) ** 2, axis=1) - E.xp.sum((anchor - far) ** 2, axis=1)
+    margin = closer + 1.0
+    return E.xp.sum(E.xp.where(margin > 0, margin, 0 * margin))
+
+
+def _trials(rng: np.random.Generator) -> list[Array]:
+    return [rng.standard_normal(20_000) * 0.3, rng.integers(0, 20, 20_000)]
+
+
+def _persons(rng: np.random.Generator) -> list[Array]:
+    ability, difficulty, slope = (rng.standard_normal(n) for n in (2000, 50, 50))
+    return [ability, difficulty, slope, rng.integers(0, 2, (2000, 50)).astype("float64")]
+
+
 def _regression(rng: np.random.Generator) -> list[Array]:
     x = rng.standard_normal((20000, 50))
     return [x, 0.1 * rng.standard_normal(50), rng.poisson(2.0, 20000).astype(float)]
@@ -231,6 +259,9 @@ ROWS = (
     Workload("least_squares_grad", _regression, least_squares_grad, wrt=(1,), dtype=_64),
     Workload("counts_grad", _regression, counts_grad, wrt=(1,), dtype=_64),
     Workload("robust_grad", _regression, robust_grad, wrt=(1,), dtype=_64),
+    Workload("beta_binomial_grad", _trials, beta_binomial_grad, wrt=(0,), dtype=_64, rtol=1e-6),
+    Workload("responses_grad", _persons, responses_grad, wrt=(0, 1, 2), dtype=_64, rtol=1e-6),
+    Workload("triplet_grad", floats(*[(2000, 64)] * 3), triplet_grad, wrt=(0, 1, 2), rtol=1e-3),
     Workload("softmax_few", floats((100_000, 10)), softmax_few),
     Workload("pairs", floats((1000, 3), (1000, 3)), pairs),
     Workload("nearest", floats((2000, 3), (2000, 3), dtype=_64), nearest, dtype=_64),
