@@ -226,7 +226,8 @@ class Statements:
         if isinstance(value, Word) and _is_extreme(value) and "vector" in self.kinds[-1:]:
             # of zeros either one: to tell them apart takes as long as all the rest
             x, y = reals(self.e.write(*value.args))
-            return self.b.intrinsic(value.name, (x, y), "nsz ")
+            # what is met first: whether it is NaN need not wait for the extreme so far
+            return self.b.intrinsic(value.name, (y, x), "nsz ")
         return self.e.write(value)[0]
 
     def _update(self, s: Update) -> None:

@@ -13,7 +13,6 @@ from symgraph.codegen.product_entry import entry, piece, single, split, whole
 from symgraph.codegen.product_forms import Names, forms
 from symgraph.codegen.product_kernel import (
     AXPY_ROWS,
-    DOT_BLOCKS,
     Shape,
     axpy_kernel,
     declarations,
@@ -64,7 +63,7 @@ def assembly(shape: Shape, names: Names = frozenset()) -> str:
     for vectors, heights in shape.blocks.items():
         some = [rows for rows in heights if f"rows_{rows}x{vectors}" in names]
         kernels += [rows_kernel(shape, rows, vectors) for rows in some]
-    blocks = [(r, c) for r, c in DOT_BLOCKS if f"dots_{r}x{c}" in names]
+    blocks = [(r, c) for r, c in shape.dot_blocks if f"dots_{r}x{c}" in names]
     kernels += [dots_kernel(shape, *block) for block in blocks]
     if "streamed" in names:
         kernels += [axpy_kernel(shape, rows) for rows in AXPY_ROWS]

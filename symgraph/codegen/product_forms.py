@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from symgraph.codegen.product_code import INT, POINTER, Function, Value
-from symgraph.codegen.product_kernel import AXPY_ROWS, DOT_BLOCKS, Shape
+from symgraph.codegen.product_kernel import AXPY_ROWS, Shape
 
 NAMES = ("m", "n", "k", "a", "a_row", "a_k", "b", "b_k", "b_n", "c", "c_row", "alpha", "beta")
 Names = frozenset[str]  # of functions that code has (``product_parts``)
@@ -115,15 +115,18 @@ def dots(shape: Shape, names: Names) -> Function:
     f = Function("dots", [(name, kinds.get(name, INT)) for name in taken], "internal")
     m, n, k, a, a_row, b, b_row, c, c_row, alpha, beta = f.parameters
     rows, columns = f.variable(f.number(4)), f.variable(f.number(4))
+    if (4, 5) in shape.dot_blocks:  # ten columns are twice five: no column of a block is idle
+        columns.set(f.select(n.up_to_multiple(5) < n.up_to_multiple(4), 5, 4))
     with f.when(m.equals(1)):
         rows.set(m)
+        columns.set(f.number(4))
         with f.when(n.equals(1)):  # a column of several rows takes the kernel of four by four
             columns.set(n)
     with f.loop(0, m, rows.get()) as i, f.loop(0, n, columns.get()) as j:
         place = c + c_row * i + j * shape.size
         sizes = ((m - i).at_most(rows.get()), (n - j).at_most(columns.get()), k)
         arguments = (*sizes, a + a_row * i, a_row, b + b_row * j, b_row, place, c_row, alpha, beta)
-        for height, width in DOT_BLOCKS:
+        for height, width in shape.dot_blocks:
             fits = rows.get().equals(height) & columns.get().equals(width)
             with f.when(fits):
                 f.call_among(names, f"dots_{height}x{width}", *arguments)

@@ -25,7 +25,9 @@ ROW_BLOCKS: dict[int, dict[int, tuple[int, ...]]] = {
     16: {3: (4, 2, 1), 2: (6, 3, 1), 1: (8, 4, 1)},
 }
 
-DOT_BLOCKS = ((4, 4), (1, 4), (1, 1))  # rows and columns of the kernels ``dots``
+# rows and columns of the kernels ``dots``, by registers
+DOT_BLOCKS = {32: ((4, 5), (4, 4), (1, 4), (1, 1)), 16: ((4, 4), (1, 4), (1, 1))}
+FOUR = 4  # rows of most of them, and results of a row that are stored at once
 AXPY_ROWS = (8, 2, 1)
 CACHE_LINE = 64  # bytes
 LATENCY = 8  # independent fused multiplications that keep the processor busy
@@ -70,9 +72,22 @@ class Shape:
         return ROW_BLOCKS[self.registers]
 
     @property
+    def dot_blocks(self) -> tuple[tuple[int, int], ...]:
+        """The kernels ``dots`` there are: rows and columns."""
+        return DOT_BLOCKS[self.registers]
+
+    @property
     def widest(self) -> int:
         """Vectors in a row of the widest kernel."""
         return max(self.blocks)
+
+
+def dot_columns(n: int) -> int:
+    """Columns of a block of ``dots``, of several rows: five where fewer are left idle than by four.
+
+    On 32 registers; ``product_forms.dots`` computes the same.
+    """
+    return 5 if -(-n // 5) * 5 < -(-n // 4) * 4 else 4
 
 
 def splat(f: Function, shape: Shape, x: Value) -> Value:
@@ -230,19 +245,63 @@ def dots_kernel(shape: Shape, rows: int, columns: int) -> Function:
             step(p + turn * shape.lanes, turn, None)
     with f.loop(whole, k, shape.lanes) as p:
         step(p, 0, mask_of(f, shape, k - p))
-    totals = _lane_sums(f, shape, [_total(f, shape, [s.get() for s in part]) for part in sums])
+    whole_rows = [(i, j) for i in range(rows) for j in range(columns) if j < FOUR]
+    order = whole_rows + [(i, j) for i in range(rows) for j in range(FOUR, columns)]
+    parts = [[s.get() for s in sums[i * columns + j]] for i, j in order]
+    places = dict(
+        zip(order, _lane_sums(f, shape, [_total(f, shape, p) for p in parts]), strict=True)
+    )
     keep = f.emit("i1", f"fcmp une {beta.typed}, 0.0")
-    for i in range(rows):
-        for j in range(columns):
-            with f.when((m > i) & (n > j)):
-                place = c + c_row * i + shape.size * j
-                old = f.variable(f.constant(e, "0.0"))
-                with f.when(keep):
-                    old.set(f.load(e, place, shape.size))
-                scaled = f.emit(e, f"fmul {alpha.typed}, {totals[i * columns + j].text}")
-                name = f"llvm.fma.f{8 * shape.size}"
-                f.store(f.value_of(e, name, beta, old.get(), scaled), place, shape.size)
+    if len(whole_rows) % shape.lanes or shape.lanes % FOUR or columns < FOUR:
+        _store_each(f, shape, places, (m, n, c, c_row, alpha, beta, keep))
+        return f
+    is_whole = (m >= rows) & (n >= columns) & f.emit("i1", f"xor {keep.typed}, true")
+    with f.when(is_whole):
+        for i in range(rows):
+            _store_row(f, shape, [places[i, j] for j in range(columns)], c + c_row * i, alpha)
+    with f.unless(is_whole):
+        _store_each(f, shape, places, (m, n, c, c_row, alpha, beta, keep))
     return f
+
+
+def _store_row(
+    f: Function, shape: Shape, places: list[tuple[Value, int]], target: Value, alpha: Value
+) -> None:
+    """alpha times the results of a row: four of one vector at once, then one by one."""
+    (vector, first), four = places[0], f"<{FOUR} x {shape.element}>"
+    lanes = ", ".join(f"i32 {first + j}" for j in range(FOUR))
+    some = f.emit(four, f"shufflevector {vector.typed}, {vector.typed}, <{FOUR} x i32> <{lanes}>")
+    one = f.emit(four, f"insertelement {four} poison, {alpha.typed}, i32 0")
+    order = f"<{FOUR} x i32> zeroinitializer"
+    factor = f.emit(four, f"shufflevector {one.typed}, {four} poison, {order}")
+    scaled = f.emit(four, f"fmul {factor.typed}, {some.text}")
+    # as beta * 0 + scaled: a zero is positive
+    f.store(f.emit(four, f"fadd {scaled.typed}, zeroinitializer"), target, shape.size)
+    for j, (vector, lane) in enumerate(places[FOUR:], FOUR):
+        total = _lane(f, shape, vector, lane)
+        scaled = f.emit(shape.element, f"fmul {alpha.typed}, {total.text}")
+        found = f.emit(shape.element, f"fadd {scaled.typed}, 0.0")
+        f.store(found, target + shape.size * j, shape.size)
+
+
+def _store_each(
+    f: Function,
+    shape: Shape,
+    places: dict[tuple[int, int], tuple[Value, int]],
+    about: tuple[Value, ...],
+) -> None:
+    """alpha * total + beta * c for the results that are there."""
+    m, n, c, c_row, alpha, beta, keep = about
+    e = shape.element
+    for (i, j), (vector, lane) in places.items():
+        with f.when((m > i) & (n > j)):
+            place = c + c_row * i + shape.size * j
+            old = f.variable(f.constant(e, "0.0"))
+            with f.when(keep):
+                old.set(f.load(e, place, shape.size))
+            scaled = f.emit(e, f"fmul {alpha.typed}, {_lane(f, shape, vector, lane).text}")
+            name = f"llvm.fma.f{8 * shape.size}"
+            f.store(f.value_of(e, name, beta, old.get(), scaled), place, shape.size)
 
 
 def _total(f: Function, shape: Shape, parts: list[Value]) -> Value:
@@ -253,9 +312,9 @@ def _total(f: Function, shape: Shape, parts: list[Value]) -> Value:
     return parts[0]
 
 
-def _lane_sums(f: Function, shape: Shape, vectors: list[Value]) -> list[Value]:
-    """The sum of the lanes of each vector: two vectors become one of half sums, and so on."""
-    found: list[Value] = []
+def _lane_sums(f: Function, shape: Shape, vectors: list[Value]) -> list[tuple[Value, int]]:
+    """The sum of the lanes of each vector, as a lane of one: two become one of half sums, ..."""
+    found: list[tuple[Value, int]] = []
     for start in range(0, len(vectors), shape.lanes):
         group = vectors[start : start + shape.lanes]
         count = 1 << (len(group) - 1).bit_length()
@@ -266,7 +325,7 @@ def _lane_sums(f: Function, shape: Shape, vectors: list[Value]) -> list[Value]:
             parts = [_folded(f, shape, x, y, width) for x, y in pairs]
             width //= 2
         stride = shape.lanes // count
-        found += [_lane(f, shape, parts[0], i * stride) for i in range(len(group))]
+        found += [(parts[0], i * stride) for i in range(len(group))]
     return found
 
 

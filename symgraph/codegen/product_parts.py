@@ -26,7 +26,7 @@ from symgraph.codegen.product_forms import (
     SHALLOW_ROWS,
     Names,
 )
-from symgraph.codegen.product_kernel import AXPY_ROWS, DOT_BLOCKS, Shape
+from symgraph.codegen.product_kernel import AXPY_ROWS, Shape, dot_columns
 from symgraph.loop.ir import (
     Branch,
     Const,
@@ -51,7 +51,8 @@ _Loops = tuple[Repeat, ...]
 def everything(shape: Shape) -> Names:
     """The names of all functions that not every product needs."""
     rows = {f"rows_{r}x{v}" for v, heights in shape.blocks.items() for r in heights}
-    return frozenset((*FORMS, *rows, *_dots((4, 1), (4, 1)), *_STREAMED, "pack", "turn", "split"))
+    dots = _dots(shape, (4, 1), (5, 4, 1))
+    return frozenset((*FORMS, *rows, *dots, *_STREAMED, "pack", "turn", "split"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def _called(shape: Shape, form: str, m: int, n: int, k: int, in_rows: bool) -> I
         yield from _STREAMED
     else:
         yield from ("turn",) if form == "skinny" else ()
-        yield from _dots((m,), (n,))
+        yield from _dots(shape, (m,), (n,))
 
 
 def _rows(shape: Shape, heights: set[int], n: int) -> Iterator[str]:
@@ -124,11 +125,10 @@ def _panels(shape: Shape, n: int) -> set[int]:
     return found
 
 
-def _dots(heights: Sequence[int], widths: Sequence[int]) -> Iterator[str]:
-    for rows, columns in product(heights, widths):
-        block = (1 if rows == 1 else 4, 1 if rows == columns == 1 else 4)
-        assert block in DOT_BLOCKS
-        yield f"dots_{block[0]}x{block[1]}"
+def _dots(shape: Shape, heights: Sequence[int], widths: Sequence[int]) -> Iterator[str]:
+    for m, n in product(heights, widths):
+        block = (4, dot_columns(n)) if m > 1 else (1, 1 if n == 1 else 4)
+        yield "dots_{}x{}".format(*(block if block in shape.dot_blocks else (4, 4)))
 
 
 # ---------------------------------------------------------------- of a program

@@ -127,6 +127,21 @@ def test_every_width_and_height_of_a_block(run, dtype: str) -> None:
         check(run, a, b, np.zeros((m, n), dtype))
 
 
+@pytest.mark.parametrize("factors", [(1, 0), (-1.5, 0), (2, 0.5)], ids=str)
+def test_every_width_of_a_block_of_long_sums(run, dtype: str, factors: tuple[float, float]) -> None:
+    rng = np.random.default_rng(17)
+    for m, n, turned in itertools.product((2, 4, 9), range(1, 17), (False, True)):
+        a, b = stored(rng, dtype, False, m, 150), stored(rng, dtype, turned, 150, n)
+        old = rng.normal(size=(m, n)).astype(dtype)
+        check(run, a, b, old, flags=(False, turned), factors=factors)
+
+
+def test_zeros_are_positive_in_every_block(run, dtype: str) -> None:
+    a, b = np.zeros((9, 150), dtype), np.ones((150, 11), dtype)
+    found = product(run, a, b, np.empty((9, 11), dtype), factors=(-1, 0))
+    assert not np.signbit(found).any()
+
+
 def test_a_column_left_over_by_a_cut_is_computed(run, dtype: str) -> None:
     """Few rows, long sums: pieces of columns, of which the last is a single one."""
     rng = np.random.default_rng(13)
