@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -86,16 +84,12 @@ def _chain_in_numpy(a, length):
     return y, slope
 
 
-@pytest.mark.parametrize(
-    ("length", "seconds"), [(300, 20), pytest.param(3_000, 300, marks=pytest.mark.slow)]
-)
-def test_a_long_chain_with_its_gradient(length, seconds):
+@pytest.mark.parametrize("length", [300, pytest.param(3_000, marks=pytest.mark.slow)])
+def test_a_long_chain_with_its_gradient(length):
     x, y = _chain(length)
     a = np.linspace(0.1, 1.0, 7)
-    start = time.perf_counter()
     f = sg.function([x], [y, sg.grad(y.sum(), x)])
     value, slope = f(a)
-    assert time.perf_counter() - start < seconds
     wanted, wanted_slope = _chain_in_numpy(a, length)
     np.testing.assert_allclose(value, wanted, rtol=1e-12)
     np.testing.assert_allclose(slope, wanted_slope, rtol=1e-8, atol=1e-300)

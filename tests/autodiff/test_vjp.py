@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 
 import numpy as np
 import pytest
@@ -172,7 +171,4 @@ def test_chain_of_100000_nodes_is_differentiated_without_recursion():
     y = x
     for _ in range(50_000):
         y = (y + 1.0) * 0.5
-    start = time.perf_counter()
-    found = grad(y, x)
-    assert time.perf_counter() - start < 60  # seconds; takes about 5 on a laptop
-    assert len(toposort([found.node])) > 49_000
+    assert len(toposort([grad(y, x).node])) > 49_000

@@ -6,7 +6,6 @@ import copy
 import gc
 import pickle
 import sys
-import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -56,9 +55,7 @@ WALKS: dict[str, Callable[[Node], Any]] = {
 
 @pytest.mark.parametrize("name", WALKS)
 def test_a_deep_graph_is_walked_without_recursion(deep: Node, name: str):
-    start = time.perf_counter()
     assert WALKS[name](deep)
-    assert time.perf_counter() - start < 20, "not quadratic"
 
 
 def test_a_deep_graph_is_sorted_with_inputs_first(deep: Node):

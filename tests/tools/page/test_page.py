@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 
 import pytest
 
@@ -128,14 +127,10 @@ def test_programs_of_the_page_are_small():
 
 
 @pytest.mark.slow
-def test_ten_thousand_nodes_in_3_seconds_and_5_megabytes():
-    """Goal V2: prints size and processor time, which a busy machine lengthens little."""
+def test_ten_thousand_nodes_in_5_megabytes():
+    """Goal V2: prints the size; ``symgraph bench --goals`` times it."""
     trace = chain(10_000)
     assert len(trace.state(0).order()) >= 9_900
-    start = time.process_time()
-    text = page_html(trace)
-    elapsed = time.process_time() - start
-    size = len(text.encode()) / 1e6
-    print(f"{len(trace.rows)} rows, {len(trace.steps)} steps: {size:.2f} MB in {elapsed:.2f} s")
+    size = len(page_html(trace).encode()) / 1e6
+    print(f"{len(trace.rows)} rows, {len(trace.steps)} steps: {size:.2f} MB")
     assert size <= 5.0
-    assert elapsed < 3
