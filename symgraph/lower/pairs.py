@@ -13,18 +13,19 @@ It runs on the statements of a kernel, after ``chunks``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
 from symgraph.ir.dtype import INT64
 from symgraph.loop.ir import Assign, Const, Expr, For, Let, Load, Local, Stmt, Store, Var, Word
-from symgraph.loop.traverse import rebuild, statements
+from symgraph.loop.traverse import expressions, postorder, rebuild, statements
 from symgraph.lower.rows import with_expressions
 from symgraph.lower.schedule import guess_extent
 from symgraph.lower.sums import COMBINED, joined_element, mentions
 from symgraph.lower.words import WordBuilder
 from symgraph.records import dataclass
+from symgraph_kernels.table import ROWS
 
 MOST_BYTES = 16 << 10  # of a row's own arrays: those of two rows and the sums stay in L1
 SHORTEST = 64  # elements of a row: shorter ones may become lanes
@@ -60,6 +61,8 @@ def _is_meant(loop: For) -> bool:
     locals_ = [s for s in loop.body if isinstance(s, Local)]
     if sum(prod(s.shape) * s.dtype.itemsize for s in locals_) > MOST_BYTES:
         return False
+    if any(isinstance(x, Word) and x.name in ROWS for x in _nodes(inner)):
+        return False  # functions are what takes the time, and they want the registers
     own = _named(loop.body)
     if any(mentions([f.extent], [loop.var, *own]) for f in inner):
         return False
@@ -82,6 +85,10 @@ def _joined_local(s: Assign) -> tuple[str, Expr] | None:
     if len(others) != 1 or mentions(others, [s.name]):
         return None
     return value.name, others[0]
+
+
+def _nodes(block: Sequence[For]) -> Iterator[Expr]:
+    return postorder(*(x for f in block for s in f.body for x in expressions(s)))
 
 
 def _named(block: Sequence[Stmt]) -> frozenset[str]:

@@ -375,12 +375,18 @@ def _is_plain(loop: For) -> bool:
 
 
 def _cost(body: Iterable[Stmt]) -> int:
-    """Instructions of a turn, of as many lanes as float32 has, but for loads and functions."""
+    """Instructions of a turn, of as many lanes as float32 has, but for loads and functions.
+
+    What is converted comes in two halves, and takes as long as two instructions each.
+    """
+    body = tuple(body)
+    loaded = {s.name for s in body if isinstance(s, Let) and isinstance(s.value, Load)}
     found = 0
     for x in postorder(*(e for s in body for e in expressions(s))):
-        is_wide = x.dtype == FLOAT64
         if isinstance(x, Cast) and x.x.dtype.kind == "f":
-            found += 2 if isinstance(x.x, Load) else 3
+            is_loaded = isinstance(x.x, Load) or (isinstance(x.x, Var) and x.x.name in loaded)
+            found += 3 if is_loaded else 4
         elif isinstance(x, Word) and x.dtype.kind == "f":
-            found += (DIVISION if x.name in ("div", "sqrt") else 1) * (2 if is_wide else 1)
+            halves = 2 if x.dtype == FLOAT64 else 1
+            found += halves * (DIVISION if x.name in ("div", "sqrt") else 1)
     return found
