@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from symgraph.runtime import result_memory
 from symgraph.runtime.layout import FLOAT_VALUE, FREE_ARENAS, Layout
+from symgraph.runtime.result_memory import ADVICE_HUGE, HUGE_PAGE, LEAST
 
 HEADER = 64  # bytes before an arena's first: the next in the list, and its size
 NUMBERS = {"d": 0, "f": 1, "l": 2, "q": 2}  # dtypes whose scalars may be Python numbers
 C_CONTIGUOUS, OWNS_DATA, ALIGNED, WRITEABLE = 0x1, 0x4, 0x100, 0x400  # NumPy's flags
-HUGE = 1 << 22  # bytes from which an arena lies in huge pages
-_ADVICE_HUGE = 14  # MADV_HUGEPAGE
 
 DECLARATIONS = """
 declare ptr @sg_slow(ptr, ptr, i64, ptr)
@@ -205,22 +204,26 @@ small:
   call void @free(ptr %first)
   br label %make
 make:
-  %total = add i64 %bytes, {HEADER}
-  %huge = icmp uge i64 %total, {HUGE}
-  %align = select i1 %huge, i64 2097152, i64 {HEADER}
+  %least = add i64 %bytes, {HEADER}
+  %huge = icmp uge i64 %least, {LEAST}
+  %whole = call i64 @sg_whole(i64 %least)
+  %total = select i1 %huge, i64 %whole, i64 %least
+  %align = select i1 %huge, i64 {HUGE_PAGE}, i64 {HEADER}
   %error = call i32 @posix_memalign(ptr %slot, i64 %align, i64 %total)
   %failed = icmp ne i32 %error, 0
   br i1 %failed, label %none, label %made
 made:
   %fresh = load ptr, ptr %slot
+  br i1 %huge, label %advise, label %ready
+advise:                                             ; before its first page is touched
+  call i32 @madvise(ptr %fresh, i64 %total, i32 {ADVICE_HUGE})
+  br label %ready
+ready:
   %pfresh = getelementptr i8, ptr %fresh, i64 8
   store i64 %bytes, ptr %pfresh
-  br i1 %huge, label %advise, label %have
-advise:
-  call i32 @madvise(ptr %fresh, i64 %total, i32 {_ADVICE_HUGE})
   br label %have
 have:
-  %arena = phi ptr [%first, %pop], [%fresh, %made], [%fresh, %advise]
+  %arena = phi ptr [%first, %pop], [%fresh, %ready]
   %start = getelementptr i8, ptr %arena, i64 {HEADER}
   ret ptr %start
 none:

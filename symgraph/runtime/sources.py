@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 from functools import cache
 from importlib.util import find_spec
 
-from symgraph.fingerprint import named
+from symgraph.fingerprint import fingerprint
 
 ROOTS = ("symgraph", "symgraph_kernels")
 
@@ -15,7 +16,8 @@ ROOTS = ("symgraph", "symgraph_kernels")
 def sources_key(*packages: str) -> str:
     """Names, sizes and times of all source files of packages of ``ROOTS``."""
     wanted = tuple(f"{name}." for name in packages)
-    return named(sorted(repr(facts) for module, facts in _files() if module.startswith(wanted)))
+    rows = sorted(row for row in _files() if row[0].startswith(wanted))
+    return fingerprint(marshal.dumps(rows, 2)).hex()
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,6 +48,28 @@ def test_results_that_live_have_memory_of_their_own():
     again = [f(np.full(N, -1.0)) for _ in range(2 * MOST_BLOCKS)]
     assert view[0] == 6
     assert all(r[-1] == -2 for r in again)
+
+
+_HUGE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+@pytest.mark.skipif(
+    not _HUGE.exists() or "[never]" in _HUGE.read_text(), reason="the system has no huge pages"
+)
+def test_new_blocks_lie_in_huge_pages_from_their_first_byte():
+    import resource
+
+    def faults():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+    f, x = _doubled(), np.ones(1 << 20)
+    held = [f(x)]
+    found = []
+    for _ in range(MOST_BLOCKS + 1):  # more than dropped results of other tests have left
+        before = faults()
+        held.append(f(x))
+        found.append(faults() - before)
+    assert max(found) < 200  # of 2,048 pages; 519 where the first is touched too soon
 
 
 def test_large_results_are_usual_arrays():
