@@ -199,7 +199,11 @@ def _power(atom: Atom, count: int) -> str:
 
 
 def _set_terms(dim: Dim, terms: dict[Monomial, int]) -> None:
-    key = tuple(sorted(terms.items(), key=lambda t: (-len(t[0]), tuple(map(order_key, t[0])))))
+    lengths = {len(monomial) for monomial in terms}
+    if len(lengths) == len(terms):  # texts, which are dear, need not decide
+        key = tuple(sorted(terms.items(), key=lambda t: -len(t[0])))
+    else:
+        key = tuple(sorted(terms.items(), key=lambda t: (-len(t[0]), *map(order_key, t[0]))))
     dim.terms = terms
     dim._key = key
     dim._hash = hash(key)
@@ -252,7 +256,7 @@ def mul(a: DimLike, b: DimLike) -> DimLike:
     out: dict[Monomial, int] = {}
     for m, c in terms_of(a).items():
         for n, d in terms_of(b).items():
-            joined = tuple(sorted(m + n, key=order_key))
+            joined = tuple(sorted(m + n, key=order_key)) if m and n else m or n
             out[joined] = out.get(joined, 0) + c * d
     return from_terms(out)
 

@@ -8,6 +8,7 @@ free-threaded build, not Linux); callers then keep to the Python path, which is 
 from __future__ import annotations
 
 import ctypes
+import struct
 import sys
 from functools import cache
 from typing import Any
@@ -67,9 +68,14 @@ def find() -> Layout | None:
 
 def words(thing: object) -> dict[int, int]:
     """The 64-bit words of an object by their offset."""
-    size = type(thing).__basicsize__
-    body = ctypes.string_at(id(thing), size)
-    return {o: int.from_bytes(body[o : o + 8], "little") for o in range(0, size - 7, 8)}
+    return _numbers(ctypes.string_at(id(thing), type(thing).__basicsize__), 8)
+
+
+def _numbers(body: bytes, size: int) -> dict[int, int]:
+    """The numbers of so many bytes (8 or 4) by their offset."""
+    count = len(body) // size
+    found = struct.unpack_from(f"<{count}{'Q' if size == 8 else 'I'}", body)
+    return dict(zip(range(0, count * size, size), found, strict=True))
 
 
 def _probe() -> Layout:
@@ -89,11 +95,12 @@ def _probe() -> Layout:
             "flags": (4, a.flags.num),
         }
         body = ctypes.string_at(id(a), np.ndarray.__basicsize__)
+        numbers = {size: _numbers(body, size) for size in (4, 8)}
         hits: dict[str, set[Any]] = {
-            key: {o for o in range(0, len(body), size) if _word(body, o, size) == value}
+            key: {o for o, number in numbers[size].items() if number == value}
             for key, (size, value) in facts.items()
         }
-        word = words(a)
+        word = numbers[8]
         hits["dims"] = {p for p in word for q in word if word[q] - word[p] == 8 * a.ndim}
         found = {key: found.get(key, at) & at for key, at in hits.items()}
     if any(len(at) != 1 for at in found.values()):
@@ -120,10 +127,6 @@ def _samples() -> list[Any]:
     ]
     samples[0].flags.writeable = False
     return samples
-
-
-def _word(body: bytes, offset: int, size: int) -> int:
-    return int.from_bytes(body[offset : offset + size], "little")
 
 
 @cache
