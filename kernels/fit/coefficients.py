@@ -110,6 +110,23 @@ def erfcx_problem(k: float, a: Number, b: Number | None, degree: int) -> Problem
     return Problem(f, (a - k) / (a + k), end, degree, lambda t: 1 / f(t))
 
 
+def erfcx_slope_problem(k: float, degree: int) -> Problem:
+    """-(1 + 2x)^2 erfcx'(x) in t on [0, inf], relative: erfcx' = 2 x erfcx - 2 / sqrt(pi)."""
+    x_of = moebius(k)
+
+    def slope(x: Number) -> Number:
+        if x < 200:
+            with mp.workdps(mp.mp.dps + 10):
+                return 2 / mp.sqrt(mp.pi) - 2 * x * mp.exp(x * x) * mp.erfc(x)
+        terms = (mp.fac2(2 * n + 1) / (-2 * x * x) ** n for n in range(30))
+        return mp.fsum(terms) / (mp.sqrt(mp.pi) * x * x)
+
+    def f(t: Number) -> Number:
+        return 4 / mp.sqrt(mp.pi) if t == 1 else slope(x_of(t)) * (1 + 2 * x_of(t)) ** 2
+
+    return Problem(f, -ONE, ONE, degree, lambda t: 1 / f(t))
+
+
 def single_tail(name: str, what: str, f: Callable[[Number], Number], end: Number) -> Fit:
     """f(a) (a + 3) for float32, which computes it in float64."""
     a_of = moebius(3)
@@ -281,6 +298,12 @@ FITS = (
         "(1 + 2x) exp(x^2) erfc(x) in t = (x - 4) / (x + 4) on [0, inf], relative",
         erfcx_problem(4, Number(0), None, 25),
         None,
+    ),
+    Fit(
+        "ERFCX_SLOPE",
+        "-(1 + 2x)^2 times the derivative of erfcx in t = (x - 4) / (x + 4) on [0, inf], relative",
+        erfcx_slope_problem(4, 27),
+        erfcx_slope_problem(4, 14),
     ),
     single_tail(
         "NDTR_SINGLE",

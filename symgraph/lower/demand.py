@@ -31,6 +31,8 @@ COSTLY = frozenset((
     "erfcx", "erfinv", "gamma", "gammaln", "digamma", "trigamma", "ndtri", "random_bits",
     "ndtr", "log_ndtr", "log1pmx", "cosm1", "exprel", "sinhc", "sqrt1pm1", "pow1p",
     "pow1pm1", "sinc_radians", "softplus_inverse", "exp_product", "log_quotient", "log_near",
+    "exp_monomial", "sigmoid_difference", "expm1_difference", "pow_sum", "pow1p_sum", "erfcx_slope",
+    "share_of_two", "cospi",
     "scaled_product",
     "floor_divide", "remainder",
 ))  # fmt: skip

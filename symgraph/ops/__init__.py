@@ -16,6 +16,7 @@ MODULES = (
     "polynomial",
     "scaled",
     "defects",
+    "exact_arguments",
     "intervals",
     "polygamma",
     "gammas",

@@ -13,6 +13,7 @@ import numpy as np
 
 from symgraph.ir.op import Op, find_op
 from symgraph.ir.variable import Variable
+from symgraph.ops.convert import make
 from symgraph.ops.kinds import elementwise
 from symgraph.ops.math import exp, in_double, sigmoid, softplus, tanh
 from symgraph.ops.samples import INF, NAN, reals
@@ -159,7 +160,7 @@ hard_silu = _activation(
 
 def _gelu_gradient(g: Variable, y: Variable, x: Variable, approximate: bool) -> list[Variable]:
     if not approximate:
-        density = exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
+        density = make("exp_product", [x, x * -0.5]) * (1 / math.sqrt(2 * math.pi))
         return [g * (find_op("ndtr")(x) + x * density)]
     slope = _TANH_SLOPE * (1.0 + 3 * _TANH_CUBIC * x * x)
     angle = 2.0 * _bent(x)

@@ -25,11 +25,12 @@ from symgraph.ops.signs import where
 BOOST = "Boost.Math 1.85, powers"
 SCIPY = "SciPy 1.13 reference"
 SMALL = 1.0  # below, derivatives of quotients are taken from their series
+FAR = 50.0  # beyond, cosh(x) and sinh(x) are one number, also where they overflow
 TERMS = 20
 UNIT = reals(-1, 3, also=(*SPECIALS, 1e-20, -1e-20, 1e-5, -0.5, -2.0))
 
 
-def _long(function: Callable[..., Any]) -> Callable[..., Any]:
+def in_long(function: Callable[..., Any]) -> Callable[..., Any]:
     """A reference evaluated in long double and rounded once."""
 
     def evaluate(*xs: Any) -> Any:
@@ -42,7 +43,7 @@ def _long(function: Callable[..., Any]) -> Callable[..., Any]:
 def _row(name: str, doc: str, reference: Callable[..., Any], **row: Any) -> Op:
     defaults: dict[str, Any] = {"source": BOOST, "ulp": 2.0, "word": name}
     return elementwise(
-        name, doc, takes="floating", rule="float", reference=_long(reference), **defaults | row
+        name, doc, takes="floating", rule="float", reference=in_long(reference), **defaults | row
     )
 
 
@@ -81,6 +82,7 @@ def _exprel_gradient(g: Variable, y: Variable, x: Variable) -> list[Variable]:
     series = [k / math.factorial(k + 1) for k in range(1, TERMS)]
     safe = where(abs(x) < SMALL, SMALL, x)
     far = exp(safe) / safe * (1.0 - 1.0 / safe) + 1.0 / (safe * safe)
+    far = where(x > FAR, y * (1.0 - 1.0 / safe), far)
     return [g * _quotient_slope(x, series, far)]
 
 
@@ -99,7 +101,8 @@ def _sinhc_gradient(g: Variable, y: Variable, x: Variable) -> list[Variable]:
     series = [k / math.factorial(k + 1) if k % 2 == 0 else 0.0 for k in range(1, TERMS)]
     series = [0.0 if k % 2 == 0 else series[k] for k in range(len(series))]
     safe = where(abs(x) < SMALL, SMALL, x)
-    far = (cosh(safe) - make("sinhc", [safe])) / safe
+    far = (cosh(safe) - y) / safe
+    far = where(abs(x) > FAR, y * (find_op("sign")(x) - 1.0 / safe), far)
     return [g * _quotient_slope(x, series, far)]
 
 

@@ -74,7 +74,9 @@ def _digamma_difference(s: Any, x: Any, h: Any) -> Any:
     steps = s.const(0, x.dtype)
     for i in range(STEPS):
         place = s.add(x, float(i))
-        steps = s.add(steps, s.div(s.div(h, place), s.add(place, h)))
+        end = s.add(place, h)  # by the larger first: their product may overflow
+        step = s.div(s.div(h, s.maximum(place, end)), s.minimum(place, end))
+        steps = s.add(steps, step)
     return s.select(low, s.add(far, steps), far)
 
 

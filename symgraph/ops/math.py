@@ -123,22 +123,19 @@ def _pair(name: str, doc: str, reference: Callable[..., Any], **row: Any) -> Op:
     return _function(name, doc, reference, **row)
 
 
-def _logaddexp_gradient(scale: float) -> Callable[..., Any]:
-    """Shares of the cotangent: sigmoid of the difference, half each where both are equal."""
-
-    def gradient(g: Variable, z: Variable, x: Variable, y: Variable) -> list[Variable]:
-        same = find_op("equal")(x, y)  # also where both are -inf, whose difference is NaN
-        gap = where(same, 0.0, (x - y) * scale if scale != 1 else x - y)
-        return [g * sigmoid(gap), g * sigmoid(-gap)]
-
-    return gradient
+def _logaddexp_gradient(
+    g: Variable, z: Variable, x: Variable, y: Variable, share: Callable[..., Variable]
+) -> list[Variable]:
+    """Shares of the cotangent, half each where both are one infinity, whose difference is NaN."""
+    same = find_op("equal")(x, y) & find_op("isinf")(x)
+    return [g * where(same, 0.5, share(a, b)) for a, b in ((x, y), (y, x))]
 
 
 logaddexp = _pair(
     "logaddexp",
     "log(exp(x) + exp(y)), without overflow.",
     np.logaddexp,
-    grad=_logaddexp_gradient(1.0),
+    grad=lambda *given: _logaddexp_gradient(*given, lambda x, y: sigmoid(x - y)),
     properties=frozenset(("commutative",)),
     ulp=16.0,  # near its zeros, where larger numbers cancel; elsewhere 3
 )
@@ -155,7 +152,7 @@ logaddexp2 = _pair(
     "log2(2**x + 2**y), without overflow.",
     np.logaddexp2,
     scalar=_logaddexp2,
-    grad=_logaddexp_gradient(LN2),
+    grad=lambda *given: _logaddexp_gradient(*given, find_op("share_of_two")),
     properties=frozenset(("commutative",)),
     ulp=32.0,  # near its zeros, as logaddexp
     source=NUMPY,
@@ -192,7 +189,7 @@ logsubexp = _pair(
     "log(exp(x) - exp(y)) for x >= y, without overflow. -inf where equal, NaN where x < y.",
     _logsubexp_reference,
     scalar=_logsubexp,
-    grad=lambda g, z, x, y: [-g / expm1(y - x), -g / expm1(x - y)],
+    grad=lambda g, z, x, y: [g / find_op("abs")(expm1(y - x)), -g / expm1(x - y)],
     samples=(reals(5, 20), reals(-20, 4, also=(-INF,))),
     ulp=4.0,
     source="Maechler 2012, Accurately computing log(1 - exp(-|a|))",
@@ -433,18 +430,47 @@ def _sinc_reference(x: Any) -> Any:
     return np.where(x == 0, 1.0, turned / np.where(x == 0, 1.0, np.pi * x))
 
 
+def _cospi(s: Any, x: Any) -> Any:
+    """By the distance to the nearest integer; beyond 1/4 the sine of what 1/2 is more."""
+    whole = s.rint(x)
+    size = s.abs(s.sub(x, whole))
+    close = s.mul(s.sub(0.5, size), math.pi)
+    found = s.select(s.gt(size, 0.25), s.sin(close), s.cos(s.mul(size, math.pi)))
+    odd = s.ne(s.mul(s.rint(s.mul(whole, 0.5)), 2), whole)
+    return s.select(odd, s.neg(found), found)
+
+
+def _cospi_reference(x: Any) -> Any:
+    whole = np.rint(x)
+    size = np.abs(x - whole)
+    found = np.where(size > 0.25, np.sin(np.pi * (0.5 - size)), np.cos(np.pi * size))
+    return np.where(np.rint(whole / 2) * 2 != whole, -found, found)
+
+
+cospi = _function(
+    "cospi",
+    "cos(pi x), right also next to its zeros. NaN at infinities.",
+    _cospi_reference,
+    scalar=_cospi,
+    grad=lambda g, y, x: [g * (-(math.pi**2) * (x * sinc(x)))],
+    samples=(reals(-4, 4, also=(0.0, 1e-20, 0.5, 1e15)),),
+    ulp=3.0,
+    source="IEEE 754-2019, 9.2",
+)
+
+
 def _sinc_gradient(g: Variable, y: Variable, x: Variable) -> list[Variable]:
-    """pi (cos u - sin u / u) / u at u = pi x; its series where |u| < 1, where that cancels."""
-    u = math.pi * x
-    small = find_op("abs")(u) < 1.0
-    near, far = where(small, u, 0.0), where(small, 1.0, u)
+    """(cos(pi x) - sinc(x)) / x; its series in u = pi x where |x| < 1/2, where that cancels."""
+    small = find_op("abs")(x) < 0.5
+    near = where(small, math.pi * x, 0.0)
     w, series = square(near), 0.0
-    for n in range(8, 0, -1):
+    for n in range(12, 0, -1):
         series = series * w + (-1.0) ** n * 2 * n / math.factorial(2 * n + 1)
-    return [g * (math.pi * where(small, series * near, (cos(far) - sin(far) / far) / far))]
+    far = (cospi(x) - y) / where(small, 1.0, x)
+    return [g * where(small, math.pi * (series * near), far)]
 
 
-sinc = _function(
+sinc: Op = _function(
     "sinc",
     "sin(pi x) / (pi x), and 1 at 0; accurate near its zeros too. NaN at infinities.",
     _sinc_reference,

@@ -20,9 +20,12 @@ from symgraph.ops.math import exp, in_double, log, log1p
 from symgraph.ops.near_roots import near_root
 from symgraph.ops.samples import INF, NAN, SPECIALS, reals
 from symgraph.ops.signs import where
+from symgraph_kernels.coefficients import ERFCX_SLOPE
 
 SCIPY = "SciPy 1.13 reference"
 ROOT_HALF_REST = -4.833646656726457e-17  # sqrt(1/2) less its float64
+MIDDLE = 0.4  # where the derivative of erfcx is half of 2 / sqrt(pi)
+FAR_RIGHT = 2.0**60  # where t is 1
 ROOT_HALF, ROOT_PI, ROOT_TAU = math.sqrt(0.5), math.sqrt(math.pi), math.sqrt(2 * math.pi)
 
 
@@ -67,26 +70,58 @@ erfc = _function(
 )
 
 
-def _erfcx_gradient(g: Variable, y: Variable, x: Variable) -> list[Variable]:
-    """2 x erfcx(x) - 2 / sqrt(pi); for large x, where that cancels, its asymptotic series.
+def _erfcx_slope(s: Any, x: Any) -> Any:
+    """2 x erfcx(x) - 2 / sqrt(pi) for x < MIDDLE; then -P(t) / (1 + 2 x)**2, t = (x-4) / (x+4)."""
+    wide = x.dtype.itemsize == 8
+    coefficients = ERFCX_SLOPE.float64 if wide else ERFCX_SLOPE.float32
+    held = s.minimum(s.maximum(x, MIDDLE), FAR_RIGHT)
+    t = s.div(s.sub(held, 4), s.add(held, 4))
+    total = s.const(coefficients[-1], x.dtype)
+    for c in reversed(coefficients[:-1]):
+        total = s.fma(total, t, s.const(c, x.dtype))
+    below = s.add(s.mul(s.maximum(x, MIDDLE), 2), 1)
+    right = s.neg(s.div(s.div(total, below), below))
+    left = s.fma(s.mul(x, 2), s.erfcx(s.minimum(x, MIDDLE)), s.const(-2 / ROOT_PI, x.dtype))
+    return s.select(s.lt(x, MIDDLE), left, s.select(s.eq(x, x), right, x))
 
-    -(1 / (sqrt(pi) x**2)) * sum of (-1)**n (2 n + 1)!! / (2 x**2)**n: from x = 12 on ten terms
-    leave 1e-16 of it.
-    """
+
+def _erfcx_slope_gradient(g: Variable, y: Variable, x: Variable) -> list[Variable]:
+    """2 erfcx(x) + 2 x erfcx'(x); for large x, where that cancels, its asymptotic series."""
     far = x > 12.0
     large = where(far, x, 12.0)
     step, series = 0.5 / (large * large), 1.0
     for n in range(10, 0, -1):
-        series = 1.0 - (2 * n + 1) * step * series
-    tail = series * (-1 / ROOT_PI) / large / large
-    return [g * where(far, tail, 2.0 * x * y - 2 / ROOT_PI)]
+        series = 1.0 - (2 * n + 1) * (n + 1) / n * step * series
+    tail = series * (2 / ROOT_PI) / large / large / large
+    return [g * where(far, tail, 2.0 * erfcx(x) + 2.0 * x * y)]
 
 
-erfcx = _function(
+erfcx_slope = _function(
+    "erfcx_slope",
+    "The derivative of erfcx, 2 x erfcx(x) - 2 / sqrt(pi), also where that cancels.",
+    lambda x: _scipy_slope(x),
+    scalar=_erfcx_slope,
+    grad=_erfcx_slope_gradient,
+    samples=None,  # no reference is as good: tests/ops/test_slopes.py has it
+    ulp=4.0,
+    source="Shepherd & Laframboise 1981, Math. Comp. 36",
+)
+
+
+def _scipy_slope(x: Any) -> Any:
+    """By the derivative as it stands, and its asymptotic series from 6 on."""
+    import scipy.special
+
+    v = 1 / np.square(np.maximum(x, 6)) / 2
+    terms: Any = sum((-v) ** n * math.prod(range(1, 2 * n + 2, 2)) for n in range(20))
+    return np.where(x < 6, 2 * x * scipy.special.erfcx(x) - 2 / ROOT_PI, -2 * v * terms / ROOT_PI)
+
+
+erfcx: Op = _function(
     "erfcx",
     "exp(x**2) * erfc(x), without overflow for positive x.",
     _scipy("erfcx"),
-    grad=_erfcx_gradient,
+    grad=lambda g, y, x: [g * erfcx_slope(x)],
     samples=(reals(-5, 30, also=(0.0, 1e-20, 1e5, -30.0, INF, -INF, NAN)),),
     ulp=4.0,
 )
@@ -98,7 +133,8 @@ def _quantile_slope(scale: float, y: Variable, tail: Variable) -> Variable:
     exp(y**2) = erfcx(|y|) / erfc(|y|).
     """
     slope = scale * erfcx(find_op("abs")(y)) / where(tail > 0.0, tail, 1.0)
-    return where(tail > 0.0, slope, where(find_op("equal")(tail, 0.0), INF, NAN))
+    edge = where(find_op("equal")(tail, 0.0), asarray(INF, y.dtype), NAN)
+    return where(tail > 0.0, slope, edge)
 
 
 def _minimum(x: Variable, y: Variable) -> Variable:

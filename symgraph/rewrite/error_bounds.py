@@ -391,6 +391,16 @@ def _exp_product(node: Node, bounds: list[Bound]) -> Bound:
     return _two(node, bounds, call("multiply", node, size(y)), call("multiply", node, size(x)))
 
 
+EXACT_ARGUMENTS = (
+    "exp_monomial", "sigmoid_difference", "expm1_difference", "pow_sum", "pow1p_sum",
+)  # fmt: skip
+
+
+def _exact_arguments(node: Node, bounds: list[Bound]) -> Bound:
+    """They are made of inputs alone (``polish``), whose values count as exact."""
+    return Bound(own(node))
+
+
 def _log_quotient(node: Node, bounds: list[Bound]) -> Bound:
     x, y = node.inputs
     if all(b.exact for b in bounds):
@@ -519,6 +529,8 @@ BOUNDS: Mapping[str, Row] = {
     "pow1p": _pow1p(False),
     "pow1pm1": _pow1p(True),
     "exp_product": _exp_product,
+    **dict.fromkeys(EXACT_ARGUMENTS, _exact_arguments),
+    "erfcx_slope": _sloped(lambda x, y: call("multiply", size(y), times(_left_tail(x, y), 2.0))),
     "log_quotient": _log_quotient,
     "log_near": _log_near,
     "polynomial": _polynomial,

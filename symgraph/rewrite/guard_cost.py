@@ -31,6 +31,8 @@ FUNCTIONS = frozenset((
     "sigmoid", "softplus", "log1mexp", "logaddexp", "erf", "erfc", "erfcx", "ndtr", "log_ndtr",
     "gamma", "gammaln", "digamma", "trigamma", "pow1p", "pow1pm1", "exp_product", "log_quotient",
     "log_near", "log1pmx", "cosm1", "exprel", "sinhc", "sqrt1pm1", "softplus_inverse",
+    "exp_monomial", "sigmoid_difference", "expm1_difference", "pow_sum", "pow1p_sum", "erfcx_slope",
+    "share_of_two", "cospi",
 ))  # fmt: skip
 FUNCTION = 30.0
 SCALED = 40.0  # a scaled product

@@ -210,7 +210,8 @@ class _Guards:
             return None
         region, _ = self._region(node)
         overflows, hidden = overflowing(node, region)
-        parts = [call("subtract", h, h) for h in hidden]
+        # what a condition compares may be of another dtype
+        parts = [_of_dtype(call("subtract", h, h), node) for h in hidden]
         if amplifies:
             allowed = times(size(node), limit - bound.relative)
             extra = bound.extra if bound.extra is not None else number(0.0, node.tensor.dtype)
@@ -275,6 +276,11 @@ def slow_form(node: Node) -> tuple[tuple[Node, ...], Graph] | None:
     params = {n: param_node(k, n.type) for k, n in enumerate(leaves)}
     (output,) = substitute_nodes([node], params)
     return tuple(leaves), Graph(tuple(params.values()), (output,))
+
+
+def _of_dtype(x: Node, like: Node) -> Node:
+    dtype = like.tensor.dtype
+    return x if x.tensor.dtype == dtype else call("astype", x, dtype=dtype)
 
 
 def _is_float(node: Node) -> bool:

@@ -1,7 +1,8 @@
-"""The last touch: exponentials of products take the exact product. Run once, after all rules.
+"""The last touch: functions that magnify the rounding of their argument take it exactly.
 
-Other rules look for ``exp``; so this is not one of theirs. Only where the operands are exact
-(inputs and numbers): otherwise their rounding costs as much as that of the product.
+Run once, after all rules: others look for ``exp``, ``pow`` and ``sigmoid``, so these are not of
+theirs. Only where the operands are exact (inputs and numbers): otherwise their rounding costs as
+much as that of the argument.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from symgraph.rewrite.rule import Rule, rule
 
 MOST_PARTS = 8  # of what is joined
 Place = tuple[int, int, int, Node]  # axis, first, end, values
+MOST_FACTORS = 5  # of an exponent that is taken exactly
 HARMLESS = 4.0  # an exponent below this magnifies a rounding to 2 ulp at most
 
 
@@ -38,8 +40,7 @@ def is_exact(node: Node) -> bool:
 def exp_of_product(node: Node) -> Node | None:
     """exp(x * y) --> exp_product(x, y) for inputs x and y; exp(-x*x/2) likewise."""
     x = node.inputs[0]
-    known = fact(x)
-    if known.lo >= -HARMLESS and known.hi <= HARMLESS:
+    if _is_small(x):
         return None
     scale, found = t.factors(x)
     if not all(is_exact(b) and e > 0 for b, e in found) or sum(e for _, e in found) > 2:
@@ -53,6 +54,107 @@ def exp_of_product(node: Node) -> Node | None:
     if len(bases) == 2 and _is_power_of_two(scale):
         return call("exp_product", bases[0], t.scaled(scale, bases[1]))
     return None
+
+
+def _is_small(exponent: Node) -> bool:
+    known = fact(exponent)
+    return known.lo >= -HARMLESS and known.hi <= HARMLESS
+
+
+@rule.compute(
+    "exp",
+    needs="* scaled_product",
+    lifts=False,
+    why="exp magnifies the rounding of its argument by the argument, up to 700 times",
+    source="error-free product and quotient: Dekker 1971, Numer. Math. 18",
+)
+def exp_of_quotient(node: Node) -> Node | None:
+    """exp(x / y) --> exp_monomial(x / y, x, y) for inputs; exp(-x*x / (2*s*s)) likewise."""
+    x = node.inputs[0]
+    if _is_small(x):
+        return None
+    scale, factors = _monomial(x)
+    if not factors or sum(abs(e) for _, e in factors) > MOST_FACTORS:
+        return None
+    if not _is_float(scale, x):
+        top, bottom = Fraction(scale.numerator), Fraction(scale.denominator)
+        if not (_is_float(top, x) and _is_float(bottom, x)):
+            return None
+        scale = top
+        factors.append((number(bottom, x.tensor.dtype), -1))
+    if sum(abs(e) for _, e in factors) < 2 and _is_power_of_two(scale):
+        return None  # exact as it is
+    exponents = tuple(e for _, e in factors)
+    bases = [b for b, _ in factors]
+    return call("exp_monomial", x, *bases, exponents=exponents, scale=float(scale))
+
+
+def _monomial(node: Node) -> tuple[Fraction, list[tuple[Node, int]]]:
+    """Scale and factors of a product of powers of inputs; no factors for anything else."""
+    scale, parts = t.factors(node)
+    found: list[tuple[Node, int]] = []
+    for base, power in parts:
+        attrs = base.attrs
+        if base.op.name == "scaled_product" and power == 1:
+            if attrs["then"] or any(attrs["exponentials"]):
+                return scale, []
+            found += zip(base.inputs, attrs["exponents"], strict=True)
+        elif is_exact(base) and isinstance(power, int):
+            found.append((base, power))
+        else:
+            return scale, []
+    if not all(is_exact(b) or t.core(b).op.name == "constant" for b, _ in found):
+        return scale, []
+    return scale, found
+
+
+def _is_float(value: Fraction, like: Node) -> bool:
+    return Fraction(float(number(value, like.tensor.dtype).attrs["value"])) == value
+
+
+def _two_exact(node: Node) -> tuple[Node, Node] | None:
+    """The two terms of a sum of inputs and numbers, as they are added; None for other sums."""
+    parts = t.terms(node)
+    if len(parts) != 2 or all(p is None for _, p in parts):
+        return None
+    found = []
+    for scale, part in parts:
+        if part is None and _is_float(scale, node):
+            found.append(number(scale, node.tensor.dtype))
+        elif part is not None and abs(scale) == 1 and is_exact(part):
+            found.append(t.scaled(scale, part))
+        else:
+            return None
+    return found[0], found[1]
+
+
+@rule.compute(
+    "sigmoid expm1",
+    needs="+",
+    lifts=False,
+    why="the rounding of a difference is magnified by it where the exponential is small",
+    source="error-free sum: Knuth, The Art of Computer Programming 2, 4.2.2",
+)
+def exponential_of_difference(node: Node) -> Node | None:
+    """sigmoid(x - y) --> sigmoid_difference(x, y) for inputs x and y; expm1(x - y) likewise."""
+    if _is_small(node.inputs[0]):
+        return None
+    found = _two_exact(node.inputs[0])
+    return call(f"{node.op.name}_difference", found[0], t.neg(found[1])) if found else None
+
+
+@rule.compute(
+    "pow pow1p",
+    needs="+",
+    lifts=False,
+    why="a power magnifies the rounding of its exponent by a logarithm, up to 700 times",
+    source="error-free sum: Knuth, The Art of Computer Programming 2, 4.2.2",
+)
+def power_of_sum(node: Node) -> Node | None:
+    """x ** (y - 1) --> pow_sum(x, y, -1) for inputs x and y; (1 + x) ** (y - 1) likewise."""
+    base, exponent = node.inputs
+    found = _two_exact(exponent) if is_exact(base) else None
+    return call(f"{node.op.name}_sum", base, *found) if found else None
 
 
 def _is_power_of_two(scale: Fraction) -> bool:
@@ -157,4 +259,11 @@ def _zeros(like: Node, axis: int, length: int) -> Node:
     return call("broadcast_to", number(0.0, like.tensor.dtype), shape=tuple(shape))
 
 
-POLISH: tuple[Rule, ...] = (exp_of_product, gradient_of_one_share, parts_of_zeros)
+POLISH: tuple[Rule, ...] = (
+    exp_of_product,
+    exp_of_quotient,
+    exponential_of_difference,
+    power_of_sum,
+    gradient_of_one_share,
+    parts_of_zeros,
+)

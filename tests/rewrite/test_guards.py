@@ -217,3 +217,13 @@ def test_zeros_are_no_underflow() -> None:
     f = sg.function([x, y], formula, mode=sg.Mode(accuracy="high"))
     f(np.zeros(SIZE), np.ones(SIZE))
     assert f.lanes[0] == 0
+
+
+def test_a_condition_may_compare_numbers_of_another_dtype():
+    x, a, b = (sg.tensor(n, shape=(120,), dtype=d) for n, d in
+               (("x", "float32"), ("a", "float64"), ("b", "float64")))  # fmt: skip
+    f = sg.function([x, a, b], sg.where(sg.atan(sg.exp(x)) > 1, a * a - b * b, 0.0))
+    values = np.linspace(-200, 200, 120), np.full(120, 3.0), np.full(120, 3.0 - 1e-12)
+    found = f(values[0].astype("float32"), *values[1:])
+    np.testing.assert_array_equal(found[:55], 0.0)
+    np.testing.assert_allclose(found[65:], 6 * (3.0 - values[2][0]), rtol=1e-12)
