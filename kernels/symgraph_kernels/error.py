@@ -18,6 +18,7 @@ from symgraph_kernels.coefficients import (
     ERFCINV_MIDDLE,
     ERFCINV_NEAR,
     ERFCX,
+    ERFCX_SLOPE,
     ERFINV,
     EXP,
     NDTR,
@@ -34,10 +35,20 @@ from symgraph_kernels.exponential import (
     scale,
 )
 from symgraph_kernels.logarithm import log_pair
-from symgraph_kernels.pairs import Pair, Value, divide, fast_sum, full_sum, multiply, product, root
+from symgraph_kernels.pairs import (
+    Pair,
+    Value,
+    divide,
+    fast_sum,
+    full_sum,
+    multiply,
+    product,
+    root,
+)
 from symgraph_kernels.words import Table
 
 RSQRT_PI = 0.5641895835477563
+MIDDLE = 0.3  # where the derivative of erfcx is 3/5 of -2 / sqrt(pi)
 SQRT2 = (1.4142135623730951, -9.667293313452913e-17)
 # sqrt(1/2) in two parts: high for float64 and float32, low for both
 ROOT_HALF = (
@@ -196,6 +207,21 @@ def erfcx(s: Any, x: Value) -> Value:
     rest = fast_sum(s, 1.0, -s.fma(short, s.poly(ERF_SMALL, square), short))
     center, low = multiply(s, power, rest)
     return s.select(a < 0.75, center + low, s.select(x < 0.0, left, right))
+
+
+def erfcx_slope(s: Any, x: Value) -> Value:
+    """2 x erfcx(x) - 2 / sqrt(pi), float64; from `MIDDLE` on -P(t) / (x + 7/8)^2."""
+    right = s.select(x < MIDDLE, MIDDLE, x)
+    tail_only = right > 2.0**60
+    held = s.select(tail_only, 2.0**60, right)
+    t = (held - 4.0) / (held + 4.0)
+    above = fast_sum(s, ERFCX_SLOPE.float64[0], s.poly(tail(ERFCX_SLOPE), t) * t)
+    weight = full_sum(s, held, 0.875)
+    high, low = divide(s, above, multiply(s, weight, weight))
+    far = s.select(tail_only, -(RSQRT_PI / right) / right, -(high + low))
+    left = s.select(x > MIDDLE, MIDDLE, x)
+    near = s.fma(left + left, erfcx(s, left), -2.0 * RSQRT_PI)
+    return s.select(x < MIDDLE, near, far)
 
 
 def tail(table: Table) -> Table:

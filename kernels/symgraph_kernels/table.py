@@ -144,6 +144,15 @@ _TABLE = (
         SHEPHERD,
         narrow=error.erfcx,
     ),
+    Row(
+        "erfcx_slope",
+        error.erfcx_slope,
+        "erfcx_slope(x)",
+        (2, 0.6),
+        (((-1, 1), (-27, 30), (-10, 11)),),
+        SHEPHERD,
+        narrow=error.erfcx_slope,
+    ),
     Row("erfinv", error.erfinv, "erfinv(x)", (2, 0.6), (UNIT,), GILES, narrow=error.erfinv),
     Row(
         "ndtri",

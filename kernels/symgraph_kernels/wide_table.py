@@ -43,6 +43,13 @@ def _erfcx_slope(w: Any, x: Wide, y: Wide) -> Wide:
     return wide.pick(w.s, wide.drop(w.s, x) > FAR, far, near)
 
 
+def _erfcx_bend(w: Any, x: Wide, y: Wide) -> Wide:
+    """2 erfcx(x) + 2 x y; where that cancels, -2 y / x (1 - 3 / x**2 ...)."""
+    near = scaled(w.add(w.erfcx(x), w.mul(x, y)), 1.0)
+    far = scaled(wide.neg(w, w.div(y, x)), 1.0)
+    return wide.pick(w.s, wide.drop(w.s, x) > FAR, far, near)
+
+
 def _erfinv_slope(w: Any, x: Wide, y: Wide) -> Wide:
     return w.div(w.exp(w.mul(y, y)), f.RSQRT_PI2)
 
@@ -148,6 +155,13 @@ _TABLE = (
     WideRow("ndtr", 1, d.ndtr, FLOAT64_BITS - 2, "ncdf(x)"),
     WideRow("log_ndtr", 1, d.log_ndtr, FLOAT64_BITS - 4, "log(ncdf(x))"),
     WideRow("trigamma", 1, g.trigamma(gamma.trigamma), 88, "trigamma(x)"),
+    WideRow(
+        "erfcx_slope",
+        1,
+        f.first_order(error.erfcx_slope, _erfcx_bend),
+        FLOAT64_BITS - 1,
+        "erfcx_slope(x)",
+    ),
 )
 WIDE_ROWS: dict[str, WideRow] = {row.name: row for row in _TABLE}
 NUMBERS = {name: i for i, name in enumerate(WIDE_ROWS)}

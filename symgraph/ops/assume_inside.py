@@ -3,22 +3,33 @@
 A fact about what a step computes holds for every step that runs, one of a branch only where that
 branch is taken. Such a value has no node outside, so one is made that only debug mode evaluates:
 a scan that gives the value of every step, a loop that keeps the first value that breaks the fact,
-a branch beside one whose value breaks nothing. Rules see no facts of bodies.
+a branch beside one whose value breaks nothing.
+
+Rules see such facts inside of the body alone. Parameters of bodies are numbered and shared between
+all of them, so a body of which something is stated gets parameters of its own (``with_facts``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 
+from symgraph.ir.dim import fresh_token
 from symgraph.ir.dtype import FLOAT64
-from symgraph.ir.graph import toposort
-from symgraph.ir.node import Node, add_name
+from symgraph.ir.graph import Graph, substitute_nodes, toposort
+from symgraph.ir.node import Node, add_name, make_node
 from symgraph.ir.op import find_op
 from symgraph.ir.variable import Variable
-from symgraph.ops.assume import Assumption, everything_stated, hold, state, withdraw
+from symgraph.ops.assume import (
+    Assumption,
+    assumptions,
+    everything_stated,
+    hold,
+    state,
+    withdraw,
+)
 from symgraph.ops.convert import asarray, cast
 
 Rows = tuple[Assumption, ...]
@@ -49,6 +60,51 @@ def stated_meanwhile() -> Iterator[list[tuple[Node, Rows]]]:
         if new:
             found.append((node, new))
             withdraw(node, new)
+
+
+def with_facts(body: Graph, free: Sequence[Node], stated: Sequence[tuple[Node, Rows]]) -> Graph:
+    """A body made by ``close``, in which facts hold that were stated of the same before that.
+
+    ``free``: the placeholders and captured nodes that its parameters stand for.
+    """
+    if not stated:
+        return body
+    own = tuple(_of_its_own(p) for p in body.params)
+    outputs = substitute_nodes(body.outputs, dict(zip(body.params, own, strict=True)))
+    mapping = dict(zip(free, own, strict=True))
+    state_images(stated, mapping)
+    return Graph(own, outputs)
+
+
+def _of_its_own(param: Node) -> Node:
+    made = make_node(param.op, (), {**param.attrs, "serial": fresh_token()}, lines=())
+    for name in param.names:
+        add_name(made, name)
+    return made
+
+
+def state_images(stated: Sequence[tuple[Node, Rows]], mapping: Mapping[Node, Node]) -> None:
+    """State facts again, of what becomes of their nodes where others take some places."""
+    images = substitute_nodes([n for n, _ in stated], mapping)
+    for image, (_, rows) in zip(images, stated, strict=True):
+        state(image, rows)
+
+
+def stated_in(body: Graph) -> list[tuple[Node, Rows]]:
+    """What was stated of the parameters of a body, and of what it computes."""
+    if not everything_stated():
+        return []
+    nodes = toposort((*body.params, *body.outputs))
+    return [
+        (n, assumptions(n)) for n in nodes if n.inputs or n.op.name == "param" if assumptions(n)
+    ]
+
+
+def carried_over(body: Graph, params: Sequence[Node]) -> Graph:
+    """The body over other parameters, of which the same is stated."""
+    mapping = dict(zip(body.params, params, strict=True))
+    state_images(stated_in(body), mapping)
+    return Graph(tuple(params), substitute_nodes(body.outputs, mapping))
 
 
 def state_outside(value: Variable, about: Node, rows: Rows) -> None:

@@ -20,7 +20,7 @@ from symgraph.ir.op import Attrs, Op, register
 from symgraph.ir.origin import user_line
 from symgraph.ir.type import ShapeContext, TensorType, TupleType, Type
 from symgraph.ir.variable import Variable
-from symgraph.ops.assume_inside import state_where_taken, stated_meanwhile
+from symgraph.ops.assume_inside import state_where_taken, stated_meanwhile, with_facts
 from symgraph.ops.capture import close_lazily, placeholder, results, zeros_like
 from symgraph.ops.convert import asarray, cast
 from symgraph.ops.tracing import must_equal
@@ -60,6 +60,8 @@ def cond(
     def choose(then: Sequence[Variable], orelse: Sequence[Variable]) -> list[Variable]:
         bodies = [[v.node for v in then], [v.node for v in orelse]]
         (one, two), captured = close_lazily(placeholders, bodies, since)
+        free = [*placeholders, *captured]
+        one, two = with_facts(one, free, of_then), with_facts(two, free, of_else)
         inputs = [condition.node, *[asarray(x).node for x in passed], *captured]
         return results(make_node(COND, inputs, {"then": one, "orelse": two}))
 
@@ -106,7 +108,7 @@ def _alike(a: Variable, b: Variable, name: str) -> tuple[Variable, Variable]:
 
 def _infer(types: tuple[Type, ...], attrs: Attrs, context: ShapeContext) -> Type:
     then, orelse = attrs["then"], attrs["orelse"]
-    assert then.params == orelse.params
+    assert [p.type for p in then.params] == [p.type for p in orelse.params]
     for k, (found, param) in enumerate(zip(types[1:], then.params, strict=True)):
         assert isinstance(found, TensorType)
         must_equal(found, param.tensor, context, f"cond: input {k}")

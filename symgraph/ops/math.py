@@ -123,19 +123,21 @@ def _pair(name: str, doc: str, reference: Callable[..., Any], **row: Any) -> Op:
     return _function(name, doc, reference, **row)
 
 
-def _logaddexp_gradient(
-    g: Variable, z: Variable, x: Variable, y: Variable, share: Callable[..., Variable]
-) -> list[Variable]:
+def _logaddexp_gradient(share: Callable[..., Variable]) -> Callable[..., Any]:
     """Shares of the cotangent, half each where both are one infinity, whose difference is NaN."""
-    same = find_op("equal")(x, y) & find_op("isinf")(x)
-    return [g * where(same, 0.5, share(a, b)) for a, b in ((x, y), (y, x))]
+
+    def gradient(g: Variable, z: Variable, x: Variable, y: Variable) -> list[Variable]:
+        same = find_op("equal")(x, y) & find_op("isinf")(x)
+        return [g * where(same, 0.5, share(a, b)) for a, b in ((x, y), (y, x))]
+
+    return gradient
 
 
 logaddexp = _pair(
     "logaddexp",
     "log(exp(x) + exp(y)), without overflow.",
     np.logaddexp,
-    grad=lambda *given: _logaddexp_gradient(*given, lambda x, y: sigmoid(x - y)),
+    grad=_logaddexp_gradient(lambda x, y: sigmoid(x - y)),
     properties=frozenset(("commutative",)),
     ulp=16.0,  # near its zeros, where larger numbers cancel; elsewhere 3
 )
@@ -152,7 +154,7 @@ logaddexp2 = _pair(
     "log2(2**x + 2**y), without overflow.",
     np.logaddexp2,
     scalar=_logaddexp2,
-    grad=lambda *given: _logaddexp_gradient(*given, find_op("share_of_two")),
+    grad=_logaddexp_gradient(lambda x, y: find_op("share_of_two")(x, y)),
     properties=frozenset(("commutative",)),
     ulp=32.0,  # near its zeros, as logaddexp
     source=NUMPY,

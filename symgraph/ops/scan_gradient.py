@@ -21,6 +21,8 @@ from symgraph.ir.node import Node, make_node
 from symgraph.ir.op import find_op
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
+from symgraph.ops.assume import assumptions
+from symgraph.ops.assume_inside import state_images, stated_in, stated_of, with_facts
 from symgraph.ops.capture import placeholder, results, zeros_like
 from symgraph.ops.outer_sum import outer_sum
 from symgraph.records import dataclass
@@ -55,6 +57,8 @@ class Forward:
         body, n_state, n_xs = node.attrs["body"], node.attrs["n_state"], node.attrs["n_xs"]
         params = [placeholder(p.tensor) for p in body.params]
         made = map_graph(body, [p.node for p in params])
+        mapping = dict(zip(body.params, [p.node for p in params], strict=True))
+        state_images(stated_in(body), mapping)
         return cls(node, params, list(made[:n_state]), list(made[n_state:]), n_state, n_xs)
 
 
@@ -207,6 +211,7 @@ class _Backward:
         sequences = dict(zip(stored, self._store(stored), strict=True))
         sequences |= {p: Variable(forward.node.inputs[k]) for p, k in elements.items()}
         reads = {f: placeholder(f.tensor) for f in stored}
+        state_images([(f, assumptions(f)) for f in stored], {f: p.node for f, p in reads.items()})
         outputs = list(substitute_nodes(outputs, {f: p.node for f, p in reads.items()}))
         start = [self._start(k) for k in step.carried]
         start += [zeros_like(Variable(forward.node.inputs[k])) for k in sums]
@@ -216,6 +221,7 @@ class _Backward:
         xs = {p: seq for p, seq in xs.items() if p in used}
         before = [v.node for v in (*step.g_states.values(), *sums.values())]
         body, captured = close([*before, *xs], outputs)
+        body = with_facts(body, [*before, *xs, *captured], stated_of([*before, *xs]))
         inputs = [
             *[s.node for s in start],
             *[x.node for x in xs.values() if x is not None],
@@ -256,6 +262,7 @@ class _Backward:
             changing = [p.node for p in forward.params[:first]]
             outputs = [*self._replaced(forward.states), *outs, *more]
             body, captured = close(changing, outputs)
+            body = with_facts(body, [*changing, *captured], stated_of(changing))
             attrs = dict(attrs) | {"body": body}
             node = make_node(node.op, [*node.inputs[:first], *captured], attrs)
         sequences = results(node)[forward.n_state :]

@@ -17,6 +17,7 @@ from symgraph.ir.node import Node, make_node
 from symgraph.ir.op import find_op
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
+from symgraph.ops.assume_inside import stated_of, with_facts
 from symgraph.ops.capture import placeholder, results
 from symgraph.ops.tracing import Step
 
@@ -35,7 +36,9 @@ def run_scan(
 ) -> list[Variable]:
     """The scan node of a traced step: last states, then outs."""
     outputs = [*step.states, *step.outs]
-    body, captured = close([p.node for p in step.params], [o.node for o in outputs])
+    params = [p.node for p in step.params]
+    body, captured = close(params, [o.node for o in outputs])
+    body = with_facts(body, [*params, *captured], stated_of(params))
     inputs = [*[s.node for s in start], *[x.node for x in xs], *captured]
     return results(scan_node(body, inputs, len(start), len(xs), length, reverse, remat))
 

@@ -20,12 +20,9 @@ from symgraph.ops.math import exp, in_double, log, log1p
 from symgraph.ops.near_roots import near_root
 from symgraph.ops.samples import INF, NAN, SPECIALS, reals
 from symgraph.ops.signs import where
-from symgraph_kernels.coefficients import ERFCX_SLOPE
 
 SCIPY = "SciPy 1.13 reference"
 ROOT_HALF_REST = -4.833646656726457e-17  # sqrt(1/2) less its float64
-MIDDLE = 0.4  # where the derivative of erfcx is half of 2 / sqrt(pi)
-FAR_RIGHT = 2.0**60  # where t is 1
 ROOT_HALF, ROOT_PI, ROOT_TAU = math.sqrt(0.5), math.sqrt(math.pi), math.sqrt(2 * math.pi)
 
 
@@ -70,21 +67,6 @@ erfc = _function(
 )
 
 
-def _erfcx_slope(s: Any, x: Any) -> Any:
-    """2 x erfcx(x) - 2 / sqrt(pi) for x < MIDDLE; then -P(t) / (1 + 2 x)**2, t = (x-4) / (x+4)."""
-    wide = x.dtype.itemsize == 8
-    coefficients = ERFCX_SLOPE.float64 if wide else ERFCX_SLOPE.float32
-    held = s.minimum(s.maximum(x, MIDDLE), FAR_RIGHT)
-    t = s.div(s.sub(held, 4), s.add(held, 4))
-    total = s.const(coefficients[-1], x.dtype)
-    for c in reversed(coefficients[:-1]):
-        total = s.fma(total, t, s.const(c, x.dtype))
-    below = s.add(s.mul(s.maximum(x, MIDDLE), 2), 1)
-    right = s.neg(s.div(s.div(total, below), below))
-    left = s.fma(s.mul(x, 2), s.erfcx(s.minimum(x, MIDDLE)), s.const(-2 / ROOT_PI, x.dtype))
-    return s.select(s.lt(x, MIDDLE), left, s.select(s.eq(x, x), right, x))
-
-
 def _erfcx_slope_gradient(g: Variable, y: Variable, x: Variable) -> list[Variable]:
     """2 erfcx(x) + 2 x erfcx'(x); for large x, where that cancels, its asymptotic series."""
     far = x > 12.0
@@ -100,7 +82,6 @@ erfcx_slope = _function(
     "erfcx_slope",
     "The derivative of erfcx, 2 x erfcx(x) - 2 / sqrt(pi), also where that cancels.",
     lambda x: _scipy_slope(x),
-    scalar=_erfcx_slope,
     grad=_erfcx_slope_gradient,
     samples=None,  # no reference is as good: tests/ops/test_slopes.py has it
     ulp=4.0,

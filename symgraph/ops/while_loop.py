@@ -23,7 +23,13 @@ from symgraph.ir.node import Node, make_node
 from symgraph.ir.op import Attrs, Op, find_op, register
 from symgraph.ir.type import ShapeContext, TensorType, TupleType, Type
 from symgraph.ir.variable import Variable
-from symgraph.ops.assume_inside import first_broken, nothing_broken, state_outside, stated_of
+from symgraph.ops.assume_inside import (
+    first_broken,
+    nothing_broken,
+    state_outside,
+    stated_of,
+    with_facts,
+)
 from symgraph.ops.capture import function_line, placeholder, results
 from symgraph.ops.convert import asarray, cast
 from symgraph.ops.tracing import as_length, must_equal, trace_step
@@ -74,10 +80,13 @@ def _run(
 ) -> list[Variable]:
     """The last states of a traced loop."""
     outputs = [condition.node, *[s.node for s in after]]
-    both, captured = close([p.node for p in params], outputs)
+    placeholders = [p.node for p in params]
+    both, captured = close(placeholders, outputs)
+    body = Graph(both.params, both.outputs[1:])
     attrs = {
         "cond": Graph(both.params, both.outputs[:1]),
-        "body": Graph(both.params, both.outputs[1:]),
+        # what is stated of a step holds while the condition does
+        "body": with_facts(body, [*placeholders, *captured], stated_of(placeholders)),
         "n_state": len(start),
         "max_length": most,
     }
@@ -125,7 +134,7 @@ def check_condition(condition: Variable, about: str) -> Variable:
 
 def _infer(types: tuple[Type, ...], attrs: Attrs, context: ShapeContext) -> Type:
     body, cond, n_state = attrs["body"], attrs["cond"], attrs["n_state"]
-    assert body.params == cond.params
+    assert [p.type for p in body.params] == [p.type for p in cond.params]
     for k, (found, param) in enumerate(zip(types, body.params, strict=True)):
         assert isinstance(found, TensorType)
         must_equal(found, param.tensor, context, f"while_loop: input {k}")

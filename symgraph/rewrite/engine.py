@@ -32,6 +32,7 @@ from symgraph.rewrite import terms as t
 from symgraph.rewrite.axes import moved
 from symgraph.rewrite.build import asked_shared, call, made_for, share
 from symgraph.rewrite.facts import copy_fact
+from symgraph.rewrite.inside import informed
 from symgraph.rewrite.journal import Application, Counts, Journal
 from symgraph.rewrite.offers import Index, Offer, index_of, lifting, mark, marked
 from symgraph.rewrite.rule import Rule
@@ -203,7 +204,11 @@ class _Run:
         if not subgraphs(node):
             return None
         graphs = {k: v for k, v in node.attrs.items() if isinstance(v, Graph)}
-        made = {k: self._graph(v) for k, v in graphs.items()}
+        told = informed(node)
+        for name, graph in graphs.items():
+            if told[name] is not graph:
+                self.journal.entries.append((graph, told[name]))
+        made = {k: self._graph(v) for k, v in told.items()}
         if made == graphs:
             return None
         return self._again(node, node.inputs, {**node.attrs, **made})

@@ -13,11 +13,12 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 
+from symgraph.ir.graph import toposort
 from symgraph.ir.node import Node
 from symgraph.ir.type import TensorType
 from symgraph.ops.assume import Assumption, assumptions, generation
@@ -126,17 +127,47 @@ def supposing(rows: Mapping[Node, Assumption]) -> Iterator[list[Node]]:
         _supposed.rows, _supposed.stamp, _supposed.asked = {}, None, []
 
 
+def concluded_from(outputs: Sequence[Node], seeds: Mapping[Node, Fact]) -> list[Fact]:
+    """Facts of the outputs of a body if these held of its parameters."""
+    known = {node: _meet(found, assumptions(node)) for node, found in seeds.items()}
+
+    def look(node: Node) -> Fact:
+        return known[node] if node in known else fact(node)
+
+    for node in toposort(outputs, stop=known.__contains__):
+        if node not in known:
+            inputs = [known[i] for i in node.inputs]
+            found = _from_op(node, inputs, look) if isinstance(node.type, TensorType) else UNKNOWN
+            known[node] = _meet(found, assumptions(node))
+    return [known[node] for node in outputs]
+
+
+def packed(known: Fact) -> tuple[float | bool, ...]:
+    """A fact as an attribute of a parameter."""
+    return (
+        known.lo,
+        known.hi,
+        known.lo_open,
+        known.hi_open,
+        known.whole,
+        known.finite,
+        known.apart,
+    )
+
+
 def copy_fact(source: Node, target: Node) -> None:
     """Give a stand-in the facts of the node it stands for."""
     target.known = generation(), fact(source)
 
 
-def _from_op(node: Node, inputs: list[Fact]) -> Fact:
+def _from_op(node: Node, inputs: list[Fact], look: Callable[[Node], Fact] = fact) -> Fact:
     kind = node.tensor.dtype.kind
     if kind == "c":
         return UNKNOWN
     if kind == "b":
         return Fact(0, 1, whole=True, finite=True)
+    if node.op.name == "proj":
+        return _result(node, look)
     row = FACTS.get(node.op.name)
     found = row(node, inputs) if row is not None else UNKNOWN
     if kind in "iu":
@@ -145,6 +176,26 @@ def _from_op(node: Node, inputs: list[Fact]) -> Fact:
         lo, hi = (found.lo, found.hi) if inside else (float(info.min), float(info.max))
         return Fact(lo, hi, whole=True, finite=True)
     return found
+
+
+def _result(node: Node, look: Callable[[Node], Fact]) -> Fact:
+    """Of a loop, the last state or an out of any step; of branches, what either gives."""
+    several, k = node.inputs[0], node.attrs["index"]
+    attrs = several.attrs
+    if several.op.name == "cond":
+        ends = [attrs["then"].outputs[k], attrs["orelse"].outputs[k]]
+    elif several.op.name in ("scan", "while_loop"):
+        ends = [attrs["body"].outputs[k]]
+    else:
+        return UNKNOWN
+    parts = [look(end) for end in ends]
+    if several.op.name != "cond" and k < attrs["n_state"]:
+        parts.append(look(several.inputs[k]))
+    return hull(parts)
+
+
+def _param(node: Node, inputs: list[Fact]) -> Fact:
+    return Fact(*node.attrs["known"]) if "known" in node.attrs else UNKNOWN
 
 
 def _meet(found: Fact, rows: tuple[Assumption, ...]) -> Fact:
@@ -288,10 +339,11 @@ def _abs(node: Node, inputs: list[Fact]) -> Fact:
 
 
 def _where(node: Node, inputs: list[Fact]) -> Fact:
-    return _hull(inputs[1:])
+    return hull(inputs[1:])
 
 
-def _hull(parts: list[Fact]) -> Fact:
+def hull(parts: Sequence[Fact]) -> Fact:
+    """What holds of values of all of these."""
     lo = min(parts, key=lambda f: (f.lo, f.lo_open))
     hi = max(parts, key=lambda f: (f.hi, not f.hi_open))
     whole, finite = all(f.whole for f in parts), all(f.finite for f in parts)
@@ -404,6 +456,7 @@ def _log1p_of(x: float) -> float:
 
 FACTS: Mapping[str, Row] = {
     "constant": _constant,
+    "param": _param,
     "dim": lambda node, inputs: _SIZES,
     "add": lambda node, inputs: _sum(*inputs),
     "subtract": lambda node, inputs: _sum(inputs[0], _negated(inputs[1])),
@@ -482,8 +535,8 @@ FACTS: Mapping[str, Row] = {
     "mean": lambda node, inputs: Fact(inputs[0].lo, inputs[0].hi),
     "max": _same,
     "min": _same,
-    "concat": lambda node, inputs: _hull(inputs) if inputs else UNKNOWN,
-    "stack": lambda node, inputs: _hull(inputs) if inputs else UNKNOWN,
+    "concat": lambda node, inputs: hull(inputs) if inputs else UNKNOWN,
+    "stack": lambda node, inputs: hull(inputs) if inputs else UNKNOWN,
     **dict.fromkeys(
         (
             "reshape",

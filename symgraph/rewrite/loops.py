@@ -14,6 +14,7 @@ from collections.abc import Hashable, Sequence
 from symgraph.ir.graph import Graph, close, substitute_nodes, toposort
 from symgraph.ir.node import Node, make_node, rebuild
 from symgraph.ir.op import find_op
+from symgraph.ops.assume_inside import state_images, stated_in, stated_of, with_facts
 from symgraph.ops.capture import placeholder
 from symgraph.records import dataclass
 
@@ -86,6 +87,7 @@ def _groups(scans: Sequence[Node]) -> list[list[Loop]]:
             shared[key] = tuple(placeholder(p.tensor).node for p in body.params[:first])
         mapping = dict(zip(body.params, (*shared[key], *node.inputs[first:]), strict=True))
         made = substitute_nodes(body.outputs, mapping)
+        state_images(stated_in(body), mapping)
         loop = Loop(node, shared[key], made[: attrs["n_state"]], made[attrs["n_state"] :])
         groups.setdefault((key, loop.states), []).append(loop)
     return list(groups.values())
@@ -105,7 +107,9 @@ def _joined(group: list[Loop], read: dict[Node, dict[int, Node]]) -> dict[Node, 
     if len(group) == 1 and _is_whole(first, states, outs, xs):
         return {}
     kept = [*states, *xs]
-    body, captured = close([first.params[k] for k in kept], everything)
+    params = [first.params[k] for k in kept]
+    body, captured = close(params, everything)
+    body = with_facts(body, [*params, *captured], stated_of(params))
     attrs = {**first.node.attrs, "body": body, "n_state": len(states), "n_xs": len(xs)}
     lines = tuple(dict.fromkeys(line for loop in group for line in loop.node.lines))
     inputs = [*[first.node.inputs[k] for k in kept], *captured]

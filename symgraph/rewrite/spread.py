@@ -21,6 +21,7 @@ from symgraph.ir.node import Node, make_node, rebuild
 from symgraph.ir.op import find_op
 from symgraph.ir.type import TensorType
 from symgraph.ir.variable import Variable
+from symgraph.ops.assume_inside import state_images, stated_in, stated_of, with_facts
 from symgraph.ops.capture import placeholder
 from symgraph.ops.outer_sum import OuterSum, outer_sum
 from symgraph.records import dataclass, field
@@ -78,6 +79,7 @@ class _Spread:
         params = [placeholder(p.tensor).node for p in body.params[:first]]
         mapping = dict(zip(body.params, (*params, *node.inputs[first:]), strict=True))
         made = substitute_nodes(body.outputs, mapping)
+        state_images(stated_in(body), mapping)
         return cls(
             node,
             dict(enumerate(params[:n_state])),
@@ -280,7 +282,9 @@ class _Spread:
             outputs = [*self.news.values(), *stored]
             below = set(toposort(outputs))
             xs = [p for p in sequences if p in below]
-            body, captured = close([*self.states.values(), *xs], outputs)
+            params = [*self.states.values(), *xs]
+            body, captured = close(params, outputs)
+            body = with_facts(body, [*params, *captured], stated_of(params))
             counts = {"n_state": len(self.states), "n_xs": len(xs)}
             inputs = [self.node.inputs[k] for k in self.states]
             inputs += [*[sequences[p] for p in xs], *captured]

@@ -27,6 +27,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "log1p": (-0.9, 30.0),
     "erfc": (-3.0, 3.0),
     "erfcx": (-3.0, 30.0),
+    "erfcx_slope": (-3.0, 30.0),
 }
 SPECIALS = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 3.0, -2.5, 1.5, np.inf, -np.inf, np.nan]
 

@@ -35,6 +35,14 @@ def erfcx(x: Any) -> Any:
     return (1 - v + 3 * v**2 - 15 * v**3 + 105 * v**4) / (x * mp.sqrt(mp.pi))
 
 
+def erfcx_slope(x: Any) -> Any:
+    """2 x erfcx(x) - 2 / sqrt(pi)."""
+    if x < 1e4:
+        return 2 * x * erfcx(x) - 2 / mp.sqrt(mp.pi)
+    v = 1 / (2 * x * x)
+    return -(1 - 3 * v + 15 * v**2 - 105 * v**3 + 945 * v**4) / (x * x * mp.sqrt(mp.pi))
+
+
 def erfcinv(y: Any) -> Any:
     """x with erfc(x) = y, 0 < y <= 1/2, by Newton's method on the logarithms."""
     x = mp.sqrt(-mp.log(y)) if y < 0.1 else mp.mpf(0.5)
@@ -171,6 +179,7 @@ NAMES = {name: getattr(mp, name) for name in dir(mp) if not name.startswith("_")
     for f in (
         logaddexp, log1mexp, erfc, erfcx, erfinv, ndtri, gamma, gammaln, digamma, trigamma,
         ndtr, log_ndtr, log1pmx, exprel, sinhc, sqrt1pm1, pow1p, pow1pm1,
+        erfcx_slope,
     )
 }  # fmt: skip
 

@@ -28,6 +28,7 @@ NAMES: dict[str, Any] = {name: getattr(mp, name) for name in dir(mp) if name[0] 
     "gammaln": lambda x: mp.log(abs(mp.gamma(x))),
     "trigamma": lambda x: mp.psi(1, x),
     "erfcx": lambda x: mp.exp(x * x) * mp.erfc(x),
+    "erfcx_slope": lambda x: 2 * x * mp.exp(x * x) * mp.erfc(x) - 2 / mp.sqrt(mp.pi),
     "ndtri": lambda p: mp.sqrt(2) * mp.erfinv(2 * p - 1),
 }
 

@@ -42,10 +42,7 @@ def _density(x):
 
 
 def _erfcx(x):
-    if x > 1e4:
-        v = 1 / (2 * x * x)
-        return -(1 - 3 * v + 15 * v**2 - 105 * v**3 + 945 * v**4) / (x * x * mp.sqrt(mp.pi))
-    return 2 * x * r.erfcx(x) - 2 / mp.sqrt(mp.pi) if x > -300 else -mp.inf
+    return r.erfcx_slope(x) if x > -300 else -mp.inf
 
 
 def _exprel(x):

@@ -171,9 +171,10 @@ def test_every_op_with_a_bound_has_a_slow_form(name: str) -> None:
     op = OPS[name]
     attrs = {
         "polynomial": {"coefficients": (1.0, 2.0)},
+        "exp_monomial": {"exponents": (2, -1), "scale": -0.5},
         "scaled_product": {"exponents": (1, -2), "exponentials": (False, True), "then": "sqrt"},
     }.get(name, {})
-    arity = {"scaled_product": 2, "where": 3, "fma": 3}.get(name)
+    arity = {"scaled_product": 2, "where": 3, "fma": 3, "exp_monomial": 3}.get(name)
     arity = arity or (len(op.samples) if op.samples else 1)
     xs = [sg.vector(f"x{k}").node for k in range(arity)]
     if name == "where" or name.startswith("logical"):
