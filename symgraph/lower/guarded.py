@@ -97,5 +97,10 @@ def _power(s: Any, x: Any, y: Any) -> Any:
     return found
 
 
-FORMS: Mapping[str, Callable[..., Any]] = {"scaled_product": _product, "pow": _power}
+FORMS: Mapping[str, Callable[..., Any]] = {
+    "scaled_product": _product,
+    "pow": _power,
+    "gammaln": lambda s, x: s.gammaln(x),
+    "digamma": lambda s, x: s.digamma(x),
+}
 """Elements that read otherwise in double-double than in floats."""

@@ -18,6 +18,7 @@ Formula = Callable[..., Variable]
 def near_root(s: Any, found: Any, largest: Any, formula: Formula, *args: Any) -> Any:
     """``found``, or the formula in double-double where it is less than its largest term."""
     doubt = s.sub(largest, s.abs(found))
+    doubt = s.select(s.eq(found, found), doubt, s.const(0, FLOAT64))  # NaN stays
     return s.guarded(_body(formula, len(args)), found, doubt, args)
 
 

@@ -52,6 +52,16 @@ def test_difference_keeps_its_digits(name, rng):
         assert bits(float(got), truth) <= _promise(name, a), (a, b, got, truth)
 
 
+@pytest.mark.parametrize("name", ["gammaln_difference", "digamma_difference"])
+def test_differences_of_gamma_functions_are_right_to_two_ulp_in_float32(name, rng):
+    x, h = (sg.vector(n, dtype="float32") for n in "xh")
+    points = [v.astype("float32") for v in _points(name, rng)]
+    for a, b, got in zip(*points, sg.function([x, h], make(name, [x, h]))(*points), strict=True):
+        with mp.workdps(400):
+            truth = TRUTH[name](mp.mpf(float(a)), mp.mpf(float(b)))
+        assert abs(mp.mpf(float(got)) - truth) <= 2 * float(np.spacing(np.float32(abs(truth))))
+
+
 @pytest.mark.parametrize("name", TRUTH)
 def test_gradient_is_the_slope(name, rng):
     inputs, formula = _formula(name)

@@ -37,6 +37,27 @@ def positive(rng, dtype):
     return [_sizes(rng, dtype)]
 
 
+def gamma_places(rng, dtype):
+    """Positive numbers, negative ones, and some within 1e-7 to 0.1 of where one of both is 0."""
+    (x,) = positive(rng, dtype)
+    x[:COUNT] = -rng.uniform(0, 20, COUNT)
+    root = rng.choice(GAMMALN_ROOTS + DIGAMMA_ROOTS, COUNT)
+    gap = 10.0 ** rng.uniform(-7, -1, COUNT) * rng.choice([-1, 1], COUNT)
+    x[COUNT : 2 * COUNT] = root * (1 + gap)
+    return [x]
+
+
+# by mpmath; those of digamma are one between two integers
+GAMMALN_ROOTS = [
+    *(-2.4570247382208006, -2.7476826467274127, -3.14358088834998, -3.955294284858598),
+    *(-4.039361839740537, -4.991544640560048, -5.008218168322593, -5.998607480080875),
+]
+DIGAMMA_ROOTS = [
+    *(-0.5040830082644554, -1.5734984731623904, -2.6107208684441447, -3.635293366436901),
+    *(-4.653237761743142, -5.667162441556886, -8.695764163816401, -15.730988906332882),
+]
+
+
 def negative(rng, dtype):
     return [-_sizes(rng, dtype)]
 
@@ -139,7 +160,7 @@ class Case(NamedTuple):
 
 CASES = {
     "cosm1": Case(lambda x: -2 * mp.sin(x / 2) ** 2, real),
-    "digamma": Case(r.digamma, positive),
+    "digamma": Case(r.digamma, gamma_places),
     "erf": Case(mp.erf, real),
     "erfc": Case(r.erfc, real),
     "erfcinv": Case(lambda y: r.erfcinv(y) if y <= 0.5 else r.erfinv(1 - y), to_two),
@@ -147,7 +168,7 @@ CASES = {
     "erfinv": Case(r.erfinv, both_signs),
     "exprel": Case(r.exprel, real),
     "gamma": Case(r.gamma, real),
-    "gammaln": Case(r.gammaln, positive),
+    "gammaln": Case(r.gammaln, gamma_places),
     "hypot": Case(lambda x, y: mp.sqrt(x * x + y * y), two_reals),
     "lbeta": Case(lbeta, two_shapes),
     "log1mexp": Case(r.log1mexp, negative),
