@@ -24,6 +24,7 @@ ROW_UNIT = 12  # rows of a piece are whole blocks of most kernels
 SKINNY_ROWS = 96  # of a piece: turning B is a few percent of using it
 SWAPPED_VECTORS = 32  # rows of a piece, in vectors: memory is read in runs of 2 KB
 SHORT_DOT = 2  # vectors of a row that is multiplied by a vector: turning rows takes longer
+OUTER_ROW = 16  # vectors of a row of an outer product that is worth being written in one run
 LEAST_DEPTH = 1024  # of a piece that is cut along k
 MOST_DEPTHS = 16
 PARTIAL_BYTES = 256 * 1024  # of all partial results
@@ -42,7 +43,7 @@ def choose_form(f: Function, shape: Shape, work: Work) -> Value:
         (k <= 0, "direct"),
         (turned & along_k & is_long & ((m * n <= 64) | (m <= 8) | (n <= 4)), "dotted"),
         (turned & along_k & m.equals(1) & (k >= SHORT_DOT * lanes), "dotted"),
-        (in_rows & m.equals(1), "streamed"),
+        (in_rows & (m.equals(1) | (k.equals(1) & (n >= OUTER_ROW * lanes))), "streamed"),
         (in_rows & along_k & is_long & (n <= lanes) & (m >= 8), "skinny"),
         (in_rows & along_m & (n <= 2 * lanes) & (m >= n * 2), "swapped"),
         (in_rows & ((m < PACK_ROWS) | (k < SHALLOW) | (n * k <= DIRECT_BYTES // size)), "direct"),

@@ -5,7 +5,7 @@
     dotted     A and B both contiguous along k: few results, long sums
     skinny     few columns: B is turned once, then as ``dotted``
     swapped    few columns and A contiguous along m: the product of the transposes, then turned
-    streamed   one row of A: rows of B are streamed into one row of C
+    streamed   one row of A, or of B: rows of B are streamed into rows of C
 
 All have one signature (``parameters``): c = alpha * a @ b + beta * c, where c is not read if beta
 is 0 and becomes zeros if k is 0. Strides are in bytes; a row of C is contiguous.
@@ -178,15 +178,19 @@ def swapped(shape: Shape) -> Function:
 
 
 def streamed(shape: Shape) -> Function:
-    """One row of A, k at least 1: rows of B are added to C, eight at a time."""
+    """Row by row, k at least 1: rows of B are added to the row of C, eight at a time."""
     f = Function("streamed", parameters(shape), "internal")
-    _, n, k, a, _, a_k, b, b_k, _, c, _, alpha, beta = f.parameters
+    m, n, k, a, a_row, a_k, b, b_k, _, c, c_row, alpha, beta = f.parameters
     p, factor = f.variable(f.number(0)), f.variable(beta)
     one = f.constant(shape.element, "1.0")
-    for rows in AXPY_ROWS:
-        with f.loop(p.get(), k - (rows - 1), rows) as start:
-            left, right = a + a_k * start, b + b_k * start
-            f.call(f"axpy_{rows}", n, left, a_k, right, b_k, c, alpha, factor.get())
-            factor.set(one)
-            p.set(start + rows)
+    with f.loop(0, m) as i:
+        p.set(f.number(0))
+        factor.set(beta)
+        for rows in AXPY_ROWS:
+            with f.loop(p.get(), k - (rows - 1), rows) as start:
+                left, right = a + a_row * i + a_k * start, b + b_k * start
+                place = c + c_row * i
+                f.call(f"axpy_{rows}", n, left, a_k, right, b_k, place, alpha, factor.get())
+                factor.set(one)
+                p.set(start + rows)
     return f

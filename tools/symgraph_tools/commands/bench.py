@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 COLLECTIONS = (
     "all", "products", "functions", "elementwise", "reductions", "indexing", "shapes",
-    "sequences", "recurrences", "models", "statistics", "small",
+    "sequences", "recurrences", "models", "statistics", "windows", "small",
 )  # fmt: skip
 
 
