@@ -1,7 +1,8 @@
 """Benchmarks: what ``symgraph bench`` runs, measures and prints. Read in this order:
 
 workload     what a workload is; ``collections`` has all of them
-elementwise, functions, reductions, indexing, products, sequences, models, windows, small: the workloads
+elementwise, functions, reductions, indexing, products, windows, sequences, models, small: what
+             they are
 engines      the array libraries a workload can run on
 child        one workload on one engine, in a process of its own
 runner       engines taking turns, rounds, caches
