@@ -22,6 +22,8 @@ MOST_ROUNDS = 32  # an expansion may use composites again; none of ours nests de
 
 
 TINY = 128  # multiplications of a product of a batch: fewer than a routine takes to begin
+FEW = 8  # rows or columns of a matrix that rows meet in a loop, fused with what is around it
+MANY_ROWS = 256  # fewer are done before such a loop is worth a look
 TINY_OF_TURN = 256  # of a product of a loop's turn, which without routines can be one kernel
 
 
@@ -32,9 +34,17 @@ def _is_routine(node: Node, is_repeated: bool) -> bool:
     most = TINY if product(tuple(batch)) != 1 else 0
     most = max(most, TINY_OF_TURN if is_repeated else 0)
     is_tiny = isinstance(work, int) and work <= most
+    is_tiny = is_tiny or _is_in_registers(product((*batch, m)), n, k)
     if node.tensor.dtype.kind == "c":
         return not is_by_parts(node)
     return node.tensor.dtype.kind == "f" and not is_tiny
+
+
+def _is_in_registers(rows: DimLike, n: DimLike, k: DimLike) -> bool:
+    """Do many rows meet a matrix of a few numbers, as points that are turned or moved do?"""
+    if not (isinstance(rows, int) and isinstance(n, int) and isinstance(k, int)):
+        return False
+    return rows >= MANY_ROWS and 2 <= n <= FEW and k <= FEW and n * k <= 4 * FEW
 
 
 def _is_last(node: Node, _: bool) -> bool:

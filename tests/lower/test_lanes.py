@@ -129,3 +129,17 @@ def test_compiled_code_agrees_with_numpy(rows, dtype):
         again = f(data)
     for one, two in zip(found, again, strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("rows", "k", "n"), [((999,), 3, 3), ((300,), 8, 4), ((7, 50), 4, 2)])
+def test_many_points_meet_a_small_matrix_in_a_loop(rows, k, n, dtype):
+    x, a, shift = (
+        sg.tensor(name, dtype=dtype, shape=s)
+        for name, s in zip("xas", ((*rows, k), (k, n), (n,)), strict=True)
+    )
+    f = sg.function([x, a, shift], x @ a + shift)
+    given = [rng.normal(size=s).astype(dtype) for s in ((*rows, k), (k, n), (n,))]
+    np.testing.assert_allclose(f(*given), given[0] @ given[1] + given[2], rtol=1e-5, atol=1e-5)
+    (kernel,) = f.kernels  # the sum is part of it, where a routine's result would be read again
+    assert kernel.source.count("x0_x[") > 0

@@ -67,6 +67,11 @@ def digits(E: Any, x: Any) -> Any:
     return [x // 60, x % 60]
 
 
+def turned_points(E: Any, points: Any, turn: Any, shift: Any) -> Any:
+    """Points in space turned by a matrix, and moved."""
+    return E.xp.matmul(points, turn) + shift
+
+
 def few_columns(E: Any, x: Any) -> Any:
     """Means of ten columns."""
     return E.xp.mean(x, axis=0)
@@ -97,6 +102,7 @@ ROWS = (
     Workload("outer_of_each", floats((2000, 30), (2000, 40)), outer_of_each, nbytes=96e5),
     Workload("trace_of_product", floats((1000, 1000), (1000, 1000)), trace_of_product, rtol=1e-2),
     Workload("complex_pair", _complex, complex_pair, flops=8 * 300**3, rtol=1e-3),
+    Workload("turned_points", floats((300_000, 3), (3, 3), (3,)), turned_points, nbytes=72e5),
     Workload("digits", _times, digits, nbytes=24e6, dtype="int64"),
     Workload(
         "few_columns", floats((200_000, 10), dtype=_F64), few_columns, nbytes=16e6, dtype=_F64
