@@ -33,18 +33,24 @@ FEWEST = 8  # rows
 
 
 def in_pairs(block: Iterable[Stmt], b: WordBuilder) -> list[Stmt]:
-    """Statements whose rows are done in pairs where they add to columns."""
-    out: list[Stmt] = []
+    """Statements with chunks whose rows are done in pairs where they add to columns.
+
+    What is too little for chunks is left alone: it compiles sooner, and can be done in place.
+    """
+    return [
+        replace(s, body=tuple(_paired(s.body, b)))
+        if isinstance(s, For) and s.kind == "parallel"
+        else s
+        for s in block
+    ]
+
+
+def _paired(block: Iterable[Stmt], b: WordBuilder) -> Iterator[Stmt]:
     for s in block:
-        if not isinstance(s, For):
-            out.append(s)
-        elif s.kind == "parallel":
-            out.append(replace(s, body=tuple(in_pairs(s.body, b))))
-        elif _is_meant(s):
-            out += _Pair(s, _named(s.body), b).written()
+        if isinstance(s, For) and _is_meant(s):
+            yield from _Pair(s, _named(s.body), b).written()
         else:
-            out.append(s)
-    return out
+            yield s
 
 
 def _is_meant(loop: For) -> bool:
