@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from symgraph_tools.rules.catalogue import catalogue
+from symgraph_tools.rules.files import read_formulas
 from symgraph_tools.rules.scoring import ACCURACIES, score, table
 from symgraph_tools.rules.search import domain_of, repairs
 from symgraph_tools.rules.textbook import FORMULAS
@@ -44,11 +45,15 @@ def print_scores(
 @click.option("--gradient", is_flag=True, help="of all partial derivatives")
 @click.option("--accuracy", "-a", type=click.Choice(ACCURACIES), default="default")
 @click.option("--worst", default=12, help="formulas to print")
+@click.option("--file", "path", help="formulas of a file (see rules/files.py) instead")
 def print_times(
-    names: tuple[str, ...], dtype: str, gradient: bool, accuracy: str, worst: int
+    names: tuple[str, ...], dtype: str, gradient: bool, accuracy: str, worst: int, path: str | None
 ) -> None:
     """Print how long rewriting textbook formulas takes, all or those named."""
-    rows = [f for f in FORMULAS if not names or any(n in f.name for n in names)]
+    known = FORMULAS if path is None else read_formulas(path)
+    rows = [f for f in known if not names or any(n in f.name for n in names)]
+    if not rows:
+        raise click.ClickException("no formula has such a name")
     for line in time_table(times(rows, dtype, gradient, accuracy), worst):
         click.echo(line)
 
