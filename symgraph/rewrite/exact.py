@@ -8,6 +8,7 @@ fractions of their own kind and ``int``, and leave all else to the library, with
 from __future__ import annotations
 
 import fractions
+from collections.abc import Iterable
 from math import gcd
 from typing import Any  # operands may be of any type: what is no number is refused by the library
 
@@ -121,6 +122,23 @@ class Fraction(_Library):
         if type(other) is int:
             return self._numerator > other * self._denominator
         return _Library.__gt__(self, other)
+
+
+def dot(left: Iterable[Fraction], right: Iterable[Fraction]) -> Fraction:
+    """sum(x * y), reduced once."""
+    numerator, denominator = 0, 1
+    for x, y in zip(left, right, strict=False):
+        top = x._numerator * y._numerator
+        if top:
+            bottom = x._denominator * y._denominator
+            if bottom == denominator:
+                numerator += top
+            else:
+                common = gcd(bottom, denominator)
+                part = bottom // common
+                numerator = numerator * part + top * (denominator // common)
+                denominator *= part
+    return _ratio(numerator, denominator)
 
 
 def _made(numerator: int, denominator: int) -> Fraction:

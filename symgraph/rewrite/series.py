@@ -14,7 +14,7 @@ from typing import Any
 from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import call, fraction
-from symgraph.rewrite.exact import Fraction
+from symgraph.rewrite.exact import Fraction, dot
 from symgraph.rewrite.functions import exact_root, fn, less, num, where
 from symgraph.rewrite.rule import Rule, rule
 
@@ -73,6 +73,9 @@ class NoSeries(Exception):
 
 def _times(a: Coefficients, b: Coefficients) -> Coefficients:
     n = len(a)
+    if isinstance(a[0], Fraction):
+        turned = b[::-1]
+        return [dot(a[: i + 1], turned[n - 1 - i :]) for i in range(n)]
     out = [a[0] * 0] * n
     for i, x in enumerate(a):
         if x:
@@ -84,6 +87,10 @@ def _times(a: Coefficients, b: Coefficients) -> Coefficients:
 
 def _quotient(a: Coefficients, b: Coefficients) -> Coefficients:
     out: Coefficients = []
+    if isinstance(a[0], Fraction):
+        for i, value in enumerate(a):
+            out.append((value - dot(b[1 : i + 1], out[::-1])) / b[0])
+        return out
     for i, value in enumerate(a):
         for j in range(1, i + 1):
             if b[j]:
@@ -95,6 +102,13 @@ def _quotient(a: Coefficients, b: Coefficients) -> Coefficients:
 def _powered(a: Coefficients, exponent: Any) -> Coefficients:
     """a ** exponent for a[0] == 1."""
     out = [a[0]]
+    if isinstance(a[0], Fraction):
+        slopes = _derivative(a)[:-1]
+        for i in range(1, len(a)):
+            # (exponent * j - (i - j)) * a[j] = (exponent + 1) * j * a[j] - i * a[j]
+            whole = (exponent + 1) * dot(slopes, out[::-1]) - i * dot(a[1 : i + 1], out[::-1])
+            out.append(whole / i)
+        return out
     for i in range(1, len(a)):
         total = a[0] * 0
         for j in range(1, i + 1):
@@ -114,6 +128,8 @@ def _derivative(a: Coefficients) -> Coefficients:
 
 def _convolved(a: Coefficients, b: Coefficients, i: int) -> Any:
     """Coefficient i of the integral of a' * b, times i."""
+    if isinstance(a[0], Fraction):
+        return dot([j * x for j, x in enumerate(a[1 : i + 1], 1)], b[i - 1 :: -1])
     total = a[0] * 0
     for j in range(1, i + 1):
         if a[j]:
@@ -138,7 +154,7 @@ def _sine_cosine(a: Coefficients, sign: int) -> tuple[Coefficients, Coefficients
 
 def _normal(order: int, a: Coefficients) -> Series:
     least = TOLERANCE * max(map(abs, a)) if isinstance(a[0], float) else 0
-    first = next((k for k, c in enumerate(a) if abs(c) > least), None)
+    first = next((k for k, c in enumerate(a) if (abs(c) > least if least else c)), None)
     if first is None:
         return ZERO_ORDER, [a[0] * 0] * len(a)
     return order + first, a[first:] + [a[0] * 0] * first
@@ -165,7 +181,7 @@ def all_series(
     else:
         own = centre(zero, count)
     made: dict[Node, Series] = {at: own}
-    for item in below(node) or ():
+    for item in _of_one(node, at):
         if item in made or any(i not in made for i in item.inputs):
             continue  # what has no series is an error only where it is needed
         try:
@@ -173,6 +189,17 @@ def all_series(
         except (NoSeries, ZeroDivisionError, OverflowError):
             continue
     return made
+
+
+def _of_one(node: Node, at: Node) -> list[Node]:
+    """The nodes of an expression, inputs first, if it may be a function of ``at`` alone."""
+    order = below(node) or []
+    alone = {at}
+    for item in order:
+        inputs = item.inputs
+        if alone.issuperset(inputs) if inputs else item.op.name == "constant":
+            alone.add(item)
+    return order if node in alone else []
 
 
 def below(node: Node) -> list[Node] | None:

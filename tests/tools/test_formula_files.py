@@ -69,7 +69,7 @@ def test_counts_are_no_variables(path):
 def test_each_formula_has_a_time_for_each_stage(path, gradient):
     for row in times(read_formulas(path)[:2], "float64", gradient):
         assert row.total > 0
-        assert 0.8 * row.total < sum(row.stages.values()) <= row.total
+        assert 0.8 * row.total < sum(row.stages.values()) < 1.001 * row.total
         assert ("gradient" in row.stages) == gradient
 
 
