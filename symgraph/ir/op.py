@@ -98,9 +98,10 @@ def register(op: Op) -> Op:
 
 def find_op(name: str) -> Op:
     """The op of this name; UnsupportedError with the nearest name otherwise."""
-    if name not in OPS:
+    found = OPS.get(name)
+    if found is None:
         near = nearest(name, list(OPS))
         raise UnsupportedError(
             f"there is no op named {name!r}" + (f"; did you mean {near!r}?" if near else "")
         )
-    return OPS[name]
+    return found

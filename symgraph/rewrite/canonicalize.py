@@ -46,9 +46,10 @@ def _fits(found: Node, node: Node) -> Node | None:
 )
 def fold_constants(node: Node) -> Node | None:
     """op(constants) --> constant, by the op's NumPy reference in the node's own dtype."""
+    for i in node.inputs:
+        if i.op.name != "constant":
+            return None
     if not node.inputs or node.op.kind not in FOLDABLE or not isinstance(node.type, TensorType):
-        return None
-    if any(i.op.name != "constant" for i in node.inputs):
         return None
     shape = node.type.shape
     if any(isinstance(d, Dim) for d in shape) or any(

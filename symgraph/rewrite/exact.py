@@ -34,6 +34,8 @@ class Fraction(_Library):
             if kind is Fraction:
                 found: Fraction = numerator
                 return found
+        elif type(numerator) is int and type(denominator) is int and denominator:
+            return _ratio(numerator, denominator)
         made = _Library(numerator, denominator)
         return _made(made.numerator, made.denominator)
 

@@ -229,11 +229,20 @@ def _same(node: Node, inputs: list[Fact]) -> Fact:
 
 def _constant(node: Node, inputs: list[Fact]) -> Fact:
     value = node.attrs["value"]
+    if value.ndim == 0 and value.dtype.kind in "biuf":
+        return _number(float(value))
     if value.size == 0 or value.dtype.kind not in "biuf" or bool(np.isnan(value).any()):
         return UNKNOWN
     lo, hi = float(value.min()), float(value.max())
     finite = math.isfinite(lo) and math.isfinite(hi)
     return Fact(lo, hi, whole=finite and bool((value == np.trunc(value)).all()), finite=finite)
+
+
+def _number(value: float) -> Fact:
+    if math.isnan(value):
+        return UNKNOWN
+    finite = math.isfinite(value)
+    return Fact(value, value, whole=finite and value.is_integer(), finite=finite)
 
 
 def _sum(left: Fact, right: Fact) -> Fact:
