@@ -120,9 +120,13 @@ class _Run:
         now, done, marks, other = generation(), self.done, self.index.marks, self.index.mark
         for node in order:
             stated, bits = node.settled
-            if stated == now and not marks.get(node.op.name, other) & ~bits:
-                at_rest = done.keys() >= set(node.inputs)
-                if at_rest and not subgraphs(node):
+            if stated != now or marks.get(node.op.name, other) & ~bits:
+                continue
+            for i in node.inputs:
+                if i not in done:
+                    break
+            else:
+                if node.op.kind == "leaf" or not subgraphs(node):
                     done[node] = node
                     self.counts.visited += 1
 
@@ -147,7 +151,8 @@ class _Run:
                 continue
             if node not in tried_early and node.op.name in self.index.early:
                 tried_early.add(node)
-                made = self._first(node, self.index.early[node.op.name])
+                early = self.index.early[node.op.name]
+                made = self._first(node, early, early.bits)
                 if made is not None and not self._undoes(node, made, becomes):
                     becomes[node] = made
                     continue
@@ -196,12 +201,14 @@ class _Run:
         if bodies is not None:
             return bodies
         offer = self.index.late.get(node.op.name, self.index.every)
-        made = self._first(node, offer)
-        return made if made is not None else self._through(node, offer)
+        lifts = node.op.kind == "elementwise" and _has_movement(node)
+        # what is not on a movement is at rest where no rule fits
+        made = self._first(node, offer, offer.bits if lifts else offer.bits | offer.bit)
+        return self._through(node, offer) if made is None and lifts else made
 
     def _bodies(self, node: Node) -> Node | None:
         """The node with the graphs that it holds rewritten; None where they do not change."""
-        if not subgraphs(node):
+        if not node.attrs or node.op.kind == "leaf" or not subgraphs(node):
             return None
         graphs = {k: v for k, v in node.attrs.items() if isinstance(v, Graph)}
         told = informed(node)
@@ -227,11 +234,15 @@ class _Run:
             self.graphs[made] = made
         return found
 
-    def _first(self, node: Node, offer: Offer) -> Node | None:
-        """What the first rule that fits makes of a node."""
+    def _first(self, node: Node, offer: Offer, bits: int) -> Node | None:
+        """What the first rule that fits makes of a node; ``bits`` mark one that none does."""
         now = generation()
         known = marked(node, now)
-        if self.exhausted or not offer.bits & ~known:
+        if self.exhausted:
+            return None
+        if not offer.bits & ~known:
+            if bits & ~known:
+                mark(node, now, bits)
             return None
         before = made_for(node.lines)
         asked_shared()
@@ -249,7 +260,7 @@ class _Run:
         finally:
             made_for(before)
         if not asked_shared():
-            mark(node, now, offer.bits)
+            mark(node, now, bits)
         return None
 
     def _record(self, row: Rule, before: Node, after: Node) -> None:
@@ -293,7 +304,7 @@ class _Run:
             return None
         now = generation()
         sure = not offer.bits & ~marked(node, now)
-        place = _moved_input(node) if node.op.kind == "elementwise" else None
+        place = _moved_input(node)
         outer = node if place is None else node.inputs[place]
         below = t.core(outer)
         fits = None if place is None else lifting(offer, t.family(below))
@@ -303,7 +314,7 @@ class _Run:
             return None
         inputs = (*node.inputs[:place], below, *node.inputs[place + 1 :])
         inner = rebuild(node, inputs)
-        made = self._first(inner, fits)
+        made = self._first(inner, fits, fits.bits)
         if made is None:
             if sure and not fits.bits & ~marked(inner, now):
                 mark(node, now, offer.bit)
@@ -315,10 +326,12 @@ class _Run:
         return found
 
 
+def _has_movement(node: Node) -> bool:
+    return not t.MOVEMENTS.isdisjoint([i.op.name for i in node.inputs])
+
+
 def _moved_input(node: Node) -> int | None:
     """The place of an elementwise op's only input but scalar constants, if that is a movement."""
-    if not any(i.op.name in t.MOVEMENTS for i in node.inputs):
-        return None
     places = [
         k for k, i in enumerate(node.inputs) if not (i.op.name == "constant" and i.tensor.ndim == 0)
     ]

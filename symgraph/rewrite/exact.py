@@ -62,9 +62,11 @@ class Fraction(_Library):
     def __mul__(self, other: Any) -> Any:
         kind = type(other)
         if kind is Fraction:
-            return _ratio(
-                self._numerator * other._numerator, self._denominator * other._denominator
+            top, bottom = (
+                self._numerator * other._numerator,
+                self._denominator * other._denominator,
             )
+            return _made(top, 1) if bottom == 1 else _ratio(top, bottom)
         if kind is int:
             return _ratio(self._numerator * other, self._denominator)
         return _back(_Library.__mul__(self, other))
@@ -157,11 +159,15 @@ def _ratio(numerator: int, denominator: int) -> Fraction:
             common = -common
         if common != 1:
             numerator, denominator = numerator // common, denominator // common
-    return _made(numerator, denominator)
+    found = _new(Fraction)
+    found._numerator, found._denominator = numerator, denominator
+    return found
 
 
 def _sum(left: Fraction, numerator: int, denominator: int) -> Fraction:
     own = left._denominator
+    if own == denominator == 1:
+        return _made(left._numerator + numerator, 1)
     if own == denominator:
         return _ratio(left._numerator + numerator, own)
     return _ratio(left._numerator * denominator + numerator * own, own * denominator)
