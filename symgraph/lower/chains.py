@@ -20,11 +20,11 @@ from dataclasses import replace
 
 from symgraph.ir.dtype import BOOL, INT64
 from symgraph.loop.ir import Assign, Const, Expr, For, If, Let, Local, Stmt, Store, Var
-from symgraph.loop.traverse import rebuild
+from symgraph.loop.traverse import is_const, rebuild
 from symgraph.lower.linear import Affine, affine, name_of
 from symgraph.lower.rows import with_expressions
 from symgraph.lower.schedule import guess_extent
-from symgraph.lower.words import WordBuilder
+from symgraph.lower.words import WordBuilder, whole
 from symgraph.records import dataclass
 
 CHAINS = 8  # of a group: what hides the latency of a product and a sum
@@ -68,10 +68,6 @@ class _Chains:
     def statements(self) -> list[Stmt]:
         """The two passes, what is between them, and the turns that are left over."""
         b, total = self.b, self.loop.extent
-        groups = b.word("floordiv", (total, b.const(GROUP_TURNS)), INT64)
-        groups = b.minimum(b.maximum(groups, 1), MOST_GROUPS)
-        length = b.word("floordiv", (total, b.mul(groups, CHAINS)), INT64)
-        length = b.select(b.ge(total, LEAST_TURNS), length, 0)
         done = b.mul(b.mul(self._groups, CHAINS), self._length)
         boxes = [*map(_end, self.turn.states), *map(_start, self.turn.states)]
         dtypes = [*self.turn.states.values()] * 2
@@ -80,8 +76,7 @@ class _Chains:
             dtypes += [self.turn.states[s] for s in reached]
         rest = [self._moved(s, b.add(done, self._var("rest"))) for s in self.loop.body]
         return [
-            Let(self._name("groups"), groups),
-            Let(self._name("length"), length),
+            *self._sizes(),
             *(
                 Local(name, dtype, (CHAINS * MOST_GROUPS,))
                 for name, dtype in zip(boxes, dtypes, strict=True)
@@ -91,6 +86,17 @@ class _Chains:
             *(() if self._is_quiet else self._second_pass()),
             For(self._name("rest"), b.sub(total, done), tuple(rest), "serial"),
         ]
+
+    def _sizes(self) -> list[Stmt]:
+        """How many groups of chains there are, and the turns of a chain, if no numbers."""
+        b, total = self.b, self.loop.extent
+        if isinstance(total, Const):
+            return []
+        groups = b.word("floordiv", (total, b.const(GROUP_TURNS)), INT64)
+        groups = b.minimum(b.maximum(groups, 1), MOST_GROUPS)
+        length = b.word("floordiv", (total, b.mul(self._groups, CHAINS)), INT64)
+        length = b.select(b.ge(total, LEAST_TURNS), length, 0)
+        return [Let(self._name("groups"), groups), Let(self._name("length"), length)]
 
     @property
     def _is_quiet(self) -> bool:
@@ -107,11 +113,23 @@ class _Chains:
 
     @property
     def _groups(self) -> Expr:
+        total = self.loop.extent
+        if isinstance(total, Const):
+            return self.b.const(min(max(whole(total) // GROUP_TURNS, 1), MOST_GROUPS))
         return self._var("groups")
 
     @property
     def _length(self) -> Expr:
+        total, groups = self.loop.extent, self._groups
+        if isinstance(total, Const) and isinstance(groups, Const):
+            turns = whole(total)
+            return self.b.const(turns // (whole(groups) * CHAINS) if turns >= LEAST_TURNS else 0)
         return self._var("length")
+
+    def _each_group(self, inside: Sequence[Stmt]) -> For:
+        """Statements for each group of chains, which threads share where there are several."""
+        kind = "serial" if is_const(self._groups, 1) else "parallel"
+        return For(self._name("group"), self._groups, tuple(inside), kind)
 
     def _at(self, box: str, index: Expr, state: str) -> Expr:
         return self.b.load(box, (index,), self.turn.states[state])
@@ -164,7 +182,7 @@ class _Chains:
                     after.append(Store(_end(name), (self._chain(k),), Var(f"{name}_{k}", dtype)))
             body += self._turns(needed, k)
         inside = (*before, self._loop(body), *after)
-        return For(self._name("group"), self._groups, inside, "parallel")
+        return self._each_group(inside)
 
     def _ends(self) -> list[Stmt]:
         """The state at the end of each chain, one after the other; the next begins with it."""
@@ -235,7 +253,7 @@ class _Chains:
         inside = (*before, self._loop(body), *after)
         at = b.sub(self._groups, 1)
         return [
-            For(self._name("group"), self._groups, inside, "parallel"),
+            self._each_group(inside),
             *(Assign(s, self._at(_end(s), at, s)) for s, _ in states),
         ]
 
