@@ -265,6 +265,9 @@ def machine_code(lowered: Lowered, mode: Mode, record: Record) -> Compiled:
     return made
 
 
+_WORD, _USUAL = re.compile(r"\b[^\W\d]\w*"), re.compile(r"\b(?:x\d|n_)\w*")
+
+
 def identity(program: Program) -> str:
     """A text that is equal for equal programs, whoever built them, where, and under which names.
 
@@ -274,5 +277,7 @@ def identity(program: Program) -> str:
     plain = {b.name: f"x{k}" for k, b in enumerate(program.inputs)}
     plain |= {name: f"n{k}" for k, name in enumerate(program.sizes)}
     text = show(replace(program, kernels=()))
-    text = re.sub(r"\b[^\W\d]\w*", lambda word: plain.get(word[0], word[0]), text)
+    usual = all(_USUAL.fullmatch(name) for name in plain)  # then no other word is looked at
+    words = _USUAL if usual else _WORD
+    text = words.sub(lambda word: plain.get(word[0], word[0]), text)
     return "\n".join([text, *(f"{k.name} {form_of(k).key()}" for k in program.kernels)])

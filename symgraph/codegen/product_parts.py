@@ -137,6 +137,13 @@ def _dots(shape: Shape, heights: Sequence[int], widths: Sequence[int]) -> Iterat
 def needed(program: Program, shape: Callable[[str], Shape]) -> dict[str, Names]:
     """For each dtype of products the functions that a program calls; ``shape``: of a dtype."""
     found: dict[str, Names] = {}
+    known: dict[tuple[str, Sizes], Names] = {}  # a deep network has few sizes
+
+    def of_sizes(dtype: str, sizes: Sizes) -> Names:
+        if (dtype, sizes) not in known:
+            known[dtype, sizes] = parts(shape(dtype), sizes)
+        return known[dtype, sizes]
+
     buffers = (*program.inputs, *program.outputs, *program.temporaries)
     dtypes = {buffer.name: str(buffer.dtype) for buffer in buffers}
     for step, loops in _steps(program.steps, ()):
@@ -146,8 +153,11 @@ def needed(program: Program, shape: Callable[[str], Shape]) -> dict[str, Names]:
             continue
         dtype = dtypes[step.buffers[0]]
         if dtype in PRODUCTS:
-            sizes, of = _sizes(step, loops), shape(dtype)
-            names = everything(of) if sizes is None else _union(parts(of, s) for s in sizes)
+            sizes = _sizes(step, loops)
+            if sizes is None:
+                names = everything(shape(dtype))
+            else:
+                names = _union(of_sizes(dtype, s) for s in sizes)
             found[dtype] = found.get(dtype, frozenset()) | names
     return found
 

@@ -39,12 +39,12 @@ def with_tiles(statements: Iterable[Stmt], b: WordBuilder) -> list[Stmt]:
 
 def _tiled(loop: For, b: WordBuilder) -> tuple[Stmt, ...]:
     nest, body = _nest(loop)
-    if len(nest) < 2 or not _is_independent(nest, body):
+    if len(nest) < 2:
         return (loop,)
     inner = nest[-1]
     loads = [x for s in body for e in expressions(s) for x in postorder(e) if isinstance(x, Load)]
     strided = [x for x in loads if _row_of(x, nest) is not None]
-    if not strided:
+    if not strided or not _is_independent(nest, body):
         return (loop,)
     outer = _row_of(strided[0], nest)
     assert outer is not None

@@ -74,6 +74,8 @@ class _Place:
 
 def _columns(before: Sequence[Stmt], loop: For) -> frozenset[str]:
     """Buffers that were filled with 0 and that a loop adds to once, with no other use."""
+    if not any(_is_zero_fill(s) for s in before):
+        return frozenset()
     sums = sums_of(before, loop, (loop.var,))
     if sums is None:
         return frozenset()
@@ -93,7 +95,7 @@ def _columns(before: Sequence[Stmt], loop: For) -> frozenset[str]:
 
 
 def _is_zero_fill(s: Stmt) -> bool:
-    while isinstance(s, For):
+    while isinstance(s, For) and len(s.body) == 1:
         (s,) = s.body
     return isinstance(s, Store) and isinstance(s.value, Const) and s.value.value == 0
 

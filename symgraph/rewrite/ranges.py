@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 from symgraph.ir.dim import product
 from symgraph.ir.node import Node
@@ -195,15 +196,25 @@ def _is_guarded(node: Node) -> bool:
 
 def _is_in_body(node: Node) -> bool:
     """Is it a part of a graph with parameters? Those read nothing else but constants."""
-    seen, stack = {node}, [node]
+    above: dict[Node, Node | None] = {node: None}
+    stack = [node]
     while stack:
         found = stack.pop()
-        if found.op.kind == "leaf" and found.op.name != "constant":
-            return found.op.name == "param"
-        below = [i for i in found.inputs if i not in seen]
-        seen.update(below)
+        answer = _IN_BODY.get(found)
+        if answer is None and found.op.kind == "leaf" and found.op.name != "constant":
+            answer = found.op.name == "param"
+        if answer is not None:
+            way: Node | None = found
+            while way is not None:  # so that a deep graph is not walked for each of its products
+                _IN_BODY[way], way = answer, above[way]
+            return answer
+        below = [i for i in found.inputs if i not in above]
+        above.update(dict.fromkeys(below, found))
         stack += below
     return False
+
+
+_IN_BODY: WeakKeyDictionary[Node, bool] = WeakKeyDictionary()
 
 
 def _is_outer(node: Node) -> bool:
