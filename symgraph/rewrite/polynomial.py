@@ -14,8 +14,9 @@ from symgraph.rewrite.build import number
 from symgraph.rewrite.exact import Fraction
 
 Monomial = tuple[tuple[int, int], ...]
-Polynomial = dict[Monomial, Fraction]
-Expanded = tuple[Polynomial, Fraction]  # the polynomial, and the 1-norm before collecting
+Coefficient = int | Fraction  # whole numbers are ten times as fast
+Polynomial = dict[Monomial, Coefficient]
+Expanded = tuple[Polynomial, Coefficient]  # the polynomial, and the 1-norm before collecting
 MOST_TERMS = 60
 MOST_DEPTH = 24
 MOST_AT_ZERO = 4  # terms, two of which cancel next to 0
@@ -54,20 +55,29 @@ def _remember(node: Node) -> None:
 
 def _atom(node: Node) -> Expanded:
     _remember(node)
-    return {((node.number, 1),): Fraction(1)}, Fraction(1)
+    return {((node.number, 1),): 1}, 1
+
+
+def _plain(x: Fraction) -> Coefficient:
+    return x.numerator if x.denominator == 1 else x
+
+
+def _size(x: Coefficient) -> Coefficient:
+    return x if x >= 0 else -x
 
 
 def _expand(node: Node, depth: int) -> Expanded | None:
     family = t.family(node)
     if family == "+":
         return _expand_sum(node, depth)
-    scale, found = t.factors(node)
+    factor, found = t.factors(node)
+    scale = _plain(factor)
     if not found:
-        return ({(): scale} if scale else {}), abs(scale)
+        return ({(): scale} if scale else {}), _size(scale)
     if found == ((node, 1),) and scale == 1:
         return _atom(node)
     out: Polynomial = {(): scale}
-    norm = abs(scale)
+    norm = _size(scale)
     for base, exponent in found:
         if base.op.name == "abs" and exponent % 2 == 0:
             base = base.inputs[0]
@@ -77,7 +87,7 @@ def _expand(node: Node, depth: int) -> Expanded | None:
                 return None
         else:
             _remember(base)
-            inner, times = ({((base.number, exponent),): Fraction(1)}, Fraction(1)), 1
+            inner, times = ({((base.number, exponent),): 1}, 1), 1
         for _ in range(times):
             out, norm = _product(out, inner[0]), norm * inner[1]
             if len(out) > MOST_TERMS:
@@ -87,30 +97,36 @@ def _expand(node: Node, depth: int) -> Expanded | None:
 
 def _expand_sum(node: Node, depth: int) -> Expanded | None:
     out: Polynomial = {}
-    norm = Fraction(0)
-    for scale, part in t.terms(node):
-        inner = ({(): Fraction(1)}, Fraction(1)) if part is None else expand(part, depth + 1)
+    norm: Coefficient = 0
+    for times, part in t.terms(node):
+        scale = _plain(times)
+        inner = ({(): 1}, 1) if part is None else expand(part, depth + 1)
         if inner is None:
             return None
-        norm += abs(scale) * inner[1]
+        norm += _size(scale) * inner[1]
         for key, value in inner[0].items():
-            out[key] = out.get(key, Fraction(0)) + scale * value
+            out[key] = out.get(key, 0) + scale * value
     out = {k: c for k, c in out.items() if c}
     return (out, norm) if len(out) <= MOST_TERMS else None
 
 
 def _product(left: Polynomial, right: Polynomial) -> Polynomial:
+    if len(left) == 1 and () in left:
+        scale = left[()]
+        return right if scale == 1 else {b: scale * y for b, y in right.items() if scale}
     out: Polynomial = {}
     for a, x in left.items():
         for b, y in right.items():
             key = _merged(a, b)
-            out[key] = out.get(key, Fraction(0)) + x * y
+            out[key] = out.get(key, 0) + x * y
     return {k: c for k, c in out.items() if c}
 
 
 def _merged(left: Monomial, right: Monomial) -> Monomial:
     if not left:
         return right
+    if not right:
+        return left
     exponents = dict(left)
     for atom, exponent in right:
         exponents[atom] = exponents.get(atom, 0) + exponent
@@ -128,10 +144,11 @@ def from_polynomial(found: Polynomial, like: Node) -> Node:
     if not found:
         return number(0, dtype)
     common = _common(found)
-    first = min(abs(c) for c in found.values())
-    content = first if all((c / first).denominator == 1 for c in found.values()) else Fraction(1)
+    values = [Fraction(c) for c in found.values()]
+    first = min(map(abs, values))
+    content = first if all((c / first).denominator == 1 for c in values) else Fraction(1)
     parts: list[t.Term] = []
-    for key, value in found.items():
+    for key, value in zip(found, values, strict=True):
         left = [(_memo.atoms[a], e - common.get(a, 0)) for a, e in key if e != common.get(a, 0)]
         parts.append((value / content, t.from_factors(Fraction(1), left, dtype) if left else None))
     inner = t.from_terms(sorted(parts, key=lambda p: p[1] is None), dtype)
@@ -154,6 +171,13 @@ def _common(found: Polynomial) -> dict[int, int]:
     return {a: e for a, e in (common or {}).items() if e}
 
 
+def _norm(found: Polynomial) -> Coefficient:
+    total: Coefficient = 0
+    for value in found.values():
+        total += _size(value)
+    return total
+
+
 def count_terms(node: Node) -> int:
     """The number of terms when expanded; 99 for too many."""
     found = expand(node)
@@ -166,7 +190,7 @@ def difference(left: Node, right: Node) -> tuple[Node, bool]:
     found, a, b = expand(total), expand(left), expand(right)
     if found is None or a is None or b is None:
         return total, False
-    cancelled = sum(map(abs, found[0].values()), Fraction(0)) < a[1] + b[1]
+    cancelled = _norm(found[0]) < a[1] + b[1]
     return (from_polynomial(found[0], left) if cancelled else total), cancelled
 
 
@@ -176,7 +200,7 @@ def cancelling_sum(left: Node, right: Node) -> Node | None:
     a, b = expand(left), expand(right)
     if total is None or a is None or b is None:
         return None
-    cancels = sum(map(abs, total[0].values()), Fraction(0)) < a[1] + b[1]
+    cancels = _norm(total[0]) < a[1] + b[1]
     return from_polynomial(total[0], left) if cancels else None
 
 
@@ -256,7 +280,7 @@ def grouped(found: Polynomial, like: Node) -> tuple[Node, Node] | None:
             continue
         factor = _proportion(rest, quotient)
         if factor is not None and len(quotient) > 1:
-            sum_of_two = {((atom, 1),): Fraction(1), factor[0]: factor[1]}
+            sum_of_two: Polynomial = {((atom, 1),): 1, factor[0]: factor[1]}
             return from_polynomial(sum_of_two, like), from_polynomial(quotient, like)
     return None
 
@@ -266,7 +290,7 @@ def _proportion(rest: Polynomial, quotient: Polynomial) -> tuple[Monomial, Fract
     first = next(iter(quotient))
     for key, value in rest.items():
         ratio = _merged(key, tuple((a, -e) for a, e in first))
-        scale = value / quotient[first]
+        scale = Fraction(value) / quotient[first]
         if all(rest.get(_merged(k, ratio)) == scale * v for k, v in quotient.items()):
             return ratio, scale
     return None

@@ -181,7 +181,8 @@ def of_few(row: Rule) -> Rule:
     def only(node: Node) -> Node | None:
         shape = node.tensor.shape
         is_meant = shape and is_few(product(shape)) and not _is_outer(node)
-        return row.apply(node) if is_meant and not _is_guarded(node) else None
+        made = row.apply(node) if is_meant else None
+        return made if made is not None and not _is_guarded(node) else None
 
     return replace(row, rhs=only)
 
