@@ -79,6 +79,20 @@ def rebuild(x: Expr, change: Callable[[Expr], Expr]) -> Expr:
     return done[id(x)]
 
 
+def has_load(*roots: Expr) -> bool:
+    """Is memory read in some expression?"""
+    stack = [*roots]
+    while stack:
+        x = stack.pop()
+        if isinstance(x, Word):
+            stack += x.args
+        elif isinstance(x, Load):
+            return True
+        elif isinstance(x, Cast):
+            stack.append(x.x)
+    return False
+
+
 def substitute(x: Expr, values: dict[str, Expr]) -> Expr:
     """x with variables replaced by expressions."""
     return rebuild(x, lambda n: values.get(n.name, n) if isinstance(n, Var) else n)

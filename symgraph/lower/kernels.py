@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from symgraph.loop.ir import (
     Buffer,
     Call,
+    Const,
     Copy,
     Expr,
     For,
@@ -25,7 +26,7 @@ from symgraph.loop.ir import (
     Word,
 )
 from symgraph.loop.traverse import blocks, postorder
-from symgraph.lower.nest import buffers_written, expressions, flat, leaves
+from symgraph.lower.nest import expressions, flat, leaves
 from symgraph.lower.stage import Stage, Storage
 from symgraph.lower.words import WordBuilder
 
@@ -49,15 +50,16 @@ def call_of(
     """
     own_sizes = own_sizes or {}
     rows = {s.name for s in flat(statements) if isinstance(s, Local)}
-    writes = buffers_written(statements) - rows
-    names = [n for n in _in_order(statements) if n not in rows]
+    read, written, used = _uses(statements)
+    writes = written.keys() - rows
+    names = [n for n in (*read, *(n for n in written if n not in read)) if n not in rows]
     b = lowering.b
     buffers = tuple(
         Buffer(n, boxes[n].dtype, tuple(b.size(d) for d in boxes[n].shape)) for n in names
     )
     known = {*lowering.sizes.names.values(), *own_sizes}
-    roots = [*expressions(statements), *(d for buf in buffers for d in buf.shape)]
-    used = {e.name for e in leaves(roots) if isinstance(e, Var)}
+    lengths = (d for buf in buffers for d in buf.shape if not isinstance(d, Const))
+    used |= {e.name for e in leaves(lengths) if isinstance(e, Var)}
     sizes = tuple(sorted(used & known))
     kernel = Kernel(
         f"k{len(lowering.kernels)}_{title or _title(stages)}",
@@ -127,25 +129,29 @@ def _functions(statements: Sequence[Stmt], b: WordBuilder) -> tuple[Function, ..
     return tuple(b.functions[name] for name in names)
 
 
-def _in_order(statements: Iterable[Stmt]) -> list[str]:
-    """Buffers in the order in which they first appear: what is read, then what is written."""
+def _uses(statements: Iterable[Stmt]) -> tuple[dict[str, None], dict[str, None], set[str]]:
+    """Buffers read and buffers written, each as they first appear; and all variables.
+
+    What a loop's own length reads is no buffer of its own: lengths are sizes.
+    """
     read: dict[str, None] = {}
     written: dict[str, None] = {}
+    used: set[str] = set()
 
     def visit(block: Iterable[Stmt]) -> None:
         for s in block:
             for inner in blocks(s):
                 visit(inner)
-            if isinstance(s, For):
-                continue
-            for e in leaves(expressions([s])):
-                if isinstance(e, Load):
+            for e in leaves(expressions((s,)) if not isinstance(s, For) else (s.extent,)):
+                if isinstance(e, Var):
+                    used.add(e.name)
+                elif isinstance(e, Load) and not isinstance(s, For):
                     read.setdefault(e.buffer)
             if isinstance(s, Store | Update):
                 written.setdefault(s.buffer)
 
     visit(statements)
-    return [*read, *(n for n in written if n not in read)]
+    return read, written, used
 
 
 def _title(stages: Sequence[Stage]) -> str:

@@ -24,7 +24,7 @@ from symgraph.loop.ir import (
     Var,
     View,
 )
-from symgraph.loop.traverse import rebuild
+from symgraph.loop.traverse import has_load, rebuild
 from symgraph.lower.blocks import Run
 from symgraph.lower.kernels import call_of
 from symgraph.lower.members import Member, Nest, row_index
@@ -348,7 +348,7 @@ class _Seen:
 
     def expr(self, x: Expr) -> Expr:
         """An expression with its loads from other elements."""
-        return rebuild(x, self._moved)
+        return rebuild(x, self._moved) if has_load(x) else x
 
     def _moved(self, e: Expr) -> Expr:
         if isinstance(e, Load):
