@@ -122,31 +122,35 @@ def children(x: Expr) -> tuple[Expr, ...]:
 
 def with_parts(b: WordBuilder, x: Expr, parts: list[Expr]) -> Expr:
     """The same expression of other parts."""
-    if all(old is new for old, new in zip(children(x), parts, strict=True)):
+    made = tuple(parts)
+    if made == children(x):  # expressions compare by identity
         return x
     if isinstance(x, Word):
-        return b.word(x.name, tuple(parts), x.dtype)
+        return b.word(x.name, made, x.dtype)
     if isinstance(x, Load):
-        return b.load(x.buffer, tuple(parts), x.dtype)
-    return b.cast(parts[0], x.dtype)
+        return b.load(x.buffer, made, x.dtype)
+    return b.cast(made[0], x.dtype)
 
 
 def parts_of(value: Expr) -> tuple[list[Expr], dict[Expr, int]]:
-    """All parts of an expression, innermost first, and how many others read each."""
+    """The parts of an expression that are computed, innermost first, and how many read each."""
     order: list[Expr] = []
     readers: dict[Expr, int] = {}
     seen: set[Expr] = set()
-    stack: list[tuple[Expr, bool]] = [(value, False)]
+    stack: list[Expr | None] = [value]  # None: what is below it is in order
     while stack:
-        x, is_complete = stack.pop()
-        if is_complete:
+        x = stack.pop()
+        if x is None:
+            x = stack.pop()
+            assert x is not None
             order.append(x)
         elif x not in seen:
             seen.add(x)
-            stack.append((x, True))
+            stack += (x, None)
             for part in reversed(children(x)):
-                readers[part] = readers.get(part, 0) + 1
-                stack.append((part, False))
+                if not isinstance(part, Const | Var):
+                    readers[part] = readers.get(part, 0) + 1
+                    stack.append(part)
     return order, readers
 
 
@@ -183,9 +187,8 @@ class Scalars:
             return value
         made: dict[Expr, Expr] = {}
         for part in order:
-            found = with_parts(self.b, part, [made[p] for p in children(part)])
-            is_shared = readers.get(part, 1) > 1 and not isinstance(found, Const | Var)
-            made[part] = self._named(found) if is_shared else found
+            found = with_parts(self.b, part, [made.get(p, p) for p in children(part)])
+            made[part] = self._named(found) if readers.get(part, 1) > 1 else found
         return made[value]
 
     def _named(self, value: Expr) -> Expr:
@@ -234,8 +237,10 @@ class Scalars:
         return self.let(self._view(node, index))
 
     def _within(self, shape: tuple[DimLike, ...], index: Index) -> Index:
+        if 1 not in shape:
+            return index
         zero = self.b.const(0)
-        return tuple(zero if d == 1 else i for d, i in zip(shape, index, strict=True))
+        return tuple([zero if d == 1 else i for d, i in zip(shape, index, strict=True)])
 
     def _elementwise(
         self, node: Node, index: Index, stack: list[tuple[Node, Index]]
