@@ -35,6 +35,7 @@ class Artefact:
 
     ``counters``: variables that count the lanes computed slowly, one for each function of kernels.
     ``gives_up``: loops of unknown length stop after as many turns as the first fact says, unless 0.
+    ``stacked``: no caller needs to bring memory for temporaries.
     """
 
     image: bytes
@@ -42,11 +43,13 @@ class Artefact:
     needs: tuple[str, ...]
     counters: tuple[str, ...] = ()
     gives_up: bool = False
+    stacked: bool = False
 
     def to_bytes(self) -> bytes:
         """Magic line, fingerprint of the rest, head, object code."""
         lists = {"needs": self.needs, "counters": self.counters}
-        rest = heads.line({"entry": [self.entry, int(self.gives_up)], **lists}) + self.image
+        flags = [int(self.gives_up), int(self.stacked)]
+        rest = heads.line({"entry": [self.entry, *flags], **lists}) + self.image
         return MAGIC + fingerprint(rest).hex().encode() + b"\n" + rest
 
     @staticmethod
@@ -59,10 +62,10 @@ class Artefact:
             raise ParseError("this object is damaged: its digest differs")
         head, _, code = rest.partition(b"\n")
         found = heads.rows(head)
-        entry, gives_up = found["entry"]
-        return Artefact(
-            code, entry, tuple(found["needs"]), tuple(found["counters"]), gives_up == "1"
-        )
+        entry, *flags = found["entry"]
+        gives_up, stacked = (flag == "1" for flag in flags)
+        needs, counters = tuple(found["needs"]), tuple(found["counters"])
+        return Artefact(code, entry, needs, counters, gives_up, stacked)
 
 
 def load(artefact: Artefact) -> Loaded:

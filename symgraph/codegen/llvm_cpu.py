@@ -64,7 +64,8 @@ class _Llvm:
         with ahead(named.values()):
             text = program_text(program)
             needs = tuple(named.get(symbol, symbol) for symbol in text.needs)
-            made = objects.optimize(text.assembly, needs, quick, text.gives_up)
+            flags = {"gives_up": text.gives_up, "stacked": text.stacked}
+            made = objects.optimize(text.assembly, needs, quick, **flags)
         return artefact.load(made)
 
     def restore(self, program: Program, data: bytes) -> artefact.Loaded:

@@ -7,6 +7,7 @@ loops for several threads. No buffer that is written overlaps another one (``noa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from symgraph.codegen.llvm_expression import Memory
@@ -15,7 +16,7 @@ from symgraph.codegen.llvm_rescue import is_short, short_definition
 from symgraph.codegen.llvm_statement import Statements, strides
 from symgraph.codegen.llvm_text import INDEX, POINTER, Module, Value, type_of
 from symgraph.codegen.rescue import Definition, definition
-from symgraph.loop.ir import Buffer, Const, Fail, For, Function, Kernel, While, Word
+from symgraph.loop.ir import Buffer, Const, Fail, For, Function, If, Kernel, Stmt, While, Word
 from symgraph.loop.text import show_const
 from symgraph.loop.traverse import can_fail, expressions, postorder, statements
 from symgraph_kernels.table import ROWS
@@ -24,6 +25,7 @@ from symgraph_kernels.table import ROWS
 # grows with the square of a loop's body: 100, 300, 1000 tanh take 0.6, 4, 42 s; called, 0.1 to 0.3.
 MAX_INLINED = 100
 MOST_INLINED_STATEMENTS = 200
+NUMBERS = 8  # of a vector
 PREFIX = "kernel."  # of the names of functions
 
 
@@ -31,6 +33,20 @@ def function_calls(kernel: Kernel) -> int:
     """How many elementary and special functions stand in a kernel."""
     nodes = postorder(*(x for s in statements(kernel.body) for x in expressions(s)))
     return sum(isinstance(x, Word) and x.name in ROWS for x in nodes)
+
+
+def _turns(body: Sequence[Stmt]) -> float:
+    """Statements that a body runs, vectors of numbers as one; infinite where that is not known."""
+    total = 0.0
+    for s in body:
+        inner = _turns(s.body) if isinstance(s, For) else 0.0
+        if isinstance(s, For) and isinstance(s.extent, Const):
+            total += inner * math.ceil(s.extent.value.real / NUMBERS)
+        elif isinstance(s, For | While | If):
+            return math.inf
+        else:
+            total += 1
+    return total
 
 
 class KernelText:
@@ -49,6 +65,8 @@ class KernelText:
         inner = list(statements(kernel.body))
         loops = any(isinstance(s, For | While | Fail) for s in inner)
         self.is_small = not loops and len(inner) <= MOST_INLINED_STATEMENTS
+        # a call, and values through memory, take as long as its few turns
+        self.is_short = not self.fails and _turns(kernel.body) <= MOST_INLINED_STATEMENTS
 
     def write(self) -> None:
         """Writes the function, and those that it spreads its loops with, into ``texts``."""

@@ -30,12 +30,17 @@ QUICK_LEVEL, QUICK_SELECTION = 2, 1
 
 
 def optimize(
-    assembly: str, needs: tuple[str, ...] = (), quick: bool = False, gives_up: bool = False
+    assembly: str,
+    needs: tuple[str, ...] = (),
+    quick: bool = False,
+    *,
+    gives_up: bool = False,
+    stacked: bool = False,
 ) -> Artefact:
     """The artefact of LLVM assembly that defines ``run``; everything else becomes internal.
 
     ``quick``: loops become vectors, but are neither unrolled nor interleaved, and instructions are
-    selected and scheduled with less care. ``gives_up``: see ``Artefact``.
+    selected and scheduled with less care. ``gives_up``, ``stacked``: see ``Artefact``.
     """
     module = llvm.parse_assembly(assembly, llvm.create_context())
     module.verify()
@@ -44,7 +49,7 @@ def optimize(
     target = machine(QUICK_SELECTION if quick else OPTIMIZE_LEVEL)
     run_passes(module, target, QUICK_LEVEL if quick else OPTIMIZE_LEVEL, unrolls=not quick)
     _check_symbols(module)
-    return Artefact(_image(module, target), ENTRY, needs, counters, gives_up)
+    return Artefact(_image(module, target), ENTRY, needs, counters, gives_up, stacked)
 
 
 def optimized_assembly(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from symgraph.ir.origin import as_if_at
 from symgraph.ir.variable import Variable
 from symgraph.lower.complex_products import by_parts, is_by_parts
 from symgraph.lower.demand import swaps_last_axes
+from symgraph.ops.branch import cond
 from symgraph.ops.convert import dim_value
 from symgraph.ops.create import iota
 
@@ -136,6 +138,32 @@ WRITTEN: dict[str, Callable[..., Variable]] = {
 """Ops that have a loop of their own, but are faster written with others."""
 
 
+FEW = 2048  # numbers that are stored and read again in no time
+SAFE_SQUARES = 2.0**-900  # a sum of squares above has lost nothing to those that underflowed
+
+
+def _norm_of_all(x: Variable, axes: tuple[int, ...]) -> Variable:
+    """The root of the plain sum of squares; only where that leaves the range, of three sums.
+
+    For one number from an array that is in memory, which the branch reads again.
+    """
+    written = find_op("euclidean_norm").expand
+    assert written is not None
+    size = product(x.shape)
+    stored = x.node.op.kind == "leaf" or (isinstance(size, int) and size <= FEW)
+    if x.dtype.itemsize == 4 or len(axes) < x.ndim or not stored:
+        return written(x, axes=axes)  # type: ignore[no-any-return]
+    squares = find_op("sum")(x * x, axes)
+    usual = find_op("logical_and")(squares > SAFE_SQUARES, squares < math.inf)
+    return cond(  # type: ignore[no-any-return]
+        usual, lambda s, x: find_op("sqrt")(s), lambda s, x: written(x, axes=axes), squares, x
+    )
+
+
+AT_ONCE: dict[str, Callable[..., Variable]] = {"euclidean_norm": _norm_of_all}
+"""Ops that are written otherwise where nothing is repeated."""
+
+
 def needs_expansion(node: Node, is_repeated: bool = False) -> bool:
     """Is it written with other ops before lowering? ``is_repeated``: it stands in a loop."""
     if node.op.name in DIRECT:
@@ -202,7 +230,7 @@ def _round(
         if not needs_expansion(node, is_repeated):
             made[node] = rebuild(node, inputs, _attrs(node, bodies, is_repeated))
             continue
-        found = _expanded(node, inputs)
+        found = _expanded(node, inputs, is_repeated)
         if isinstance(found, tuple):
             several[node] = found
         else:
@@ -210,8 +238,9 @@ def _round(
     return tuple(made[o] for o in outputs)
 
 
-def _expanded(node: Node, inputs: tuple[Node, ...]) -> Node | tuple[Node, ...]:
+def _expanded(node: Node, inputs: tuple[Node, ...], is_repeated: bool) -> Node | tuple[Node, ...]:
     write = by_parts if is_by_parts(node) else WRITTEN.get(node.op.name, node.op.expand)
+    write = write if is_repeated else AT_ONCE.get(node.op.name, write)
     assert write is not None, f"{node.op.name} has no expansion"
     with as_if_at(node.lines):
         found = write(*[Variable(i) for i in inputs], **node.attrs)

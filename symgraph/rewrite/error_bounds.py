@@ -17,7 +17,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from symgraph.ir.node import Node
+import numpy as np
+
+from symgraph.ir.node import Node, constant_node
 from symgraph.records import dataclass
 from symgraph.rewrite.build import call, number, uniform
 from symgraph.rewrite.facts import Fact, fact
@@ -161,7 +163,18 @@ def _quotient(node: Node, bounds: list[Bound]) -> Bound:
     y = node.inputs[1]
     a, b = bounds
     over = total(a.extra, product(b.extra, size(node)))
-    return Bound(a.relative + b.relative + 1, quotient(over, size(y)))
+    inverse = _inverse(y)
+    extra = quotient(over, size(y)) if inverse is None else product(over, inverse)
+    return Bound(a.relative + b.relative + 1, extra)
+
+
+def _inverse(y: Node) -> Node | None:
+    """1 / |y| of numbers that are known, which a bound need not divide by; None of others."""
+    if y.op.name != "constant":
+        return None
+    with np.errstate(all="ignore"):
+        found = np.abs(1 / y.attrs["value"]).astype(y.tensor.dtype)
+    return constant_node(found) if np.isfinite(found).all() and found.all() else None
 
 
 def _reciprocal(node: Node, bounds: list[Bound]) -> Bound:

@@ -290,7 +290,38 @@ def _quotient(top: Fact, bottom: Fact) -> Fact:
 def _multiply(node: Node, inputs: list[Fact]) -> Fact:
     if node.inputs[0] is node.inputs[1]:
         return _squared(inputs[0])
-    return _product(*inputs)
+    found = _product(*inputs)
+    return _square_of_multiples(node, found) if found.lo < 0 else found
+
+
+def _square_of_multiples(node: Node, found: Fact) -> Fact:
+    """(x / 10) * (x / 5) has the sign of 1 / 50."""
+    (x, a), (y, b) = map(_multiple, node.inputs)
+    if x is not y or a * b == 0:
+        return found
+    lo, hi = (max(found.lo, 0.0), found.hi) if a * b > 0 else (found.lo, min(found.hi, 0.0))
+    return Fact(lo, hi, whole=found.whole)
+
+
+def _multiple(node: Node) -> tuple[Node, float]:
+    """(x, the sign of c) of c * x, x / c or -x."""
+    sign = 1.0
+    while True:
+        name, inputs = node.op.name, node.inputs
+        if name == "negative":
+            sign, node = -sign, inputs[0]
+        elif name in ("multiply", "divide") and _is_number(inputs[1]):
+            sign, node = sign * float(np.sign(inputs[1].attrs["value"])), inputs[0]
+        elif name == "multiply" and _is_number(inputs[0]):
+            sign, node = sign * float(np.sign(inputs[0].attrs["value"])), inputs[1]
+        else:
+            return node, sign
+
+
+def _is_number(node: Node) -> bool:
+    return (
+        node.op.name == "constant" and node.tensor.shape == () and node.tensor.dtype.kind in "fiu"
+    )
 
 
 def _squared(x: Fact) -> Fact:
@@ -471,6 +502,7 @@ FACTS: Mapping[str, Row] = {
     "subtract": lambda node, inputs: _sum(inputs[0], _negated(inputs[1])),
     "negative": lambda node, inputs: _negated(inputs[0]),
     "multiply": _multiply,
+    "guarded": lambda node, inputs: inputs[0],
     "divide": lambda node, inputs: _quotient(*inputs),
     "reciprocal": lambda node, inputs: _quotient(Fact(1, 1), inputs[0]),
     "square": lambda node, inputs: _squared(inputs[0]),

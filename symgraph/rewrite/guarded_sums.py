@@ -315,10 +315,10 @@ def _body(root: Node, own: list[Node], sums: Sequence[Redoable]) -> Graph:
 def _test_of(root: Node, doubt: Node) -> tuple[Node, Node]:
     """(Is any doubt positive? The node that tells the branch what the doubt is.)
 
-    Of sqrt(x) - c |root| by squares: the root is taken in the branch, and no call waits for it.
+    Of sqrt(x) - c |y| by squares: the root is taken in the branch, and no call waits for it.
     """
     known = doubt.inputs if doubt.op.name == "subtract" else ()
-    if len(known) == 2 and known[0].op.name == "sqrt" and _is_multiple(known[1], root):
+    if len(known) == 2 and known[0].op.name == "sqrt" and _is_size(known[1]):
         squares = known[0].inputs[0]
         above = call("greater", squares, call("square", known[1]))
         over = call("equal", squares, number(math.inf, squares.tensor.dtype))
@@ -326,11 +326,10 @@ def _test_of(root: Node, doubt: Node) -> tuple[Node, Node]:
     return _any(call("greater", doubt, number(0.0, doubt.tensor.dtype))), doubt
 
 
-def _is_multiple(node: Node, root: Node) -> bool:
-    """Is it c |root|?"""
+def _is_size(node: Node) -> bool:
+    """Is it c |x|, or of a sum that is not negative?"""
     parts = [n for n in node.inputs if n.op.name != "constant"]
-    is_size = len(parts) == 1 and parts[0].op.name == "abs" and parts[0].inputs[0] is root
-    return node.op.name == "multiply" and is_size
+    return node.op.name == "multiply" and len(parts) == 1 and fact(parts[0]).lo >= 0
 
 
 def _any(found: Node) -> Node:

@@ -51,6 +51,10 @@ from symgraph.rewrite.short_sums import spelled_out
 LIMITS = {"default": {8: 4096.0, 4: 512.0}, "high": {8: 32.0, 4: 32.0}}
 Entries = list[Application | tuple[Any, Any]]  # of a journal
 MOST_NODES = 200  # in a slow form
+STEP = 2.0**-8  # of a limit: bounds of products of one factor are rounded up, to be equal
+# ops whose relative error is that of one operand, so many times
+CARRIED = {"multiply": 1.0, "divide": 1.0, "square": 2.0, "reciprocal": 1.0, "negative": 1.0,
+           "sqrt": 0.5}  # fmt: skip
 PRODUCTS = frozenset(("multiply", "divide"))
 SOURCE = "Higham 2002, Accuracy and Stability of Numerical Algorithms, 3.3"
 
@@ -92,8 +96,9 @@ class _Guards:
             plain = rebuild(node, inputs, self._attrs(node))
             if is_dot(plain):
                 plain = as_sum(plain)
-            if plain is not node and self.trace is not None:
-                self.trace.append((node, plain))
+            stays = own and any(made[i] is not inside[i] for i in node.inputs)
+            if (plain is not node or stays) and self.trace is not None:
+                self.trace.append((node, plain))  # also of what reads the unguarded form
             made[node] = inside[node] = plain
             if own:
                 self._bound(plain)
@@ -210,19 +215,51 @@ class _Guards:
             return None
         region, _ = self._region(node)
         overflows, hidden = overflowing(node, region)
-        # what a condition compares may be of another dtype
-        parts = [_of_dtype(call("subtract", h, h), node) for h in hidden]
-        if amplifies:
-            allowed = times(size(node), limit - bound.relative)
-            extra = bound.extra if bound.extra is not None else number(0.0, node.tensor.dtype)
-            parts.append(call("subtract", extra, allowed))
-        if overflows:
-            parts.append(call("subtract", node, node))
+        parts = [self._excess(node, bound, amplified, limit)] if amplifies else []
         small = self._underflowed(node, region, amplifies)
         if small is not None:
             dtype = node.tensor.dtype
             parts.append(call("where", small, number(math.inf, dtype), number(0.0, dtype)))
-        return total(*parts)
+        # what a condition compares may be of another dtype
+        parts += [_of_dtype(call("subtract", h, h), node) for h in hidden]
+        found = total(*parts)
+        if not overflows:
+            return found
+        zero = number(0.0, node.tensor.dtype)  # 0 * inf is NaN
+        return call("subtract", node, node) if found is None else call("fma", node, zero, found)
+
+    def _excess(self, node: Node, bound: Bound, deep: bool, limit: float) -> Node:
+        """What a bound is too large by. Of a product, of the one factor that the error comes from.
+
+        extra / |d| is that of d * x too, if x is exact to a few units: so x takes no part, and
+        products of one d share one test.
+        """
+        if bound.extra is None:
+            allowed = times(size(node), limit - bound.relative)
+            return call("subtract", number(0.0, node.tensor.dtype), allowed)
+        step = limit * STEP
+        left = limit - math.ceil(bound.relative / step) * step
+        carrier, power = node, 1.0
+        while (found := self._carrier(carrier, deep)) is not None:
+            carrier, power = found[0], power * found[1]
+        extra = self._held(carrier, deep).extra
+        assert extra is not None
+        return call("subtract", extra, times(size(carrier), left / power))
+
+    def _held(self, node: Node, deep: bool) -> Bound:
+        """The bound of a node, with the errors of sums if they are meant."""
+        return (self.deep.get(node) if deep else None) or self._known(node)
+
+    def _carrier(self, node: Node, deep: bool) -> tuple[Node, float] | None:
+        """(The operand that all that is amplified comes from, to what power it is taken)."""
+        power = CARRIED.get(node.op.name)
+        if power is None:
+            return None
+        found = {i for i in node.inputs if self._held(i, deep).extra is not None}
+        if len(found) != 1:
+            return None
+        (carrier,) = found
+        return carrier, power * node.inputs.count(carrier)
 
     def _underflowed(self, node: Node, region: Sequence[Node], amplifies: bool) -> Node | None:
         """Where an intermediate underflowed: of few elements also exp(x) in exp(x) * y."""

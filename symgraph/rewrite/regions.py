@@ -10,15 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Container, Iterable, Sequence
 
+import numpy as np
+
 from symgraph.ir.graph import toposort
 from symgraph.ir.node import Node
 from symgraph.ir.type import TensorType
+from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import call, number
 from symgraph.rewrite.error_bounds import BOUNDS
 from symgraph.rewrite.facts import fact
 
 MOST_INPUTS = 24  # of a slow form
 LEAST = {8: 2.0**-1022, 4: 2.0**-126}  # normal numbers, by the width of the dtype
+EPS = {8: 2.0**-52, 4: 2.0**-23}
 OVERFLOWS = frozenset((
     "add", "subtract", "multiply", "square", "divide", "reciprocal", "exp", "exp2", "expm1", "sinh",
     "cosh", "pow", "pow1p", "pow1pm1", "exp_product", "fma", "polynomial", "gamma",
@@ -30,6 +34,8 @@ HIDING: dict[str, tuple[int, ...]] = {
     "erfc": (0,), "ndtr": (0,), "atan2": (0, 1), "maximum": (0, 1), "minimum": (0, 1),
     "where": (1, 2), "scaled_product": tuple(range(MOST_INPUTS)),
 }  # fmt: skip
+# of these, those that have the same limit for what is huge
+SATURATING = frozenset(("atan", "tanh", "sigmoid", "erf", "erfc", "ndtr"))
 # ops whose result may be finite though an input overflows where it should not
 RETURNING = frozenset((
     "divide", "reciprocal", "sqrt", "cbrt", "log", "log2", "log10", "log1p", "sin", "cos", "tan",
@@ -127,7 +133,17 @@ def overflowing(root: Node, order: Sequence[Node]) -> tuple[bool, list[Node]]:
         for k, i in enumerate(n.inputs)
         if k in HIDING.get(n.op.name, ()) and i in wild
     }
+    hidden -= {i for i in hidden if _shows_at_once(i, order, wild)}
     return returns, sorted(hidden, key=lambda n: n.number)
+
+
+def _shows_at_once(node: Node, order: Sequence[Node], wild: Container[Node]) -> bool:
+    """Is it of one value, huge where it is infinite, and read by what has its limit there?"""
+    readers = {n.op.name for n in order if node in n.inputs}
+    below = within(node)[0]
+    chain = all(sum(i.op.name != "constant" for i in n.inputs) <= 1 for n in below)
+    back = any(i in wild and _returns(n, i) for n in below for i in n.inputs)
+    return readers <= SATURATING and chain and not back
 
 
 def _returns(node: Node, wild: Node) -> bool:
@@ -150,7 +166,7 @@ def underflowed(order: Iterable[Node], only: Container[Node] | None = None) -> N
 
     ``only``: those that count; all by default.
     """
-    read = [i for n in order if n.op.name in REGAINING for i in n.inputs]
+    read = [i for n in order if n.op.name in REGAINING and not _is_power(n) for i in n.inputs]
     lost = {n for n in toposort(read, stop=lambda n: n.op.name not in PASSING) if _may_underflow(n)}
     lost = {n for n in lost if only is None or n in only}
     found: Node | None = None
@@ -163,11 +179,41 @@ def underflowed(order: Iterable[Node], only: Container[Node] | None = None) -> N
     return found
 
 
+def _is_power(node: Node) -> bool:
+    """Is it c x**k? It is nearer to 0 than what it is made of: nothing comes back."""
+    if node.op.name != "multiply":
+        return False
+    scale, found = t.factors(node)
+    return len(found) == 1 and found[0][1] >= 2 and abs(scale) <= 1
+
+
 def _may_underflow(node: Node) -> bool:
     if node.op.name not in SHRINKING or not in_region(node):
         return False
     known = fact(node)
-    return max(known.lo, -known.hi) < LEAST[node.tensor.dtype.itemsize]
+    least = LEAST[node.tensor.dtype.itemsize]
+    return max(known.lo, -known.hi) < least and not _step(node) >= least
+
+
+def _step(node: Node) -> float:
+    """A number that values are not nearer to 0 than, unless they are 0; 0 where none is known.
+
+    x - c of floats is 0, or at least a quarter of the last place of c: where x is not small beside
+    c, both are multiples of that.
+    """
+    scale = 1.0
+    while node.op.name in ("multiply", "divide") and node.inputs[1].op.name == "constant":
+        sizes = np.abs(node.inputs[1].attrs["value"].astype(np.float64))
+        if sizes.size == 0 or not (np.isfinite(sizes).all() and sizes.all()):
+            return 0.0
+        scale = scale * sizes.min() if node.op.name == "multiply" else scale / sizes.max()
+        node = node.inputs[0]
+    if node.op.name not in ("add", "subtract"):
+        return 0.0
+    eps = EPS[node.tensor.dtype.itemsize]
+    known = [i.attrs["value"] for i in node.inputs if i.op.name == "constant"]
+    steps = [float(np.abs(c).min()) * eps / 4 for c in known if c.size]
+    return max(steps, default=0.0) * float(scale)
 
 
 def _whole(node: Node) -> list[Node]:

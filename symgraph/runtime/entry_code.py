@@ -401,6 +401,7 @@ class _Body:
 
     def _temporaries(self) -> Iterator[str]:
         if not self.sig.slots:
+            yield from ("null" for _ in self.sig.places)
             return
         starts, end = [], "0"
         for size in self.sig.slots:

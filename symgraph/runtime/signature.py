@@ -29,7 +29,8 @@ class Signature:
 
     ``inputs``: for each input of the program its kind and number among ``arguments``, ``states`` or
     the constants. ``results``: outputs, then the new values of the states numbered in ``updated``.
-    ``slots`` are the sizes in bytes of pieces of the arena, ``places`` the piece of each temporary.
+    ``slots`` are the sizes in bytes of pieces of the arena, ``places`` the piece of each temporary
+    (-1: none, the program has it on the stack).
     ``checks`` are comparisons ("eq" or "sge") of dims. ``structure`` is "one", "none", "list",
     "tuple" or "nested". ``work`` is that of a call whose arguments, states and results have
     ``elements`` elements in all; from a work of ``release`` the GIL is given back meanwhile. So

@@ -124,6 +124,9 @@ class Weave:
         assert isinstance(before, Node)
         assert isinstance(after, Node)
         key, known = self.find(before), self.find(after)
+        if key is not None and before is after and self.form[key] is after:
+            self.become(key, after)  # it reads what it did, though that was replaced for others
+            return
         if key is None or key == known:
             return
         if known is not None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import symgraph as sg
-from symgraph.loop.ir import For
+from symgraph.ir.graph import toposort
+from symgraph.loop.ir import Branch, Call, For
 from symgraph.loop.traverse import statements
 from symgraph.lower.leading_sums import BLOCK as ROWS
 from symgraph.lower.long_sums import BLOCK, RUN
@@ -98,11 +99,22 @@ def test_short_loops_and_sums_of_float32_have_no_blocks():
     assert not any(var.startswith("b_") for var in found)
 
 
-def test_a_norm_is_one_vector_loop():
+@pytest.mark.parametrize("scale", [0.0, 1e-300, 1e-180, 1.0, 1e180, 1e300, np.inf, np.nan])
+def test_a_norm_is_one_vector_loop_whatever_its_scale(scale):
     x = sg.tensor("x", shape=(64,))
-    lowered = assert_right([sg.norm(x)], {x: rng.normal(size=64)})
-    (loop,) = [s for k in lowered.program.kernels for s in statements(k.body) if isinstance(s, For)]
-    assert loop.kind == "vector"
+    lowered = assert_right([sg.norm(x)], {x: np.linspace(1, 2, 64) * scale})
+    kernels = {k.name: k for k in lowered.program.kernels}
+    assert any(isinstance(step, Branch) for step in lowered.program.steps)
+    called = [s.kernel for s in lowered.program.steps if isinstance(s, Call)]
+    loops = [s for name in called for s in statements(kernels[name].body) if isinstance(s, For)]
+    assert [loop.kind for loop in loops] == ["vector"]
+
+
+def test_a_norm_of_what_is_computed_or_of_rows_has_no_branch():
+    x, w = sg.tensor("x", shape=("n",)), sg.tensor("w", shape=(5, 3))
+    for norm in (sg.norm(sg.exp(x) + 1), sg.norm(w, axis=1)):
+        f = sg.function([x, w], norm, on_unused_input="ignore")
+        assert "cond" not in {n.op.name for n in toposort(f.stage("expanded"))}
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])

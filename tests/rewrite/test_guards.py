@@ -11,7 +11,9 @@ from symgraph.compile import run_stages
 from symgraph.ir.graph import toposort
 from symgraph.lower.guarded import function_of
 from symgraph.rewrite.error_bounds import BOUNDS
+from symgraph.rewrite.facts import fact
 from symgraph.rewrite.guards import guard, slow_form
+from symgraph.rewrite.regions import _step, region_of, underflowed
 from symgraph.trace.record import Record
 
 SIZE = 64
@@ -228,3 +230,91 @@ def test_a_condition_may_compare_numbers_of_another_dtype():
     found = f(values[0].astype("float32"), *values[1:])
     np.testing.assert_array_equal(found[:55], 0.0)
     np.testing.assert_allclose(found[65:], 6 * (3.0 - values[2][0]), rtol=1e-12)
+
+
+def test_bounds_of_quotients_by_numbers_that_are_known_divide_by_nothing() -> None:
+    x, y = (sg.tensor(n, shape=(SIZE,), dtype="float64") for n in "xy")
+    scale = np.linspace(-9, 20, SIZE)
+    (made,) = guard([((x * y - y * y) / scale).node], "default")
+    found = toposort([made])
+    assert [n.op.name for n in found].count("divide") == 1
+    a, b = points("float64")
+    exact = truth(lambda a, b: a * b - b * b, a, b) / scale
+    f = sg.function([x, y], (x * y - y * y) / scale)
+    np.testing.assert_allclose(f(a, b), exact, rtol=4097 * 2.0**-53)
+
+
+STEPS = {
+    "rest of numbers": lambda x, c: (c - x) / 7.0,
+    "sum with numbers": lambda x, c: (x + c) / 7.0 / 3.0,
+    "multiple": lambda x, c: (x - c) / 3.0 * 1e-3,
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", STEPS)
+def test_what_is_left_of_numbers_is_no_next_to_nothing(name: str, dtype: str) -> None:
+    """Its quotients cannot underflow, so no guard asks whether they did."""
+    c = np.array([28.0, -8.0, 1e-3, 7.0] * 16, dtype)
+    x = sg.tensor("x", shape=(SIZE,), dtype=dtype)
+    value = STEPS[name](x, c)
+    assert underflowed(region_of((value * x).node)[0]) is None
+    y = sg.tensor("y", shape=(SIZE,), dtype=dtype)
+    assert underflowed(region_of((x / 7.0 * y).node)[0]) is not None
+    assert underflowed(region_of((x / 7.0 * x).node)[0]) is None  # nothing brings it back
+    near = c if name != "sum with numbers" else -c
+    with np.errstate(all="ignore"):
+        steps = [near]
+        steps += [np.nextafter(near, np.dtype(dtype).type(way)) for way in (np.inf, -np.inf)]
+        steps += [near * np.dtype(dtype).type(f) for f in (0.5, 0.25, 0.5000001, 2, 1e-30, 1e30)]
+    f = sg.function([x], value, mode=sg.Mode(accuracy="as-written"))
+    least = _step(value.node)
+    found = np.abs(np.concatenate([f(v) for v in steps]))
+    assert 0 < least <= found[found > 0].min()
+
+
+def test_products_of_one_difference_share_one_test() -> None:
+    """The error is that of x - y; what it is multiplied by takes no part."""
+    x, y, z = (sg.tensor(n, shape=(SIZE,), dtype="float64") for n in "xyz")
+    d = (x * y - y) / 3.0
+    made = guard([v.node for v in (d, d * z, z / d)], "default")
+    doubts = {n.inputs[1] for n in guards_in(made)}
+    excess = {next(n for n in toposort([v]) if n.op.name == "subtract" and _reads_size(n))
+              for v in doubts}  # fmt: skip
+    assert len(guards_in(made)) == 3
+    assert len(excess) == 1
+
+
+def _reads_size(node) -> bool:
+    """Is it a bound less a multiple of a size?"""
+    allowed = node.inputs[1]
+    return allowed.op.name == "multiply" and allowed.inputs[1].op.name == "abs"
+
+
+@pytest.mark.parametrize("power", [2, 3])
+def test_powers_of_a_difference_are_as_accurate_as_others(power: int) -> None:
+    x, y = points("float64")
+    a, b = (sg.tensor(n, shape=(SIZE,), dtype="float64") for n in "xy")
+    d = a * b - b * b
+    formula = d * d if power == 2 else d * d * d
+    exact = truth(lambda x, y: (x * y - y * y) ** power, x, y)
+    np.testing.assert_allclose(sg.function([a, b], formula)(x, y), exact, rtol=4097 * 2.0**-53)
+
+
+def test_a_function_with_a_limit_hides_nothing_of_what_is_huge() -> None:
+    x, y = (sg.tensor(n, shape=(SIZE,), dtype="float64") for n in "xy")
+    a, b = np.full(SIZE, 1.5e308), np.full(SIZE, 1e-308)
+    for formula, wanted in (
+        (sg.tanh(2 * x + 1) - 0.5 * y, 1.0),
+        (sg.tanh(2 * x * y) - y, np.tanh(3.0)),
+    ):
+        f = sg.function([x, y], formula)
+        np.testing.assert_allclose(f(a, b), np.full(SIZE, wanted), rtol=1e-15)
+
+
+def test_a_product_of_multiples_of_one_value_has_one_sign() -> None:
+    x, y = sg.vector("x"), sg.vector("y")
+    for square in ((x / 10) * (x / 5), (-x) * (-2 * x), (3 * x) * (x / 4)):
+        assert fact(square.node).lo == 0
+    assert fact(((x / 10) * (x / -5)).node).hi == 0
+    assert fact(((x / 10) * (y / 5)).node).lo == -np.inf

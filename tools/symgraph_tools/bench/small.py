@@ -19,6 +19,25 @@ def tiny_vector(E: Any, x: Any) -> Any:
     return E.xp.sqrt(E.xp.sum(x * x))
 
 
+def tiny_sum(E: Any, x: Any, y: Any) -> Any:
+    """sum(x y + 1) of ten numbers: little but the call."""
+    return E.xp.sum(x * y + 1.0)
+
+
+EFFECTS = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
+DEVIATIONS = np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])
+
+
+def eight_schools(E: Any, q: Any) -> Any:
+    """Log density of the non-centred eight-schools model, and its gradient."""
+    xp = E.xp
+    mu, logtau, z = q[0], q[1], q[2:]
+    tau = xp.exp(logtau)
+    rest = (xp.asarray(EFFECTS) - (mu + tau * z)) / xp.asarray(DEVIATIONS)
+    prior = 0.5 * xp.sum(z * z) + 0.5 * (mu / 5) * (mu / 5) + xp.log1p((tau / 5) * (tau / 5))
+    return -0.5 * xp.sum(rest * rest) - prior + logtau
+
+
 def tiny_grad(E: Any, x: Any, y: Any) -> Any:
     """Rosenbrock's function and its gradient."""
     return (1 - x) ** 2 + 100 * (y - x * x) ** 2
@@ -57,6 +76,8 @@ def _numbers(rng: np.random.Generator) -> list[Array]:
 ROWS = (
     Workload("tiny_call", _numbers, tiny_call, dtype="float64"),
     Workload("tiny_vector", floats((3,), dtype="float64"), tiny_vector),
+    Workload("tiny_sum", floats((10,), (10,), dtype="float64"), tiny_sum, dtype="float64"),
+    Workload("eight_schools", floats((10,), dtype="float64"), eight_schools, (0,), dtype="float64"),
     Workload("tiny_grad", _numbers, tiny_grad, wrt=(0, 1)),
     Workload(
         "small_regression",
