@@ -304,24 +304,15 @@ def _square_of_multiples(node: Node, found: Fact) -> Fact:
 
 
 def _multiple(node: Node) -> tuple[Node, float]:
-    """(x, the sign of c) of c * x, x / c or -x."""
+    """(x, the sign of c) of x / c or x * c, of floats."""
     sign = 1.0
-    while True:
-        name, inputs = node.op.name, node.inputs
-        if name == "negative":
-            sign, node = -sign, inputs[0]
-        elif name in ("multiply", "divide") and _is_number(inputs[1]):
-            sign, node = sign * float(np.sign(inputs[1].attrs["value"])), inputs[0]
-        elif name == "multiply" and _is_number(inputs[0]):
-            sign, node = sign * float(np.sign(inputs[0].attrs["value"])), inputs[1]
-        else:
-            return node, sign
-
-
-def _is_number(node: Node) -> bool:
-    return (
-        node.op.name == "constant" and node.tensor.shape == () and node.tensor.dtype.kind in "fiu"
-    )
+    while node.op.name in ("multiply", "divide", "negative"):
+        scale = node.inputs[-1] if node.op.name != "negative" else None
+        if scale is not None and (scale.op.name != "constant" or scale.tensor.shape != ()):
+            break
+        sign *= -1.0 if scale is None else float(np.sign(scale.attrs["value"].real))
+        node = node.inputs[0]
+    return node, sign
 
 
 def _squared(x: Fact) -> Fact:

@@ -314,7 +314,7 @@ def test_a_function_with_a_limit_hides_nothing_of_what_is_huge() -> None:
 
 def test_a_product_of_multiples_of_one_value_has_one_sign() -> None:
     x, y = sg.vector("x"), sg.vector("y")
-    for square in ((x / 10) * (x / 5), (-x) * (-2 * x), (3 * x) * (x / 4)):
+    for square in ((x / 10) * (x / 5), (-x) * (x * -2), (x * 3) * (x / 4)):
         assert fact(square.node).lo == 0
     assert fact(((x / 10) * (x / -5)).node).hi == 0
     assert fact(((x / 10) * (y / 5)).node).lo == -np.inf
