@@ -25,6 +25,7 @@ from symgraph.rewrite.polish import POLISH
 from symgraph.rewrite.ranges import RANGES, RANGES_OF_FEW
 from symgraph.rewrite.softmax import SOFTMAX
 from symgraph.rewrite.stabilize import STABILIZE
+from symgraph.rewrite.views import kept_views
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +68,18 @@ def run(
 ) -> tuple[Node, ...]:
     """Outputs after each pass in turn."""
     outputs, keep = tuple(outputs), tuple(keep)
-    for step in passes:
-        if step.rules:
-            outputs = rewrite(
-                outputs,
-                step.rules,
-                table=step.name,
-                keep=keep,
-                trace=trace,
-                counts=counts,
-                journals=journals,
-            )
+    with kept_views():
+        for step in passes:
+            if step.rules:
+                outputs = rewrite(
+                    outputs,
+                    step.rules,
+                    table=step.name,
+                    keep=keep,
+                    trace=trace,
+                    counts=counts,
+                    journals=journals,
+                )
     return outputs
 
 

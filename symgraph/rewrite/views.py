@@ -12,7 +12,8 @@ What makes sums and products is in ``terms.py``.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from symgraph.ir.node import Node
@@ -51,15 +52,28 @@ class _Memo(threading.local):
     def __init__(self) -> None:
         self.sums: dict[Node, SumView] = {}
         self.products: dict[Node, ProductView] = {}
+        self.kept = 0  # blocks that keep them
 
 
 _memo = _Memo()
 
 
 def forget() -> None:
-    """Drop the views remembered for this thread; the engine calls it after each run."""
-    _memo.sums.clear()
-    _memo.products.clear()
+    """Drop the views remembered for this thread, if no block keeps them: after each run."""
+    if not _memo.kept:
+        _memo.sums.clear()
+        _memo.products.clear()
+
+
+@contextmanager
+def kept_views() -> Iterator[None]:
+    """Views are remembered from run to run meanwhile: most nodes are those of the run before."""
+    _memo.kept += 1
+    try:
+        yield
+    finally:
+        _memo.kept -= 1
+        forget()
 
 
 def is_real(node: Node) -> bool:
