@@ -30,6 +30,7 @@ from symgraph.trace.record import Chapter, Record
 from symgraph.trace.weave import Weave
 
 BUILT = RuleText("as built", "the graph as the program wrote it")
+INFORMED = RuleText("facts inside", "loops and branches are told what is known of their parameters")
 # What the stages do that are no tables of rules, in the words of the trace.
 STAGE_TEXTS = {
     "tidied": RuleText("tidied loops", "what a loop computes and nobody reads is dropped"),
@@ -97,7 +98,7 @@ class Story:
             if not isinstance(entry, Application):
                 weave.made_anew(*entry)
                 continue
-            self._close()
+            self._close_run(stage, journal.table, applied)
             applied += 1
             text = RuleText(entry.rule, entry.why, entry.source, entry.changes)
             line = entry.lines[0] if entry.lines else None
@@ -110,6 +111,7 @@ class Story:
             key, by = weave.replace(entry.before, entry.after)
             row = StepRow(REWRITE, stage, journal.table, text, key, by, line, Delta(), elapsed)
             self._add(row, (entry.before, entry.after))
+        self._close_run(stage, journal.table, applied)
         self.passes.append(PassRow(stage, journal.table, applied, journal.elapsed_ns))
 
     def _settle(
@@ -119,6 +121,7 @@ class Story:
         self._close()
         self.weave.begin_run()
         keep(self.weave, outputs)
+        self.weave.restore(outputs)  # a guard replaces a node for some of its readers alone
         self.weave.set_graph(0, params, outputs)
         delta = self.weave.take()
         if not delta.is_empty:
@@ -136,6 +139,15 @@ class Story:
         if not delta.is_empty:
             last = self.steps[-1]
             self.steps[-1] = replace(last, delta=_joined(last.delta, delta))
+
+    def _close_run(self, stage: str, table: str, applied: int) -> None:
+        """What changed since the last rewrite belongs to it; before the first it is a step."""
+        if applied:
+            self._close()
+            return
+        delta = self.weave.take()
+        if not delta.is_empty:
+            self._add(StepRow(STAGE, stage, table, INFORMED, -1, -1, None, delta), None)
 
     def _stage(self, name: str, elapsed_ns: int) -> None:
         self._close()

@@ -9,7 +9,7 @@ what is not read by anything below graph 0 is not alive.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from symgraph.ir.graph import Graph, toposort
 from symgraph.ir.node import Node
@@ -30,6 +30,7 @@ class Weave:
         self.number: dict[Node, int] = {}
         self.form: dict[int, Node] = {}
         self.bodies: dict[Graph, int] = {}
+        self.body_form: dict[int, Graph] = {}
         self.replaced: dict[int, int] = {}  # in this run of a table; origin: the reverse
         self.origin: dict[int, int] = {}
         self._born: dict[int, None] = {}
@@ -74,12 +75,9 @@ class Weave:
             key = self.find(node)
             if key is None:
                 continue
-            for name, body in self.rows[key].attrs.items():
-                graph = node.attrs.get(name)
-                if isinstance(body, Body) and isinstance(graph, Graph):
-                    self.restore(graph.outputs)
-                    self.bodies[graph] = body.number
-                    self.set_graph(body.number, graph.params, graph.outputs)
+            for held, graph in self._graphs_of(key, node):
+                self.restore(graph.outputs)
+                self._stand_for(held, graph)
             self._reread(key, tuple(self.add(i) for i in node.inputs))
 
     def _add(self, node: Node, inputs: tuple[int, ...]) -> None:
@@ -98,13 +96,23 @@ class Weave:
 
     def add_graph(self, graph: Graph) -> int:
         """The number of a graph inside a node."""
-        if graph not in self.bodies:
-            number = len(self.ends)
-            self.ends[number] = Ends((), ())  # taken before those inside it
-            self.inputs[-1 - number] = ()
-            self.bodies[graph] = number
-            self.set_graph(number, graph.params, graph.outputs)
-        return self.bodies[graph]
+        known = self.find_graph(graph)
+        if known is not None:
+            return known
+        number = len(self.ends)
+        self.ends[number] = Ends((), ())  # taken before those inside it
+        self.inputs[-1 - number] = ()
+        self._stand_for(number, graph)
+        return number
+
+    def find_graph(self, graph: Graph) -> int | None:
+        """The number that stands for a graph inside a node now."""
+        number = self.bodies.get(graph)
+        return number if number is not None and self.body_form[number] == graph else None
+
+    def _stand_for(self, number: int, graph: Graph) -> None:
+        self.bodies[graph], self.body_form[number] = number, graph
+        self.set_graph(number, graph.params, graph.outputs)
 
     def set_graph(self, number: int, params: Iterable[Node], outputs: Iterable[Node]) -> None:
         """Give a graph parameters and outputs."""
@@ -116,10 +124,9 @@ class Weave:
     def made_anew(self, before: Node | Graph, after: Node | Graph) -> None:
         """The compiler made a node (or graph) again on what its inputs have become."""
         if isinstance(before, Graph) and isinstance(after, Graph):
-            if before in self.bodies:
-                number = self.bodies[before]
-                self.set_graph(number, after.params, after.outputs)
-                self.bodies.setdefault(after, number)
+            number = self.find_graph(before)
+            if number is not None and self.find_graph(after) is None and self._is_alone(number):
+                self._stand_for(number, after)
             return
         assert isinstance(before, Node)
         assert isinstance(after, Node)
@@ -129,20 +136,39 @@ class Weave:
             return
         if key is None or key == known:
             return
+        if known is None and self._is_apart(key, after):
+            known = self.add(after)
         if known is not None:
             self.put(key, known)
         else:
             self.become(key, after)
 
+    def _is_alone(self, number: int) -> bool:
+        """Does one node hold a graph?"""
+        return len(self.readers.get(-1 - number, ())) <= 1
+
+    def _is_apart(self, key: int, node: Node) -> bool:
+        """Two loops held one graph, and this one holds another from now on."""
+        for held, graph in self._graphs_of(key, node):
+            number = self.find_graph(graph)
+            if number != held and (number is not None or not self._is_alone(held)):
+                return True
+        return False
+
+    def _graphs_of(self, key: int, node: Node) -> Iterator[tuple[int, Graph]]:
+        """The numbers of the graphs that a row holds, and the node's graphs of those names."""
+        for name, body in self.rows[key].attrs.items():
+            graph = node.attrs.get(name)
+            if isinstance(body, Body) and isinstance(graph, Graph):
+                yield body.number, graph
+
     def become(self, key: int, node: Node) -> None:
         """A number stands for another node of the same operation from now on."""
         inputs = tuple(self.add(i) for i in node.inputs)
         self.number[node], self.form[key] = key, node
-        for name, body in self.rows[key].attrs.items():
-            graph = node.attrs.get(name)
-            if isinstance(body, Body) and isinstance(graph, Graph) and graph not in self.bodies:
-                self.bodies[graph] = body.number
-                self.set_graph(body.number, graph.params, graph.outputs)
+        for held, graph in self._graphs_of(key, node):
+            if self.find_graph(graph) is None:
+                self._stand_for(held, graph)
         self._reread(key, inputs)
 
     def replace(self, before: Node, after: Node) -> tuple[int, int]:

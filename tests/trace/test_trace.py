@@ -240,6 +240,14 @@ def test_the_graph_after_each_stage_is_that_of_the_compiler(name):
         assert trace.at(stage).outputs == wanted, stage
 
 
+def test_loops_with_one_body_and_facts_of_their_own_are_told_apart():
+    x, y = sg.vector("x"), sg.vector("y", domain="positive")
+    sums = [sg.scan(lambda s, a: (s + sg.sqrt(a * a), None), 0.0, xs)[0] for xs in (x, y)]
+    f = sg.function([x, y], sums, mode=INTERPRETED)
+    for stage in ("built", "stable", "final"):
+        assert f.trace.at(stage).outputs == f.stage(stage), stage
+
+
 def test_a_cost_begins_as_written_though_its_gradient_has_rewritten_it():
     """Named dims: the function has the very nodes that were rewritten for the gradient."""
     x = sg.tensor("x", shape=("n", 4))
