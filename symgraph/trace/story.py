@@ -121,7 +121,6 @@ class Story:
         self._close()
         self.weave.begin_run()
         keep(self.weave, outputs)
-        self.weave.restore(outputs)  # a guard replaces a node for some of its readers alone
         self.weave.set_graph(0, params, outputs)
         delta = self.weave.take()
         if not delta.is_empty:

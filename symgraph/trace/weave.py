@@ -131,7 +131,7 @@ class Weave:
         assert isinstance(before, Node)
         assert isinstance(after, Node)
         key, known = self.find(before), self.find(after)
-        if key is not None and before is after and self.form[key] is after:
+        if key is not None and before is after:
             self.become(key, after)  # it reads what it did, though that was replaced for others
             return
         if key is None or key == known:
