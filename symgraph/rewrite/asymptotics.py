@@ -13,6 +13,7 @@ from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.algebra import SUMS
 from symgraph.rewrite.build import call
+from symgraph.rewrite.coefficients import ZERO_ORDER, Coefficients, Series
 from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.facts import fact
 from symgraph.rewrite.functions import fn, less, num, where
@@ -21,9 +22,6 @@ from symgraph.rewrite.series import (
     ORDER,
     PROBE,
     RADII,
-    ZERO_ORDER,
-    Coefficients,
-    Series,
     all_series,
     below,
     cancelling,

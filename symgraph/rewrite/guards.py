@@ -13,7 +13,7 @@ not finite. Only such lanes pay for the slow form. Nothing is guarded that canno
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from symgraph.ir.dim import product
@@ -40,6 +40,7 @@ from symgraph.rewrite.regions import (
     MOST_INPUTS,
     in_region,
     is_larger,
+    leaves_out_largest,
     overflowing,
     region_of,
     underflowed,
@@ -55,6 +56,12 @@ STEP = 2.0**-8  # of a limit: bounds of products of one factor are rounded up, t
 # ops whose relative error is that of one operand, so many times
 CARRIED = {"multiply": 1.0, "divide": 1.0, "square": 2.0, "reciprocal": 1.0, "negative": 1.0,
            "sqrt": 0.5}  # fmt: skip
+# right digits in double-double of functions that are rounded beside 1, or beside their terms. What
+# sums, products and exponentials leave may be right far below: 1 + 1e-50 is a pair of floats.
+DIGITS: Mapping[str, float] = {
+    **dict.fromkeys(("gammaln", "digamma", "gamma"), 84.0),
+    **dict.fromkeys(("pow", "pow1p"), 97.0),
+}
 PRODUCTS = frozenset(("multiply", "divide"))
 SOURCE = "Higham 2002, Accuracy and Stability of Numerical Algorithms, 3.3"
 
@@ -185,10 +192,11 @@ class _Guards:
                 return made
             if is_larger(node, MOST_NODES):
                 return node
-            doubt = self._doubt(node, self._known(node))
+            bound = self._known(node)
+            doubt = self._doubt(node, bound)
             if doubt is None or not (self.always or self._affordable(node, doubt)):
                 return node
-            return self._made(node, doubt)
+            return self._made(node, doubt, bound)
         finally:
             made_for(before)
 
@@ -282,8 +290,8 @@ class _Guards:
             self.trace.append(_record(node, made, limit, "with the sums that it is made of"))
         return made
 
-    def _made(self, node: Node, doubt: Node) -> Node:
-        found = slow_form(node)
+    def _made(self, node: Node, doubt: Node, bound: Bound) -> Node:
+        found = slow_form(node, bound.extra)
         if found is None:
             return node
         inputs, body = found
@@ -305,14 +313,37 @@ def _feeding(order: Sequence[Node]) -> set[Node]:
     return found
 
 
-def slow_form(node: Node) -> tuple[tuple[Node, ...], Graph] | None:
-    """What a region reads, and the region as a graph of that; None if it is too large."""
+def slow_form(node: Node, extra: Node | None = None) -> tuple[tuple[Node, ...], Graph] | None:
+    """What a region reads, and the region as a graph of that; None if it is too large.
+
+    ``extra``: of its bound. Where functions have errors of their own with twice the digits, what is
+    left below them is 0: it has no digit that is right, and may stand for far smaller numbers.
+    None, too, where it reads sums without the largest of rounded values: with more digits none is.
+    """
     region, leaves = region_of(node)
-    if len(region) > MOST_NODES or len(leaves) > MOST_INPUTS:
+    noise = None if extra is None else _noise(extra, {n.op.name for n in region})
+    if len(region) > MOST_NODES or len(leaves) + (noise is not None) > MOST_INPUTS:
+        return None
+    if leaves_out_largest(leaves):
         return None
     params = {n: param_node(k, n.type) for k, n in enumerate(leaves)}
     (output,) = substitute_nodes([node], params)
-    return tuple(leaves), Graph(tuple(params.values()), (output,))
+    if noise is None:
+        return tuple(leaves), Graph(tuple(params.values()), (output,))
+    floor = param_node(len(leaves), noise.type)
+    least = call("less", call("abs", output), floor)
+    kept = call("where", least, number(0.0, node.tensor.dtype), output)
+    return (*leaves, noise), Graph((*params.values(), floor), (kept,))
+
+
+def _noise(extra: Node, names: set[str]) -> Node | None:
+    """What double-double may be off where floats may be by ``extra``; 0 if that is infinite."""
+    if names.isdisjoint(DIGITS):
+        return None
+    digits = min(DIGITS[n] for n in names if n in DIGITS)
+    dtype = extra.tensor.dtype
+    known = call("less", extra, number(math.inf, dtype))
+    return call("where", known, times(extra, 2.0**-digits), number(0.0, dtype))
 
 
 def _of_dtype(x: Node, like: Node) -> Node:

@@ -1,9 +1,10 @@
 """Differences of one function at two points whose distance is known exactly: f(x + h) - f(x).
 
 The rows of ``NEARBY`` write f(a) - f(b) with the factor a - b, which does not cancel: addition
-theorems, mostly. They apply where the distance simplifies by algebra; elsewhere it is rounded as
-much as the difference itself. sin, cos, tan, atan are in ``roots.py``, logarithms in
-``logarithms.py``, erf and the gamma functions in ``tails.py`` and ``gammas.py``.
+theorems, mostly. They apply where the distance simplifies by algebra, or is that of two given
+numbers; elsewhere it is rounded as much as the difference itself. sin, cos, tan, atan are in
+``roots.py``, logarithms in ``logarithms.py``, erf and the gamma functions in ``tails.py`` and
+``gammas.py``.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ def _cosh(a: Node, b: Node, gap: Node, plain: Node) -> Node:
 
 
 def _tanh(a: Node, b: Node, gap: Node, plain: Node) -> Node:
-    near = t.div(t.div(fn("sinh", gap), fn("cosh", a)), fn("cosh", b))
-    return where(_small(gap), near, plain)
+    twice = [t.scaled(TWO, x) for x in (a, b, gap)]
+    return t.scaled(TWO, _sigmoid(twice[0], twice[1], twice[2], plain))
 
 
 def _legs(a: Node, b: Node, leg: Callable[[Node], Node], gap: Node) -> Node:
@@ -98,8 +99,11 @@ def _cbrt(a: Node, b: Node, gap: Node, plain: Node) -> Node:
 
 
 def _sigmoid(a: Node, b: Node, gap: Node, plain: Node) -> Node:
-    shares = [call("sigmoid", b), call("sigmoid", t.neg(a))]
-    return where(_small(gap), t.mul([fn("expm1", gap), *shares]), plain)
+    """(1 - exp(-|a - b|)) / ((1 + exp(-high)) (1 + exp(low))), with the sign of a - b."""
+    high, low = call("maximum", a, b), call("minimum", a, b)
+    shares = [call("sigmoid", high), call("sigmoid", t.neg(low))]
+    size = t.neg(fn("expm1", t.neg(fn("abs", gap))))
+    return t.mul([call("copysign", size, gap), *shares])
 
 
 def _softplus(a: Node, b: Node, gap: Node, plain: Node) -> Node:
@@ -155,11 +159,17 @@ def nearby_values(node: Node) -> Node | None:
             if a.op is not b.op or c != -d:
                 continue
             gap, cancelled = difference(a.inputs[0], b.inputs[0])
-            if not cancelled or is_number(gap, 0) or _is_plain(gap, a, b):
+            known = cancelled or (_is_given(a.inputs[0]) and _is_given(b.inputs[0]))
+            if not known or is_number(gap, 0) or _is_plain(gap, a, b):
                 continue
             made = NEARBY[a.op.name](a.inputs[0], b.inputs[0], gap, t.minus(a, b))
             return t.replace_terms(node, {j: t.scaled(c, made), k: None})
     return None
+
+
+def _is_given(x: Node) -> bool:
+    """Is it a number that was not computed, and so was not rounded?"""
+    return t.core(x).op.kind == "leaf"
 
 
 def _is_plain(gap: Node, a: Node, b: Node) -> bool:

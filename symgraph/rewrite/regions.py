@@ -48,6 +48,7 @@ REGAINING = frozenset((
     "multiply", "divide", "reciprocal", "sqrt", "cbrt", "log", "log2", "log10", "pow", "hypot",
     "scaled_product",
 ))  # fmt: skip
+MOVES = frozenset(("expand_dims", "squeeze", "broadcast_to", "reshape", "slice", "where"))
 PASSING = frozenset(("where", "maximum", "minimum", "fmax", "fmin", "abs", "negative", "copysign"))
 
 
@@ -114,6 +115,28 @@ def within(root: Node, known: Container[Node] = ()) -> tuple[list[Node], list[No
             (region if inside else others).append(node)
         stack.pop()
     return region, others
+
+
+def leaves_out_largest(leaves: Iterable[Node]) -> bool:
+    """Is there the largest of values that are computed, and a sum of all that do not equal it?
+
+    What are equal as they are rounded differ with more digits: then no term is the one left out.
+    """
+    found = [_unmoved(x) for x in leaves]
+    if not any(x.op.name in ("max", "min") and in_region(x.inputs[0]) for x in found):
+        return False
+    below = [_unmoved(i) for x in found if in_region(x) for i in region_of(x)[1]]
+    return any(x.op.name == "sum" and _is_choice(x.inputs[0]) for x in (*found, *below))
+
+
+def _unmoved(node: Node) -> Node:
+    while node.op.name in MOVES or node.op.name == "guarded":
+        node = node.inputs[-2 if node.op.name == "where" else 0]
+    return node
+
+
+def _is_choice(terms: Node) -> bool:
+    return terms.op.name in ("where", "astype") and terms.inputs[0].op.name == "equal"
 
 
 def _is_number(node: Node) -> bool:

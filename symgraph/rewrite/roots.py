@@ -9,7 +9,7 @@ from symgraph.rewrite import terms as t
 from symgraph.rewrite.algebra import PRODUCTS, SUMS
 from symgraph.rewrite.axes import moved
 from symgraph.rewrite.build import call, number, size_node
-from symgraph.rewrite.conditions import nonnegative, nonpositive, signed
+from symgraph.rewrite.conditions import nonnegative, nonpositive, positive, signed
 from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.functions import (
     absolute,
@@ -89,23 +89,59 @@ def conjugate(node: Node) -> Node | None:
     for k, c, part in _roots(node):
         if not nonnegative(part):
             continue
-        for rest in _companions(parts, k):
-            made = _conjugate(parts, rest, t.scaled(c, part), c)
+        for rest, alone in _companions(parts, k):
+            made = _conjugate(parts, rest, t.scaled(c, part), c, alone)
             if made is not None and made is not node:
                 return t.replace_terms(node, {rest[0]: made, **dict.fromkeys([*rest[1:], k])})
     return None
 
 
-def _companions(parts: tuple[t.Term, ...], k: int) -> Iterator[list[int]]:
-    """Terms that a root may cancel with: all others, or each alone."""
+@rule.compute(
+    SUMS,
+    needs="sqrt *",
+    why="the arithmetic mean of near numbers nearly is their geometric mean",
+    source="x + y - 2 * sqrt(x * y) = (sqrt(x) - sqrt(y)) ** 2",
+)
+def arithmetic_less_geometric(node: Node) -> Node | None:
+    """x + y - 2 * sqrt(x * y) --> ((x - y) / (sqrt(x) + sqrt(y))) ** 2, where x and y are > 0."""
+    parts = t.terms(node)
+    if not 3 <= len(parts) <= MOST_PARTS:
+        return None
+    for k, (c, part) in enumerate(parts):
+        if part is None or part.op.name != "sqrt":
+            continue
+        scale, found = t.factors(part.inputs[0])
+        if scale != 1 or len(found) != 2 or any(e != 1 for _, e in found):
+            continue
+        (x, _), (y, _) = found
+        own = [j for j, (d, p) in enumerate(parts) if (p is x or p is y) and 2 * d == -c]
+        if len(own) != 2:
+            continue
+        near = t.div(t.minus(x, y), t.plus(fn("sqrt", x), fn("sqrt", y)))
+        made = t.scaled(c / -2, t.mul([near, near]))
+        if not (positive(x) and positive(y)):
+            plain = t.from_terms([parts[j] for j in (*own, k)], node.tensor.dtype)
+            made = where(less(num(0, x), call("minimum", x, y)), made, plain)
+        return t.replace_terms(node, {own[0]: made, own[1]: None, k: None})
+    return None
+
+
+def _companions(parts: tuple[t.Term, ...], k: int) -> Iterator[tuple[list[int], bool]]:
+    """Terms that a root may cancel with: each alone, all others.
+
+    True for those that must leave something of one sign: hypot(x, y) - x + z is no sum with x - z.
+    """
     others = [j for j in range(len(parts)) if j != k]
-    yield others
     if len(others) > 1:
-        for j in others:
-            yield [j]
+        yield from (([j], True) for j in others)
+    yield others, False
+    if len(others) > 1:
+        yield from (([j], False) for j in others)
 
 
-def _conjugate(parts: tuple[t.Term, ...], rest: list[int], root: Node, c: Fraction) -> Node | None:
+def _conjugate(
+    parts: tuple[t.Term, ...], rest: list[int], root: Node, c: Fraction, alone: bool
+) -> Node | None:
     """rest + root by the conjugate, where it cancels (rest and root of opposite signs)."""
     if not rest:
         return None
@@ -113,6 +149,8 @@ def _conjugate(parts: tuple[t.Term, ...], rest: list[int], root: Node, c: Fracti
     first, second = t.mul([other, other]), squared(root)
     gap, cancelled = difference(first, second)
     if not cancelled or not _monomial_gone(first, second, gap):
+        return None
+    if alone and not signed(gap):
         return None
     size = t.neg(root) if c < 0 else root  # >= 0
     # other + root = gap / (other - root); with opposite signs that is +-(|other| + |root|)
@@ -477,6 +515,7 @@ ROOT_RULES: tuple[Rule, ...] = (
     product_of_norms,
     log_of_square_sum,
     difference_of_roots,
+    arithmetic_less_geometric,
     conjugate,
     over_a_root,
     trigonometric_difference,

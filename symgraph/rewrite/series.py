@@ -14,14 +14,26 @@ from typing import Any
 from symgraph.ir.node import Node
 from symgraph.rewrite import terms as t
 from symgraph.rewrite.build import call, fraction
-from symgraph.rewrite.exact import Fraction, dot
+from symgraph.rewrite.coefficients import (
+    AT_ZERO,
+    FUNCTIONS,
+    ZERO_ORDER,
+    Coefficients,
+    NoSeries,
+    Series,
+    normal,
+    plain,
+    powered,
+    quotient,
+    times,
+)
+from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.functions import exact_root, fn, less, num, where
 from symgraph.rewrite.rule import Rule, rule
 
 ORDER = 26
 HALF = Fraction(1, 2)
 PROBE = 6  # terms computed first, to see whether anything cancels
-ZERO_ORDER = 10**6  # the order of a series that is 0
 RADII = (4.0, 2.0, 1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)
 MOST_NODES = 60
 MOST_CANDIDATES = 4
@@ -39,133 +51,9 @@ ARITHMETIC = frozenset(
         "hypot",
     ]
 )
-AT_ZERO = frozenset(
-    [
-        "sin",
-        "cos",
-        "tan",
-        "exp",
-        "expm1",
-        "sinh",
-        "cosh",
-        "tanh",
-        "log1p",
-        "atan",
-        "asin",
-        "asinh",
-        "atanh",
-        "sigmoid",
-        "exprel",
-        "sinhc",
-        "sinc_radians",
-    ]
-)
+ZERO_PLACES = frozenset(FUNCTIONS) - {"log"}  # functions with a series at 0
 
-Coefficients = list[Any]  # fractions; floats in the first look, which only asks what cancels
-Series = tuple[int, Coefficients]  # order of the first term, coefficients from there on
 Start = Callable[[Any, int], Series]  # the series of a variable, from a zero and a length
-TOLERANCE = 1e-11  # of the first look: what is below counts as cancelled, until fractions tell
-
-
-class NoSeries(Exception):
-    """The expression has no power series there that can be told."""
-
-
-def _times(a: Coefficients, b: Coefficients) -> Coefficients:
-    n = len(a)
-    if isinstance(a[0], Fraction):
-        turned = b[::-1]
-        return [dot(a[: i + 1], turned[n - 1 - i :]) for i in range(n)]
-    out = [a[0] * 0] * n
-    for i, x in enumerate(a):
-        if x:
-            for j, y in enumerate(b[: n - i]):
-                if y:
-                    out[i + j] += x * y
-    return out
-
-
-def _quotient(a: Coefficients, b: Coefficients) -> Coefficients:
-    out: Coefficients = []
-    if isinstance(a[0], Fraction):
-        for i, value in enumerate(a):
-            out.append((value - dot(b[1 : i + 1], out[::-1])) / b[0])
-        return out
-    for i, value in enumerate(a):
-        for j in range(1, i + 1):
-            if b[j]:
-                value -= b[j] * out[i - j]
-        out.append(value / b[0])
-    return out
-
-
-def _powered(a: Coefficients, exponent: Any) -> Coefficients:
-    """a ** exponent for a[0] == 1."""
-    out = [a[0]]
-    if isinstance(a[0], Fraction):
-        slopes = _derivative(a)[:-1]
-        for i in range(1, len(a)):
-            # (exponent * j - (i - j)) * a[j] = (exponent + 1) * j * a[j] - i * a[j]
-            whole = (exponent + 1) * dot(slopes, out[::-1]) - i * dot(a[1 : i + 1], out[::-1])
-            out.append(whole / i)
-        return out
-    for i in range(1, len(a)):
-        total = a[0] * 0
-        for j in range(1, i + 1):
-            if a[j]:
-                total += (exponent * j - (i - j)) * a[j] * out[i - j]
-        out.append(total / i)
-    return out
-
-
-def _integral(a: Coefficients) -> Coefficients:
-    return [a[0] * 0, *(x / (i + 1) for i, x in enumerate(a))][: len(a)]
-
-
-def _derivative(a: Coefficients) -> Coefficients:
-    return [*(i * x for i, x in enumerate(a[1:], 1)), a[0] * 0]
-
-
-def _convolved(a: Coefficients, b: Coefficients, i: int) -> Any:
-    """Coefficient i of the integral of a' * b, times i."""
-    if isinstance(a[0], Fraction):
-        return dot([j * x for j, x in enumerate(a[1 : i + 1], 1)], b[i - 1 :: -1])
-    total = a[0] * 0
-    for j in range(1, i + 1):
-        if a[j]:
-            total += j * a[j] * b[i - j]
-    return total
-
-
-def _exp(a: Coefficients) -> Coefficients:
-    out = [a[0] + 1]
-    for i in range(1, len(a)):
-        out.append(_convolved(a, out, i) / i)
-    return out
-
-
-def _sine_cosine(a: Coefficients, sign: int) -> tuple[Coefficients, Coefficients]:
-    s, c = [a[0]], [a[0] + 1]
-    for i in range(1, len(a)):
-        s.append(_convolved(a, c, i) / i)
-        c.append(sign * _convolved(a, s, i) / i)
-    return s, c
-
-
-def _normal(order: int, a: Coefficients) -> Series:
-    least = TOLERANCE * max(map(abs, a)) if isinstance(a[0], float) else 0
-    first = next((k for k, c in enumerate(a) if (abs(c) > least if least else c)), None)
-    if first is None:
-        return ZERO_ORDER, [a[0] * 0] * len(a)
-    return order + first, a[first:] + [a[0] * 0] * first
-
-
-def _plain(found: Series) -> Coefficients:
-    """Coefficients from the constant term on."""
-    order, a = found
-    if order < 0:
-        raise NoSeries
-    return ([a[0] * 0] * min(order, len(a)) + a)[: len(a)]
 
 
 def all_series(
@@ -177,15 +65,16 @@ def all_series(
     """
     zero = kind(0)
     if isinstance(centre, int):
-        own = _normal(0, [kind(centre), kind(1), *[zero] * (count - 2)])
+        own = normal(0, [kind(centre), kind(1), *[zero] * (count - 2)])
     else:
         own = centre(zero, count)
     made: dict[Node, Series] = {at: own}
     for item in _of_one(node, at):
-        if item in made or any(i not in made for i in item.inputs):
+        inputs = _parts(item)
+        if item in made or any(i not in made for i in inputs):
             continue  # what has no series is an error only where it is needed
         try:
-            made[item] = _series(item, [made[i] for i in item.inputs], zero, count)
+            made[item] = _series(item, [made[i] for i in inputs], zero, count)
         except (NoSeries, ZeroDivisionError, OverflowError):
             continue
     return made
@@ -196,7 +85,7 @@ def _of_one(node: Node, at: Node) -> list[Node]:
     order = below(node) or []
     alone = {at}
     for item in order:
-        inputs = item.inputs
+        inputs = _parts(item)
         if alone.issuperset(inputs) if inputs else item.op.name == "constant":
             alone.add(item)
     return order if node in alone else []
@@ -206,7 +95,7 @@ def below(node: Node) -> list[Node] | None:
     """The nodes of an expression, inputs first, down to what has no series; None for too many."""
     if node in _large:
         return None
-    if _is_open(node) and any(i in _large for i in node.inputs):
+    if any(i in _large for i in _parts(node)):
         _large.add(node)
         return None
     order: list[Node] = []
@@ -223,17 +112,27 @@ def below(node: Node) -> list[Node] | None:
             _large.add(node)
             return None
         stack.append((top, True))
-        if _is_open(top):
-            stack += [(i, False) for i in top.inputs]
+        stack += [(i, False) for i in _parts(top)]
     return order
 
 
 _large: weakref.WeakSet[Node] = weakref.WeakSet()  # with more nodes below than are looked at
 
 
-def _is_open(node: Node) -> bool:
-    """Has it a series where its inputs have one?"""
-    return node.op.name in ARITHMETIC or node.op.name in FUNCTIONS
+def _parts(node: Node) -> tuple[Node, ...]:
+    """The inputs of what has a series where they have; of a branch with a series the other."""
+    if node.op.name in ARITHMETIC or node.op.name in FUNCTIONS:
+        return node.inputs
+    return node.inputs[2:] if _is_expanded(node) else ()
+
+
+def _is_expanded(node: Node) -> bool:
+    """Is it ``where(abs(x) < r, a series, what that stands for)``?"""
+    if node.op.name != "where":
+        return False
+    condition, near, _ = node.inputs
+    small = condition.op.name == "less" and condition.inputs[0].op.name == "abs"
+    return small and any(n.op.name == "polynomial" for n in (near, *near.inputs))
 
 
 def _series(node: Node, inputs: list[Series], zero: Any, count: int) -> Series:
@@ -242,15 +141,15 @@ def _series(node: Node, inputs: list[Series], zero: Any, count: int) -> Series:
         value = fraction(node)
         if value is None:
             raise NoSeries
-        return _normal(0, [type(zero)(value), *[zero] * (count - 1)])
+        return normal(0, [type(zero)(value), *[zero] * (count - 1)])
     if name in ("add", "subtract"):
         return _sum(inputs, -1 if name == "subtract" else 1, zero, count)
     if name == "negative":
         return inputs[0][0], [-c for c in inputs[0][1]]
     if name == "multiply":
-        return inputs[0][0] + inputs[1][0], _times(inputs[0][1], inputs[1][1])
+        return inputs[0][0] + inputs[1][0], times(inputs[0][1], inputs[1][1])
     if name == "square":
-        return 2 * inputs[0][0], _times(inputs[0][1], inputs[0][1])
+        return 2 * inputs[0][0], times(inputs[0][1], inputs[0][1])
     if name == "divide":
         return _divided(*inputs)
     if name == "reciprocal":
@@ -258,11 +157,22 @@ def _series(node: Node, inputs: list[Series], zero: Any, count: int) -> Series:
     if name in ("pow", "sqrt"):
         return _root_or_power(node, inputs)
     if name == "hypot":
-        (v, a), (w, b) = ((2 * o, _times(c, c)) for o, c in inputs)
+        (v, a), (w, b) = ((2 * o, times(c, c)) for o, c in inputs)
         return _root_or_power(node, [_sum([(v, a), (w, b)], 1, zero, count)])
+    return _of_function(node, inputs, zero)
+
+
+def _of_function(node: Node, inputs: list[Series], zero: Any) -> Series:
+    name = node.op.name
+    if name == "where":
+        return inputs[0]
     if len(inputs) != 1 or name not in FUNCTIONS:
         raise NoSeries
-    return _normal(0, FUNCTIONS[name](_plain(inputs[0])))
+    found = FUNCTIONS[name](plain(inputs[0]))
+    if name in AT_ZERO:
+        constant = node.tensor.dtype.type(AT_ZERO[name])
+        found = [found[0] + type(zero)(float(constant)), *found[1:]]
+    return normal(0, found)
 
 
 def _sum(inputs: list[Series], sign: int, zero: Any, count: int) -> Series:
@@ -272,13 +182,13 @@ def _sum(inputs: list[Series], sign: int, zero: Any, count: int) -> Series:
     for shift, part, factor in ((v - low, a, 1), (w - low, b, sign)):
         for i in range(max(0, count - shift)):
             out[i + shift] += factor * part[i]
-    return _normal(low, out)
+    return normal(low, out)
 
 
 def _divided(top: Series, bottom: Series) -> Series:
     if not bottom[1][0]:
         raise NoSeries
-    return top[0] - bottom[0], _quotient(top[1], bottom[1])
+    return top[0] - bottom[0], quotient(top[1], bottom[1])
 
 
 def _root_or_power(node: Node, inputs: list[Series]) -> Series:
@@ -299,85 +209,8 @@ def _root_or_power(node: Node, inputs: list[Series]) -> Series:
         if found is None:
             raise NoSeries
         lead = found
-    scaled = _powered([x / a[0] for x in a], type(a[0])(exponent))
+    scaled = powered([x / a[0] for x in a], type(a[0])(exponent))
     return int(order * exponent), [lead * c for c in scaled]
-
-
-def _require(a: Coefficients, value: int) -> Coefficients:
-    if abs(a[0] - value) > (TOLERANCE if isinstance(a[0], float) else 0):
-        raise NoSeries
-    return [a[0] * 0 + value, *a[1:]]
-
-
-def _log(a: Coefficients) -> Coefficients:
-    a = _require(a, 1)
-    return _integral(_quotient(_derivative(a), a))
-
-
-def _of_exp(a: Coefficients) -> Coefficients:
-    return _exp(_require(a, 0))
-
-
-def _sigmoid(a: Coefficients) -> Coefficients:
-    e = _of_exp(a)
-    return _quotient(e, [e[0] + 1, *e[1:]])
-
-
-def _circular(part: int, sign: int) -> Callable[[Coefficients], Coefficients]:
-    def of(a: Coefficients) -> Coefficients:
-        s, c = _sine_cosine(_require(a, 0), sign)
-        return _quotient(s, c) if part == 2 else (s, c)[part]
-
-    return of
-
-
-def _inverse(sign: int, exponent: Fraction) -> Callable[[Coefficients], Coefficients]:
-    """The integral of (1 + sign * x*x) ** exponent."""
-
-    def of(a: Coefficients) -> Coefficients:
-        squares = _times(_require(a, 0), a)
-        slope = _powered([a[0] * 0 + 1, *(sign * c for c in squares[1:])], type(a[0])(exponent))
-        return _integral(_times(_derivative(a), slope))
-
-    return of
-
-
-def _relative(function: Callable[[Coefficients], Coefficients]) -> Any:
-    """f(x) / x of a series x without constant term, for f(0) = 0."""
-
-    def of(a: Coefficients) -> Coefficients:
-        a = _require(a, 0)
-        first = next((k for k, c in enumerate(a) if c), None)
-        if first is None:
-            return [a[0] * 0 + 1, *a[1:]]
-        n = len(a)
-        longer = a + [a[0] * 0] * first
-        top, bottom = function(longer)[first:], longer[first:]
-        return _quotient(top[:n], bottom[:n])
-
-    return of
-
-
-FUNCTIONS: dict[str, Callable[[Coefficients], Coefficients]] = {
-    "log": _log,
-    "log1p": lambda a: _log([a[0] + 1, *a[1:]]),
-    "exp": _of_exp,
-    "expm1": lambda a: [a[0] * 0, *_of_exp(a)[1:]],
-    "sigmoid": _sigmoid,
-    "sin": _circular(0, -1),
-    "cos": _circular(1, -1),
-    "tan": _circular(2, -1),
-    "sinh": _circular(0, 1),
-    "cosh": _circular(1, 1),
-    "tanh": _circular(2, 1),
-    "exprel": _relative(lambda a: [a[0] * 0, *_of_exp(a)[1:]]),
-    "sinhc": _relative(_circular(0, 1)),
-    "sinc_radians": _relative(_circular(0, -1)),
-    "atan": _inverse(1, Fraction(-1)),
-    "atanh": _inverse(-1, Fraction(-1)),
-    "asin": _inverse(-1, Fraction(-1, 2)),
-    "asinh": _inverse(1, Fraction(-1, 2)),
-}
 
 
 def _candidates(node: Node) -> list[tuple[Node, int]]:
@@ -385,9 +218,9 @@ def _candidates(node: Node) -> list[tuple[Node, int]]:
     found: dict[tuple[Node, int], None] = {}
     for item in below(node) or ():
         name = item.op.name
-        if name in ("where", "polynomial"):
+        if name == "polynomial" or (name == "where" and not _is_expanded(item)):
             return []
-        if name in AT_ZERO:
+        if name in ZERO_PLACES:
             place = (_bare(item.inputs[0]), 0)
         elif name == "log":
             place = (item.inputs[0], 1)
@@ -452,7 +285,7 @@ def _transcendental(part: Node | None) -> bool:
     if part is None:
         return False
     return any(
-        b.op.name in FUNCTIONS or b.op.name in ("sqrt", "pow", "add", "subtract")
+        b.op.name in FUNCTIONS or b.op.name in ("sqrt", "pow", "add", "subtract") or _is_expanded(b)
         for b, _ in t.factors(part)[1]
     )
 

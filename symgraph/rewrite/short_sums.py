@@ -12,12 +12,14 @@ terms have one sign, and which only meets what it cannot cancel, is left as it i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from symgraph.ir.dim import product
-from symgraph.ir.graph import toposort
+from symgraph.ir.dtype import FLOAT32, FLOAT64
+from symgraph.ir.graph import substitute_nodes, toposort
 from symgraph.ir.node import Node, constant_node, rebuild
-from symgraph.rewrite.build import call, made_for
+from symgraph.ir.type import TensorType
+from symgraph.rewrite.build import call, made_for, number
 from symgraph.rewrite.error_bounds import BOUNDS, EXACT, Bound
 from symgraph.rewrite.facts import fact
 from symgraph.rewrite.regions import in_region, is_larger, region_of
@@ -32,15 +34,59 @@ Kept = tuple[Node, int]  # a value with its axis of one element, and which that 
 
 def spelled_out(outputs: tuple[Node, ...]) -> tuple[Node, ...]:
     """Outputs with short sums that may cancel as additions; a sum that is one number stays."""
+    outputs = _narrowed(outputs)
     order = toposort(outputs)
-    sums = [n for n in order if _is_short(n)]
-    wanted = _cancelling(order, set(sums)) if sums else set()
+    wanted = _wanted(order)
     if not wanted:
         return outputs
     made = _Spelled(wanted)
     for node in order:
         made.add(node)
     return tuple(made.found[o] for o in outputs)
+
+
+def _wanted(order: Sequence[Node]) -> set[Node]:
+    sums = {n for n in order if _is_short(n)}
+    return _cancelling(order, sums) if sums else set()
+
+
+def _narrowed(outputs: tuple[Node, ...]) -> tuple[Node, ...]:
+    """Sums of float32 in float64 in float32 again, where what is made of them may cancel.
+
+    A norm of float32 is computed in float64; rounded to float32 it would be exact to a guard.
+    """
+    found: dict[Node, Node] = {}
+    for node in toposort(outputs):
+        if node.op.name == "astype" and node.tensor.dtype is FLOAT32:
+            narrow = _narrow(node.inputs[0], {})
+            if narrow is not None and any(_is_short(n) for n in toposort([narrow])):
+                found[node] = narrow
+    if not found:
+        return outputs
+    wanted = _wanted(toposort(substitute_nodes(outputs, found)))
+    kept = {n: m for n, m in found.items() if not wanted.isdisjoint(toposort([m]))}
+    return substitute_nodes(outputs, kept) if kept else outputs
+
+
+def _narrow(node: Node, made: dict[Node, Node | None]) -> Node | None:
+    """A float64 value made of float32 ones, in float32; None for other values."""
+    if node not in made:
+        made[node] = _narrow_value(node, made)
+    return made[node]
+
+
+def _narrow_value(node: Node, made: dict[Node, Node | None]) -> Node | None:
+    if not isinstance(node.type, TensorType) or node.tensor.dtype is not FLOAT64:
+        return None
+    if node.op.name == "constant" and node.tensor.shape == ():
+        return number(float(node.attrs["value"]), FLOAT32)
+    if node.op.name == "astype":
+        (x,) = node.inputs
+        return x if x.tensor.dtype is FLOAT32 else None
+    if node.op.name != "sum" and (not in_region(node) or is_larger(node, MOST_TERMS)):
+        return None
+    inputs = tuple(i for i in (_narrow(i, made) for i in node.inputs) if i is not None)
+    return rebuild(node, inputs) if len(inputs) == len(node.inputs) else None
 
 
 def _is_short(node: Node) -> bool:

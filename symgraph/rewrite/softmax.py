@@ -18,6 +18,7 @@ from symgraph.rewrite.exact import Fraction
 from symgraph.rewrite.functions import fn, is_number, where
 from symgraph.rewrite.logarithms import has_exp
 from symgraph.rewrite.rule import Rule, rule
+from symgraph.rewrite.shares import SHARES
 
 BLANCHARD = (
     "Blanchard, Higham & Higham 2021, Accurately computing the log-sum-exp and softmax functions"
@@ -513,4 +514,5 @@ SOFTMAX: tuple[Rule, ...] = (
     exp_of_log_softmax,
     sum_of_one_per_row,
     variance_by_hand,
+    *SHARES,
 )

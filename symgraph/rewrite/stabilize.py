@@ -208,7 +208,7 @@ LOGARITHMS: tuple[Rule, ...] = (
         where(
             less(abs_(x), 1),
             log1p(2 * (sinh(x / 2) * sinh(x / 2))),
-            abs_(x) + log1p(exp(-2 * abs_(x))) - math.log(2),
+            logaddexp(x, -x) - math.log(2),
         ),
         why="cosh overflows above |x| = 710, and is 1 + x*x/2 near 0",
         source=HIGHAM,

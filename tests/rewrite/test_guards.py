@@ -318,3 +318,50 @@ def test_a_product_of_multiples_of_one_value_has_one_sign() -> None:
         assert fact(square.node).lo == 0
     assert fact(((x / 10) * (x / -5)).node).hi == 0
     assert fact(((x / 10) * (y / 5)).node).lo == -np.inf
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_twice_the_digits_cannot_tell_from_zero_is_zero(backend: str) -> None:
+    def formula(x, y):  # x * y * pi**2 / 6
+        return sg.special.gammaln(x + y + 1) - (
+            sg.special.gammaln(x + 1) + sg.special.gammaln(y + 1)
+        )
+
+    f, _ = compiled(formula, "high", backend)
+    x = np.geomspace(1e-250, 1e-170, SIZE)
+    assert f(x, x[::-1] * 1e-20).tolist() == [0.0] * SIZE
+
+
+def test_pairs_hold_what_is_far_below_one() -> None:
+    def formula(x, y):
+        p = 1 / (1 + sg.exp(-x * x))
+        return p - p * p * y
+
+    f, _ = compiled(formula, "high")
+    x = np.linspace(7, 12, SIZE)
+    with mp.workprec(600):
+        rest = [mp.exp(-(mp.mpf(v) ** 2)) for v in x.tolist()]
+        exact = [float(r / (1 + r) ** 2) for r in rest]
+    np.testing.assert_allclose(f(x, np.ones(SIZE)), exact, rtol=1e-14)
+
+
+def test_products_that_pairs_hold_exactly_keep_their_last_digit() -> None:
+    f, _ = compiled(lambda x, y: (x + 1) * (x - 1) - x * x, "high")
+    g, _ = compiled(lambda x, y: x * x - (y + x) * (x - y), "high")
+    x, y = np.full(SIZE, 2.0**50 + 1), np.full(SIZE, 3.0)
+    assert f(x, y).tolist() == [-1.0] * SIZE
+    assert g(x, y).tolist() == [9.0] * SIZE
+
+
+def test_the_largest_of_rounded_values_stays_the_largest() -> None:
+    x, t = sg.tensor("x", shape=("n", 3)), sg.tensor("t", shape=("n", 1))
+    powers = sg.exp(x / t)
+    loss = -sg.log((powers / sg.sum(powers, axis=1, keepdims=True))[:, :1])
+    f = sg.function([x, t], loss)
+    rng = np.random.default_rng(1)
+    xs, ts = rng.normal(size=(SIZE, 3)) * 9, rng.uniform(0.3, 3, (SIZE, 1))
+    xs[:, 0] += 25
+    with mp.workprec(300):
+        rows = [[mp.mpf(v) / mp.mpf(t) for v in row] for row, (t,) in zip(xs, ts, strict=True)]
+        exact = [float(mp.log1p(sum(mp.exp(v - r[0]) for v in r[1:]))) for r in rows]
+    np.testing.assert_allclose(f(xs, ts)[:, 0], exact, rtol=1e-12)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import mpmath as mp
 import numpy as np
 import pytest
 
@@ -123,3 +124,17 @@ def test_gradients_of_rows_do_not_cancel():
     f = sg.function([x, y], sg.grad(sg.sum(value), x), on_unused_input="ignore")
     wanted = [[float((v - sum(exact(row)) / 4) / 4) for v in exact(row)] for row in CLOSE[1]]
     np.testing.assert_array_max_ulp(f(*CLOSE), np.array(wanted), maxulp=1)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_norms_that_a_difference_cancels_are_spelled_out_too(dtype):
+    x, y = (sg.tensor(v, shape=("n", 3), dtype=dtype) for v in "xy")
+    norms = [sg.sqrt(sg.sum(v * v, axis=1)) for v in (x, y)]
+    f = sg.function([x, y], 1 - sg.sum(x * y, axis=1) / (norms[0] * norms[1]))
+    xs, ys = (np.asarray(v[:, :3], dtype) for v in CLOSE)
+    found = f(xs, ys)
+    with mp.workdps(60):
+        for row, p, q in zip(found, xs.tolist(), ys.tolist(), strict=True):
+            p, q = mp.matrix(p), mp.matrix(q)
+            truth = 1 - mp.fdot(p, q) / (mp.norm(p) * mp.norm(q))
+            assert abs(row / float(truth) - 1) < 512 * np.finfo(dtype).eps

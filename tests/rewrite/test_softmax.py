@@ -225,7 +225,8 @@ def test_every_softmax_rule_fires_somewhere():
     trace = []
     formulas = [f for f, _ in SPELLINGS.values()] + list(CROSS_ENTROPIES.values())
     formulas += [log(mean(exp(v))), exp(v[0]) / sum_(w * exp(v)), sum_(w * exp(v)) / sum_(exp(v))]
-    formulas += [mean(v * v) - mean(v) * mean(v)]
+    formulas += [mean(v * v) - mean(v) * mean(v), 1 - softmax(v)]
+    formulas += [sum_(softmax(z, axis=1), axis=1)]
     optimize([f.node for f in formulas], trace=trace)
     stable = stabilize_for_grad([CROSS_ENTROPIES["indexed"].node], keep=[z.node])[0]
     optimize([grad(wrap(stable), z).node], trace=trace)
@@ -257,3 +258,37 @@ def test_the_logarithm_of_a_sum_of_squares_does_not_overflow():
             with mp.workdps(60):
                 truth = mp.log((mp.mpf(3.0 * scale) ** 2 + mp.mpf(4.0 * scale) ** 2) / count)
             assert abs(value - float(truth)) <= 4e-16 * max(abs(float(truth)), 1)
+
+
+SHARES = {
+    "plain": lambda p: (1 - p)[0],
+    "indexed": lambda p: 1 - p[0],
+    "largest": lambda p: 1 - max_(p),
+    "gathered": lambda p: (1 - p[np.array([1, 0])])[1],
+    "reshaped": lambda p: 1 - find_op("reshape")(p, (1, 3))[0, 0],
+    "scaled": lambda p: (2 - 2 * p[0]) / 2,
+    "logarithm": lambda p: exp(log(1 - p[0])),
+}
+
+
+@pytest.mark.parametrize("formula", SHARES.values(), ids=SHARES)
+def test_what_a_share_leaves_of_one_keeps_its_digits(formula):
+    points = tensor("u", shape=(3,), dtype="float64")
+    (found,) = optimize([formula(exp(points) / sum_(exp(points))).node])
+    value = float(evaluate([found], {points.node: np.array([60.0, 3.0, 21.0])})[0])
+    with mp.workdps(60):
+        rest = mp.exp(-57) + mp.exp(-39)
+        truth = rest / (1 + rest)
+    assert abs(value / float(truth) - 1) < 1e-14
+
+
+def test_shares_add_up_to_one():
+    found, other = optimize(
+        [
+            sum_(softmax(z, axis=1), axis=1).node,
+            sum_(softmax(z, axis=1), axis=0).node,
+        ]
+    )
+    assert "softmax" not in {n.op.name for n in toposort([found])}
+    assert evaluate([found], {z.node: np.ones((3, CLASSES))})[0].tolist() == [1.0] * 3
+    assert "softmax" in {n.op.name for n in toposort([other])}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import mpmath as mp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -83,6 +84,53 @@ def test_a_series_takes_in_what_divides_it():
 
 def test_the_derivative_of_a_removable_singularity_is_finite_at_it():
     assert float(slope(sin(x) / x, x, {x.node: 1e-9})) == pytest.approx(-1e-9 / 3, rel=1e-9)
+
+
+SINGULAR = {
+    "in a series": (lambda x: log(1 + x) - x + x * x / 2, lambda x: mp.log1p(x) - x + x * x / 2),
+    "of a quotient": (
+        lambda x: log(1 + x) - x * (6 + x) / (6 + 4 * x),
+        lambda x: mp.log1p(x) - x * (6 + x) / (6 + 4 * x),
+    ),
+    "less log 2": (lambda x: log(1 + exp(x)) - log(2.0), lambda x: mp.log((1 + mp.exp(x)) / 2)),
+    "of sizes": (
+        lambda x: abs_(x) + log(1 + exp(-2 * abs_(x))) - log(2.0),
+        lambda x: mp.log(mp.cosh(x)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("formula", "exact"), SINGULAR.values(), ids=SINGULAR)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_what_cancels_at_zero_more_than_once_keeps_its_digits(formula, exact, dtype):
+    own = tensor("x", shape=(), dtype=dtype)
+    for point in np.array([-0.03, 1e-6, 0.01, 3.0], dtype):
+        found = float(value(formula(own), {own.node: point}))
+        with mp.workdps(60):
+            truth = float(exact(mp.mpf(float(point))))
+        assert abs(found / truth - 1) < 20 * np.finfo(dtype).eps
+
+
+def test_each_root_cancels_with_its_own_part_of_a_sum():
+    a, b = (tensor(n, shape=(), dtype="float64") for n in "ab")
+    formula = sqrt(a * a + x * x) + sqrt(b * b + x * x) - a - b
+    for points in ((1.0, 1e9, 1e-9), (-2.0, 3.0, 1e-3), (1e-8, 1e8, 1.0)):
+        found = float(value(formula, dict(zip((a.node, b.node, x.node), points, strict=True))))
+        with mp.workdps(60):
+            p, q, r = map(mp.mpf, points)
+            truth = mp.sqrt(p * p + r * r) + mp.sqrt(q * q + r * r) - p - q
+        assert found == pytest.approx(float(truth), rel=1e-14, abs=0)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "tanh"])
+@pytest.mark.parametrize(("a", "b"), [(1e-60, -2e-70), (41.0, 94.0), (-700.0, 3.0), (5.0, 5.0)])
+def test_functions_at_two_given_points_differ_by_their_distance(name, a, b):
+    other = tensor("y", shape=(), dtype="float64")
+    found = float(value(find_op(name)(x) - find_op(name)(other), {x.node: a, other.node: b}))
+    with mp.workdps(400):
+        rows = {"sigmoid": lambda v: 1 / (1 + mp.exp(-v)), "tanh": mp.tanh}
+        truth = float(rows[name](mp.mpf(a)) - rows[name](mp.mpf(b)))
+    assert found == pytest.approx(truth, rel=1e-14, abs=0)
 
 
 # Wrong answers that other compilers give (and where) --------------------------------------------

@@ -14,13 +14,16 @@ BY_NAME = {f.name: f for f in FORMULAS}
 # the most bits that default accuracy may leave: a few of each kind, fast
 FEW = {
     "mish": 0.5, "bce_smoothed": 0.5, "margin_of_best": 0.5, "kinetic_energy": 0.5,
-    "annuity": 0.6, "cotangent": 1.0,
+    "annuity": 0.6, "cotangent": 1.0, "log_cosh_of_size": 0.5, "log_of_third_order": 1.2,
+    "sharpness": 1.0, "two_body_mass": 0.5, "sigmoid_gap_square": 1.0, "softplus_centered": 0.5,
 }  # fmt: skip
 GRADIENTS = {"softsign": 0.5, "label_smoothing": 0.5, "celu_left": 2.5}
 # mean bits that default accuracy may leave: of values by dtype, and of gradients in float64
 MOST = {"float64": 1.0, "float32": 0.8}
 MOST_OF_GRADIENTS = 1.5
 ROWS = 12
+# float32 by rules alone: no digit of 1 - cos of near vectors is right, as written and else
+CHANCE = {"cosine_of_near"}
 MODES = ("as-written", "default")
 
 
@@ -29,7 +32,7 @@ def worse(scores: list[Score]) -> dict[str, dict[str, float]]:
 
 
 def test_there_are_many_formulas_of_each_kind():
-    assert len(BY_NAME) == len(FORMULAS) >= 120
+    assert len(BY_NAME) == len(FORMULAS) >= 200
 
 
 @pytest.mark.parametrize("name", FEW)
@@ -42,6 +45,20 @@ def test_gradients_are_accurate(name):
     assert errors(BY_NAME[name], "float64", "default", gradient=True).mean() <= GRADIENTS[name]
 
 
+# once made worse by more than a bit: formula, dtype, gradient
+ONCE_WORSE = [
+    ("multinomial_two", "float64", False), ("cosine_of_near", "float32", False),
+    ("cosine_of_near", "float32", True), ("barron_loss", "float64", True),
+    ("entropy_of_softmax", "float64", True), ("cross_entropy_temp", "float64", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "dtype", "gradient"), ONCE_WORSE)
+def test_what_was_made_worse_is_so_no_more(name, dtype, gradient):
+    (found,) = score([BY_NAME[name]], dtype, gradient, MODES)
+    assert not found.worse, found.bits
+
+
 def means(scores: list[Score]) -> dict[str, float]:
     return {a: float(np.mean([s.bits[a] for s in scores])) for a in scores[0].bits}
 
@@ -50,7 +67,7 @@ def means(scores: list[Score]) -> dict[str, float]:
 @pytest.mark.parametrize("dtype", MOST)
 def test_values_are_better_in_every_mode_and_none_is_worse(dtype):
     scores = score(FORMULAS[::3], dtype, size=ROWS)
-    assert worse(scores) == {}
+    assert worse([s for s in scores if s.name not in CHANCE or s.worse != ["rules"]]) == {}
     found = means(scores)
     assert found["default"] <= MOST[dtype], found
     assert found["high"] <= found["default"] <= found["rules"] <= found["as-written"] / 3, found

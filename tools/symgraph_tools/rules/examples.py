@@ -138,6 +138,9 @@ COMPUTED: dict[str, Example] = {
     "norm squared": Example(lambda x, y, z: hypot(x, y) * hypot(x, y)),
     "difference of roots": Example(lambda x, y, z: sqrt(x + 1) - sqrt(x), {"x": (1, 1e15)}),
     "over a root": Example(lambda x, y, z: 1 - 1 / hypot(1, x), {"x": (1e-9, 1e9)}),
+    "arithmetic less geometric": Example(
+        lambda x, y, z: x + y - 2 * sqrt(x * y), {"x": (1, 2), "y": (1, 2)}
+    ),
     "conjugate": Example(lambda x, y, z: x - sqrt(x * x - 1), {"x": (1, 1e7)}),
     "trigonometric difference": Example(lambda x, y, z: sin(x + y) - sin(x), {"y": (-1e-9, 1e-9)}),
     "addition theorem": Example(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .formulas import LEARNING, LIGHT, REAL, SIZE, F, Formula, cdf
+from .later import LATER
 from .rows import ROWS
 from .sampling import count, floats, near, prob, uniform, wide
 
@@ -228,4 +229,5 @@ FORMULAS: tuple[Formula, ...] = (
     *GEOMETRY,
     *NUMERICAL,
     *ROWS,
+    *LATER,
 )
