@@ -344,7 +344,7 @@ _ROWS: tuple[WordRow, ...] = (
     WordRow("logaddexp", 2, _FLOAT, "same", _logaddexp, "log(exp(x) + exp(y))"),
     # special functions
     WordRow("erf", 1, _FLOAT, "same", partial(_special, "erf"), "error function"),
-    WordRow("erfc", 1, _FLOAT, "same", partial(_special, "erfc"), "1 - erf(x)"),
+    WordRow("erfc", 1, _FLOAT, "same", partial(_kernel, "erfc"), "1 - erf(x)"),
     WordRow("erfcx", 1, _FLOAT, "same", partial(_special, "erfcx"), "exp(x*x) * erfc(x)"),
     WordRow("erfcx_slope", 1, _FLOAT, "same", partial(_kernel, "erfcx_slope"), "its derivative"),
     WordRow("erfinv", 1, _FLOAT, "same", _erfinv, "inverse of erf"),

@@ -93,6 +93,7 @@ class Story:
 
     def _run(self, journal: Journal, stage: str) -> None:
         weave, applied, last = self.weave, 0, journal.start_ns
+        self._close()
         weave.begin_run()
         for entry in journal.entries:
             if not isinstance(entry, Application):
@@ -140,8 +141,8 @@ class Story:
             self.steps[-1] = replace(last, delta=_joined(last.delta, delta))
 
     def _close_run(self, stage: str, table: str, applied: int) -> None:
-        """What changed since the last rewrite belongs to it; before the first it is a step."""
-        if applied:
+        """What changed since the last step belongs to it; before the first of a stage it is one."""
+        if applied or self.steps[-1].stage == stage:
             self._close()
             return
         delta = self.weave.take()

@@ -83,7 +83,7 @@ def test_work_grows_no_faster_than_the_graph(make: Callable[[int], sg.Function])
 def test_work_grows_no_faster_than_long_formulas(make: Callable[[int], sg.Function]) -> None:
     with sg.config(cache=False):
         calls(make, 100)  # what is made once, slow lanes too
-        small, middle, large = (calls(make, layers) for layers in (100, 200, 400))
+        small, middle, large = (calls(make, layers) for layers in (150, 300, 600))
     assert large - middle <= 2.2 * (middle - small)
 
 

@@ -365,3 +365,12 @@ def test_the_largest_of_rounded_values_stays_the_largest() -> None:
         rows = [[mp.mpf(v) / mp.mpf(t) for v in row] for row, (t,) in zip(xs, ts, strict=True)]
         exact = [float(mp.log1p(sum(mp.exp(v - r[0]) for v in r[1:]))) for r in rows]
     np.testing.assert_allclose(f(xs, ts)[:, 0], exact, rtol=1e-12)
+
+
+def test_a_product_of_float32_goes_on_to_pairs_where_float64_has_not_digits_enough() -> None:
+    r, a, b = (sg.tensor(n, shape=(64,), dtype="float32") for n in "rab")
+    f = sg.function([r, a, b], r * sg.sin(b) / sg.cos(a + b))
+    values = [np.full(64, x, "float32") for x in (1e-6, 145405.27, 7.4893296e17)]
+    scale, first, second = (mp.mpf(float(v[0])) for v in values)
+    wanted = float(scale * mp.sin(second) / mp.cos(first + second))
+    assert f(*values) == pytest.approx(np.full(64, wanted), rel=1e-6)
