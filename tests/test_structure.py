@@ -305,6 +305,21 @@ def test_files_are_short():
     assert not wrong, f"at most {MOST_LINES} lines a file\n" + "\n".join(wrong)
 
 
+def test_names_of_modules_are_given_once():
+    """A constant of the same name further down would change what functions above it read."""
+    wrong = []
+    for path in source_files():
+        seen: set[str] = set()
+        for node in tree(path).body:
+            targets = getattr(node, "targets", [getattr(node, "target", None)])
+            if not isinstance(node, ast.Assign | ast.AnnAssign):
+                continue
+            names = {t.id for t in targets if isinstance(t, ast.Name) and t.id.isupper()}
+            wrong += [f"{where(path, node.lineno)} {n}" for n in sorted(names & seen)]
+            seen |= names
+    assert not wrong, "given twice\n" + "\n".join(wrong)
+
+
 def test_functions_are_short():
     wrong = [
         f"{where(path, node.lineno)} {node.name} has {span(node)} lines"

@@ -138,7 +138,7 @@ WRITTEN: dict[str, Callable[..., Variable]] = {
 """Ops that have a loop of their own, but are faster written with others."""
 
 
-FEW = 2048  # numbers that are stored and read again in no time
+MOST_STORED = 2048  # numbers that are stored and read again in no time
 SAFE_SQUARES = 2.0**-900  # a sum of squares above has lost nothing to those that underflowed
 
 
@@ -150,7 +150,7 @@ def _norm_of_all(x: Variable, axes: tuple[int, ...]) -> Variable:
     written = find_op("euclidean_norm").expand
     assert written is not None
     size = product(x.shape)
-    stored = x.node.op.kind == "leaf" or (isinstance(size, int) and size <= FEW)
+    stored = x.node.op.kind == "leaf" or (isinstance(size, int) and size <= MOST_STORED)
     if x.dtype.itemsize == 4 or len(axes) < x.ndim or not stored:
         return written(x, axes=axes)  # type: ignore[no-any-return]
     squares = find_op("sum")(x * x, axes)
