@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any  # attributes of nodes are of any type
 
 import numpy as np
 
@@ -77,7 +78,12 @@ def with_facts(body: Graph, free: Sequence[Node], stated: Sequence[tuple[Node, R
 
 
 def _of_its_own(param: Node) -> Node:
-    made = make_node(param.op, (), {**param.attrs, "serial": fresh_token()}, lines=())
+    return param_with(param, {**param.attrs, "serial": fresh_token()})
+
+
+def param_with(param: Node, attrs: Mapping[str, Any]) -> Node:
+    """A parameter of the same names with other attributes."""
+    made = make_node(param.op, (), attrs, lines=())
     for name in param.names:
         add_name(made, name)
     return made

@@ -9,6 +9,7 @@ function of the rounded argument stays.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from symgraph.ir.variable import Variable
@@ -107,10 +108,11 @@ def _sigmoid_difference(s: Any, x: Any, y: Any) -> Any:
     return _corrected(s, found, s.mul(slope, _rest(s, x, s.neg(y), gap)))
 
 
-def _sigmoid_reference(x: Any, y: Any) -> Any:
+def _share(power: str, x: Any, y: Any) -> Any:
+    """b**x / (b**x + b**y), where NumPy's function of this name gives powers of b."""
     import numpy as np
 
-    small = np.exp(-np.abs(x - y))
+    small = getattr(np, power)(-np.abs(x - y))
     return np.where(x < y, small, 1) / (1 + small)
 
 
@@ -122,7 +124,7 @@ def _sigmoid_gradient(g: Variable, z: Variable, x: Variable, y: Variable) -> lis
 sigmoid_difference = _row(
     "sigmoid_difference",
     "1 / (1 + exp(y - x)) of the exact difference.",
-    in_long(_sigmoid_reference),
+    in_long(partial(_share, "exp")),
     scalar=_sigmoid_difference,
     grad=_sigmoid_gradient,
     samples=(reals(-30, 30, also=(0.0, 1e-9, NAN)), reals(-30, 30, also=(0.0, 300.0, -80.0))),
@@ -138,13 +140,6 @@ def _share_of_two(s: Any, x: Any, y: Any) -> Any:
     return s.div(s.select(s.gt(gap, 0), s.const(1, x.dtype), found), s.add(found, 1))
 
 
-def _share_reference(x: Any, y: Any) -> Any:
-    import numpy as np
-
-    small = np.exp2(-np.abs(x - y))
-    return np.where(x < y, small, 1) / (1 + small)
-
-
 def _share_gradient(g: Variable, z: Variable, x: Variable, y: Variable) -> list[Variable]:
     slope = g * (LN2 * (z * make("share_of_two", [y, x])))
     return [slope, -slope]
@@ -153,7 +148,7 @@ def _share_gradient(g: Variable, z: Variable, x: Variable, y: Variable) -> list[
 share_of_two = _row(
     "share_of_two",
     "2**x / (2**x + 2**y) of the exact difference.",
-    in_long(_share_reference),
+    in_long(partial(_share, "exp2")),
     scalar=_share_of_two,
     grad=_share_gradient,
     samples=(reals(-30, 30, also=(0.0, 1e-9, NAN)), reals(-30, 30, also=(0.0, 300.0, -80.0))),

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from symgraph.ir.graph import Graph
-from symgraph.ir.node import Node, add_name, make_node
+from symgraph.ir.node import Node
 from symgraph.ir.type import TensorType
-from symgraph.ops.assume_inside import carried_over
+from symgraph.ops.assume_inside import carried_over, param_with
 from symgraph.rewrite.facts import INF, Fact, concluded_from, fact, hull, packed
 
 ROUNDS = 8  # of induction; every one that finds more lets go of a bound
@@ -84,9 +84,4 @@ def _param(old: Node, known: Fact) -> Node:
     attrs = {k: v for k, v in old.attrs.items() if k != "known"}
     if old.type.dtype.kind == "f" and known != Fact():
         attrs["known"] = packed(known)
-    if attrs == dict(old.attrs):
-        return old
-    made = make_node(old.op, (), attrs, lines=())
-    for name in old.names:
-        add_name(made, name)
-    return made
+    return old if attrs == dict(old.attrs) else param_with(old, attrs)
