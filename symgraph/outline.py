@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from symgraph.autodiff.deferred import STAND_IN
+from symgraph.codegen.backend import begin
 from symgraph.config import SETTINGS, config
 from symgraph.ir.digest import Digest, NotPortable
 from symgraph.ir.dim import Atom, DimLike
@@ -67,6 +68,7 @@ class Outline:
 
     def specialise(self, special: Mapping[Atom, DimLike]) -> Specialised:
         """The program where some dimension symbols have given values."""
+        begin(self.mode.code_generator)
         return self.compiler.specialise(special)
 
     @property

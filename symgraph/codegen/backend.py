@@ -57,6 +57,14 @@ BACKENDS: dict[str, str] = {
     "numba": "symgraph.codegen.numba_cpu",
     "cuda": "symgraph.codegen.numba_cuda",
 }
+# name -> module whose ``begin()`` loads, on another thread, what takes long to load
+AHEAD: dict[str, str] = {"llvm": "symgraph.codegen.llvm_pages"}
+
+
+def begin(name: str) -> None:
+    """A program will be compiled soon."""
+    if name in AHEAD:
+        import_module(AHEAD[name]).begin()
 
 
 def backend(name: str) -> Backend:

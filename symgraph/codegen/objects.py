@@ -22,7 +22,7 @@ from symgraph.codegen.processor import OPTIMIZE_LEVEL
 from symgraph.codegen.target import machine
 from symgraph.errors import SymgraphError
 
-llvm_pages.release()  # what loading the library has read
+llvm_pages.ready()
 
 # Of ``mode="quick"``. Scalar code (level 1, and 0) takes half of this, and 10 to 100 times as long
 # in each call: a softmax of 512 rows by 4096 then takes 0.1 s, more than was saved.

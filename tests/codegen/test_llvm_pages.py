@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import symgraph as sg
-from symgraph.codegen import llvm_pages
+from symgraph.codegen import llvm_pages, lone_faults
 
 on_linux = pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="memory by kind is read from Linux's /proc"
@@ -34,7 +34,10 @@ print(told("RssFile") - files, told("VmHWM") - most)
 
 @on_linux
 def test_a_process_that_has_compiled_holds_no_llvm(tmp_path):
-    """Without, 72 MB of files stay, and the peak is 90 MB higher than before (November 2026)."""
+    """Without, 72 MB of files stay, and the peak is 90 MB higher than before (November 2026).
+
+    70 MB of it where pages come 16 at once, 45 where they come alone; loading is not always caught.
+    """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     environment |= {"SYMGRAPH_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(
@@ -47,7 +50,7 @@ def test_a_process_that_has_compiled_holds_no_llvm(tmp_path):
     )
     files, most = map(int, done.stdout.split())
     assert files < 12_000  # kB
-    assert most < 75_000
+    assert most < (75_000 if lone_faults.begun() is None else 60_000)
 
 
 @on_linux
@@ -74,3 +77,44 @@ def test_code_is_compiled_after_a_release():
             llvm_pages.release()
             f = sg.function([x], sg.sin(x) * k)
             np.testing.assert_allclose(f(np.ones(3)), np.sin(np.ones(3)) * k)
+
+
+STARTED = """
+import sys
+from symgraph.codegen import llvm_pages
+llvm_pages.begin()
+assert "llvmlite" not in sys.modules
+assert llvm_pages._loads
+llvm_pages.begin()
+assert len(llvm_pages._loads) == 1
+from symgraph.codegen import objects
+assert not llvm_pages._loads[0].is_alive()
+places = llvm_pages._segments()
+assert places
+text = "define i64 @seven() {\\n ret i64 7\\n}"
+assert objects.compile_text(text, ["seven"])
+assert llvm_pages._segments() == places
+print(bool(llvm_pages._lean))
+"""
+
+
+@on_linux
+def test_the_library_is_loaded_by_another_thread_and_is_the_one_that_llvmlite_takes():
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", STARTED],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env=environment,
+    )
+    assert done.stdout.split() == [str(lone_faults.begun() is not None)]
+
+
+def test_nothing_is_begun_where_llvm_is_there():
+    import llvmlite.binding  # noqa: F401 - loads the library
+
+    before = list(llvm_pages._loads)
+    llvm_pages.begin()
+    assert llvm_pages._loads == before
