@@ -1,4 +1,4 @@
-"""Functions of libraries made by another thread while the program that needs them is compiled.
+"""Several threads compile: parts of a program side by side, and the libraries that it needs.
 
 LLVM needs no GIL, nor (``unlocked``) llvmlite's lock: a first call that needs matrix products waits
 for the longer of the two, not for both.
@@ -7,10 +7,22 @@ for the longer of the two, not for both.
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from symgraph.codegen import externals
+
+Result = TypeVar("Result")
+MOST_THREADS = 4  # that compile one program
+
+
+def compilers() -> int:
+    """How many threads should compile a program: the processors of this process, and no more."""
+    if hasattr(os, "sched_getaffinity"):
+        return min(len(os.sched_getaffinity(0)), MOST_THREADS)
+    return min(os.cpu_count() or 1, MOST_THREADS)
 
 
 @contextlib.contextmanager
@@ -36,3 +48,34 @@ def _make(symbols: Iterable[str]) -> None:
         for symbol in symbols:
             externals.address(symbol)
             _made.add(symbol)
+
+
+def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
+    """What jobs give, each done by a thread of its own; the last by the caller.
+
+    Raises: what the first of the jobs that failed raised.
+    """
+    *others, own = jobs
+    found: dict[int, Result] = {}
+    failed: dict[int, BaseException] = {}
+
+    def do(k: int, job: Callable[[], Result]) -> None:
+        try:
+            found[k] = job()
+        except BaseException as error:  # raised again by the caller
+            failed[k] = error
+
+    threads = [
+        threading.Thread(target=do, args=item, name="symgraph compiler")
+        for item in enumerate(others)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        last = own()
+    finally:
+        for thread in threads:
+            thread.join()
+    if failed:
+        raise failed.pop(min(failed))  # which nothing here refers to then, so no cycle keeps frames
+    return [*(found[k] for k in range(len(others))), last]

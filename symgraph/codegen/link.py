@@ -1,4 +1,4 @@
-"""From a relocatable object (ELF, x86-64) to an ``Image``: what a linker does, when compiling.
+"""From relocatable objects (ELF, x86-64) to an ``Image``: what a linker does, when compiling.
 
 LLVM's code reaches its own constants and data by distances, calls others through stubs, and finds
 their data in a table of addresses: position-independent code of the small model, so that four kinds
@@ -8,6 +8,7 @@ symbols: nothing is ever linked as null. Unwind tables are left out; no exceptio
 
 from __future__ import annotations
 
+import platform
 import struct
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ _RELOCATABLE, _X86_64 = 1, 62
 _PROGBITS, _SYMBOLS, _RELOCATIONS, _NOBITS, _UNWIND = 1, 2, 4, 8, 0x70000001
 _WRITE, _ALLOCATE, _EXECUTE, _THREADS = 1, 2, 4, 1 << 10
 _GLOBAL = 1  # binding
+_HIDDEN = 2  # visibility
 _UNDEFINED, _RESERVED = 0, 0xFF00  # section numbers
 # kinds of relocation: an address; distances to a symbol, to its stub, to its word in the table
 _ADDRESS, _DISTANCE, _CALL = 1, 2, 4
@@ -47,6 +49,7 @@ class _Symbol(NamedTuple):
     binding: int
     section: int
     value: int
+    hidden: bool  # from all but the objects that are linked together
 
 
 class _Relocation(NamedTuple):
@@ -62,14 +65,55 @@ def is_known(data: bytes) -> bool:
     return sys.platform == "linux" and data.startswith(_IDENTITY) and data[18:20] == b"\x3e\x00"
 
 
-def link(data: bytes) -> Image:
-    """The image of an object; ParseError if it is damaged or needs more than is done here."""
+def links() -> bool:
+    """Does LLVM make objects that ``link`` knows here?"""
+    return sys.platform == "linux" and platform.machine() == "x86_64"
+
+
+def link(*objects: bytes) -> Image:
+    """The image of objects together, each of which may use what another defines.
+
+    Raises: ParseError if one is damaged, defines what another does, or needs more than done here.
+    """
+    sections: list[_Section] = []
+    symbols: list[_Symbol] = []
+    relocations: list[_Relocation] = []
     try:
-        sections = _sections(data)
-        symbols = _symbols(sections)
-        return _Linker(sections, symbols, list(_relocations(sections, symbols))).image()
+        for data in objects:
+            own = _sections(data)
+            named = [_moved(symbol, len(sections)) for symbol in _symbols(own)]
+            relocations += _relocations(own, named, len(sections))
+            sections += own
+            symbols += named
+        return _Linker(sections, symbols, _resolved(relocations, symbols)).image()
     except (struct.error, IndexError, UnicodeDecodeError, OverflowError) as error:
         raise ParseError(f"this object cannot be loaded: {error}") from error
+
+
+def _moved(symbol: _Symbol, first: int) -> _Symbol:
+    """The symbol, where its object's sections begin at number ``first``."""
+    if symbol.section == _UNDEFINED or symbol.section >= _RESERVED:
+        return symbol
+    return symbol._replace(section=symbol.section + first)
+
+
+def _resolved(
+    relocations: Sequence[_Relocation], symbols: Sequence[_Symbol]
+) -> Sequence[_Relocation]:
+    """Relocations for what is defined in another object."""
+    own = [s for s in symbols if s.binding == _GLOBAL and s.section != _UNDEFINED]
+    found = {symbol.name: symbol for symbol in own}
+    if len(found) != len(own):
+        raise _refusal("a name is defined twice")
+    undefined = [s for s in symbols if s.section == _UNDEFINED and s.name in found]
+    if not undefined:
+        return relocations
+    return [
+        r._replace(symbol=found.get(r.symbol.name, r.symbol))
+        if r.symbol.section == _UNDEFINED
+        else r
+        for r in relocations
+    ]
 
 
 def _refusal(what: str) -> ParseError:
@@ -119,18 +163,23 @@ def _symbols(sections: Sequence[_Section]) -> list[_Symbol]:
         raise _refusal(f"it has {len(tables)} tables of symbols")
     texts = sections[tables[0].link].content
     return [
-        _Symbol(_text(texts, name), info >> 4, section, value)
-        for name, info, _, section, value, _ in struct.iter_unpack("<IBBHQQ", tables[0].content)
+        _Symbol(_text(texts, name), info >> 4, section, value, visibility == _HIDDEN)
+        for name, info, visibility, section, value, _ in struct.iter_unpack(
+            "<IBBHQQ", tables[0].content
+        )
     ]
 
 
-def _relocations(sections: Sequence[_Section], symbols: Sequence[_Symbol]) -> Iterator[_Relocation]:
+def _relocations(
+    sections: Sequence[_Section], symbols: Sequence[_Symbol], first: int
+) -> Iterator[_Relocation]:
+    """Those of an object whose sections begin at number ``first``."""
     for table in sections:
         if table.kind != _RELOCATIONS or not _is_loaded(sections[table.info]):
             continue
         for offset, info, addend in struct.iter_unpack("<QQq", table.content):
             symbol = symbols[info >> 32]
-            yield _Relocation(table.info, offset, info & 0xFFFFFFFF, symbol, addend)
+            yield _Relocation(table.info + first, offset, info & 0xFFFFFFFF, symbol, addend)
 
 
 def _is_loaded(section: _Section) -> bool:
@@ -172,7 +221,7 @@ class _Linker:
         exports = {
             s.name: self._of(s)
             for s in self.symbols
-            if s.binding == _GLOBAL and s.section != _UNDEFINED
+            if s.binding == _GLOBAL and s.section != _UNDEFINED and not s.hidden
         }
         imports = {name: tuple(at) for name, at in self.imports.items()}
         parts = [bytes(s) for s in self.segments]

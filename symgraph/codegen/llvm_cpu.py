@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 
 from symgraph.codegen import artefact, llvm_debug, objects
-from symgraph.codegen.ahead import ahead
+from symgraph.codegen.ahead import ahead, compilers
 from symgraph.codegen.library_calls import PRODUCTS
+from symgraph.codegen.link import links
 from symgraph.codegen.llvm_kernel import PREFIX
+from symgraph.codegen.llvm_pieces import pieces
 from symgraph.codegen.llvm_program import program_text
 from symgraph.codegen.product_build import host_shape
 from symgraph.codegen.product_parts import needed
@@ -65,7 +67,8 @@ class _Llvm:
             text = program_text(program)
             needs = tuple(named.get(symbol, symbol) for symbol in text.needs)
             flags = {"gives_up": text.gives_up, "stacked": text.stacked}
-            made = objects.optimize(text.assembly, needs, quick, **flags)
+            parts = pieces(text.module, compilers()) if links() else text.assembly
+            made = objects.optimize(parts, needs, quick, **flags)
         return artefact.load(made)
 
     def restore(self, program: Program, data: bytes) -> artefact.Loaded:

@@ -17,6 +17,7 @@ from symgraph.codegen.externals import CALL_COUNT, FAILURES, PARALLEL
 from symgraph.codegen.library import LIBRARY
 from symgraph.codegen.llvm_expression import ONE, Expressions, Memory, memory_type
 from symgraph.codegen.llvm_library import CALLS, CallText
+from symgraph.codegen.llvm_pieces import PLAIN
 from symgraph.codegen.llvm_share import Shared, shared_functions
 from symgraph.codegen.llvm_sort import SortText, sorts
 from symgraph.codegen.llvm_statement import reals, strides, write_facts
@@ -62,11 +63,16 @@ class ProgramText:
     ``stacked`` whether it has its temporaries on the stack, and the caller brings none.
     """
 
-    assembly: str
+    module: Module
     needs: tuple[str, ...]
     names: Mapping[str, str]
     gives_up: bool
     stacked: bool
+
+    @property
+    def assembly(self) -> str:
+        """All of it in one text."""
+        return self.module.text()
 
 
 def program_text(program: Program, marked: bool = False) -> ProgramText:
@@ -139,10 +145,10 @@ class _ProgramWriter:
         self._end(any(kernel.functions for kernel in kernels))
         head = f"define i32 @{ENTRY}(ptr noalias %buffers, ptr noalias %sizes, ptr noalias %facts)"
         lines = [head + self._note(), "entry:", *self.entry, *self.b.lines, "}"]
-        self.module.functions.append("\n".join(lines))
+        self.module.steps.append("\n".join(lines))
         names = {kernel: shared.function.kernel.name for kernel, shared in self.functions.items()}
         gives_up = self.tries is not None
-        return ProgramText(self.module.text(), tuple(self.needs), names, gives_up, self.stacked)
+        return ProgramText(self.module, tuple(self.needs), names, gives_up, self.stacked)
 
     def _end(self, rescued: bool) -> None:
         """Status 0, or that slow lanes could not be computed in this call."""
@@ -177,10 +183,10 @@ class _ProgramWriter:
         self._steps(step.steps)
         head = f"define internal void {name}(ptr %context, i64 %turn)"
         lines = [head + self._note(), "entry:", *self.entry, *self.b.lines, "ret void", "}"]
-        self.module.functions.append("\n".join(lines))
+        self.module.steps.append("\n".join(lines))
 
     def _note(self) -> str:
-        return " noinline optnone nounwind {" if self.plain else " nounwind {"
+        return f" {PLAIN} nounwind {{" if self.plain else " nounwind {"
 
     def _begin(self, steps: Sequence[Step]) -> None:
         program, b = self.program, self.b
@@ -307,7 +313,7 @@ class _ProgramWriter:
         args += [self._external(PARALLEL)] if function.threads else []
         args += shared.numbers
         inlined = function.is_small if self.depth else self.is_little and function.is_short
-        note = " alwaysinline" if inlined else " noinline"
+        note = " alwaysinline" if inlined and not self.plain else " noinline"
         if not function.fails:
             b.line(f"call void {function.name}({', '.join(map(str, args))}){note}")
             return
@@ -369,7 +375,7 @@ class _ProgramWriter:
     def _parallel(self, step: Repeat) -> None:
         """Turns on the threads of the pool; inside of another loop they run in order."""
         b, (extent,) = self.b, self._values([step.extent])
-        name = f"@turns{len(self.module.functions)}"
+        name = f"@turns{len(self.module.steps)}"
         _ProgramWriter(self.program, self).write_body(step, name)
         context = b.fresh(POINTER)
         self.entry.append(f"  {context.text} = alloca [{len(ARGUMENTS)} x ptr]")

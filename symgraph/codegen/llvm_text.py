@@ -267,13 +267,17 @@ MARK = "  ; at "  # before the instructions of a statement, with its number: llv
 
 
 class Module:
-    """The text of a module: functions, and what they refer to. ``marked``: with ``MARK``s."""
+    """The text of a module: functions, and what they refer to. ``marked``: with ``MARK``s.
+
+    ``functions`` are those of kernels, ``steps`` those that call them.
+    """
 
     def __init__(self, marked: bool = False) -> None:
         self.marked = marked
         self.functions: list[str] = []
+        self.steps: list[str] = []
         self._declared: dict[str, str] = {}
-        self._parts: dict[str, str] = {}  # of the elementary functions in use
+        self.parts: dict[str, str] = {}  # definitions of what functions refer to
 
     def declare(self, name: str, result: str, args: Iterable[str]) -> None:
         """Makes an external function or an intrinsic known."""
@@ -291,28 +295,33 @@ class Module:
             self.declare(name, kind, [kind] * WORDS[word].arity)
             return name
         name = f"sg.{word}.{_SUFFIX[kind]}"
-        if name not in self._parts:
+        if name not in self.parts:
             from symgraph_kernels.llvm import function_parts  # llvmlite's builders: 10 ms
 
-            self._parts.update(function_parts(word, dtype))
+            self.parts.update(function_parts(word, dtype))
         return f'@"{name}"'
 
     def define(self, name: str, text: str) -> None:
         """Adds a definition that is given as text, once."""
-        self._parts.setdefault(name, text)
+        self.parts.setdefault(name, text)
 
     def loop_note(self, *facts: str) -> str:
         """What is put after the branch of a loop to tell LLVM facts about it."""
         return f", !llvm.loop <{'|'.join(facts)}>"
 
+    @property
+    def declared(self) -> dict[str, str]:
+        """Declarations of what the module does not define, by name with its @."""
+        return {n: text for n, text in self._declared.items() if n[1:] not in self.parts}
+
     def text(self) -> str:
         """The module as LLVM assembly."""
-        known = [text for name, text in self._declared.items() if name[1:] not in self._parts]
-        return _numbered("\n\n".join([*self._parts.values(), *known, *self.functions]))
+        known = self.declared.values()
+        return assembled([*self.parts.values(), *known, *self.functions, *self.steps])
 
 
-def _numbered(text: str) -> str:
-    """A module's text with its loops' facts as metadata nodes, each loop with one of its own."""
+def assembled(texts: Iterable[str]) -> str:
+    """Texts as one, with loops' facts as metadata nodes, each loop with one of its own."""
     facts: dict[str, int] = {}
     nodes: list[str] = []
 
@@ -330,7 +339,7 @@ def _numbered(text: str) -> str:
         node(f"distinct !{{{', '.join([f'!{own}', *names])}}}")
         return f"!llvm.loop !{own}"
 
-    text = re.sub(r"!llvm\.loop <([^>]*)>", loop, text)
+    text = re.sub(r"!llvm\.loop <([^>]*)>", loop, "\n\n".join(texts))
     return text + "\n\n" + "".join(f"!{k} = {content}\n" for k, content in enumerate(nodes))
 
 

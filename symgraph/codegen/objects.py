@@ -9,15 +9,19 @@ to the loader by name.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import closing
+from functools import partial
 from typing import Any  # llvmlite has no annotations
 
 import llvmlite.binding as llvm
 
 from symgraph.codegen import externals, llvm_pages, unlocked
+from symgraph.codegen.ahead import side_by_side
 from symgraph.codegen.artefact import ENTRY, Artefact
 from symgraph.codegen.externals import CODE, LATE
 from symgraph.codegen.link import is_known, link
+from symgraph.codegen.llvm_pieces import Piece
 from symgraph.codegen.processor import OPTIMIZE_LEVEL
 from symgraph.codegen.target import machine
 from symgraph.errors import SymgraphError
@@ -30,7 +34,7 @@ QUICK_LEVEL, QUICK_SELECTION = 2, 1
 
 
 def optimize(
-    assembly: str,
+    assembly: str | Sequence[Piece],
     needs: tuple[str, ...] = (),
     quick: bool = False,
     *,
@@ -39,17 +43,34 @@ def optimize(
 ) -> Artefact:
     """The artefact of LLVM assembly that defines ``run``; everything else becomes internal.
 
-    ``quick``: loops become vectors, but are neither unrolled nor interleaved, and instructions are
-    selected and scheduled with less care. ``gives_up``, ``stacked``: see ``Artefact``.
+    Pieces are compiled by a thread each. ``quick``: loops become vectors, but are neither unrolled
+    nor interleaved, and instructions are selected and scheduled with less care. ``gives_up``,
+    ``stacked``: see ``Artefact``.
     """
-    module = llvm.parse_assembly(assembly, llvm.create_context())
-    module.verify()
-    counters = tuple(g.name for g in module.global_variables if g.name.startswith(CODE))
-    internalize(module, (ENTRY, *counters))
-    target = machine(QUICK_SELECTION if quick else OPTIMIZE_LEVEL)
-    run_passes(module, target, QUICK_LEVEL if quick else OPTIMIZE_LEVEL, unrolls=not quick)
-    _check_symbols(module)
-    return Artefact(_image(module, target), ENTRY, needs, counters, gives_up, stacked)
+    parts = [Piece(assembly)] if isinstance(assembly, str) else assembly
+    made = side_by_side([partial(_object, piece, quick) for piece in parts])
+    objects = [data for data, _ in made]
+    counters = tuple(name for _, names in made for name in names)
+    image = link(*objects).to_bytes() if is_known(objects[0]) else objects[0]
+    return Artefact(image, ENTRY, needs, counters, gives_up, stacked)
+
+
+def _object(piece: Piece, quick: bool) -> tuple[bytes, list[str]]:
+    """LLVM's object of a piece, and the counters that it defines."""
+    with closing(llvm.parse_assembly(piece.text, llvm.create_context())) as module:
+        module.verify()
+        own = [g for g in module.global_variables if not g.is_declaration]
+        counters = [g.name for g in own if g.name.startswith(CODE)]
+        internalize(module, (ENTRY, *counters, *piece.exports))
+        if piece.plain:
+            target = machine(0)
+        else:
+            target = machine(QUICK_SELECTION if quick else OPTIMIZE_LEVEL)
+            run_passes(module, target, QUICK_LEVEL if quick else OPTIMIZE_LEVEL, unrolls=not quick)
+        _check_symbols(module, piece.imports)
+        data = unlocked.emit_object(target, module)
+    llvm_pages.release()
+    return data, counters
 
 
 def optimized_assembly(
@@ -172,14 +193,14 @@ def _image(module: Any, target: Any) -> bytes:
     return link(data).to_bytes() if is_known(data) else data
 
 
-def _check_symbols(module: Any) -> None:
-    """Raises where the code needs a function that a fresh process would not have."""
+def _check_symbols(module: Any, given: Collection[str]) -> None:
+    """Raises where the code needs a function that a fresh process would not have, nor is given."""
     process = ctypes.CDLL(None)
     for function in module.functions:
         name = function.name
         if not function.is_declaration or name.startswith("llvm."):
             continue
-        if name in externals.LINKED:
+        if name in externals.LINKED or name in given:
             continue
         if name.startswith(("numba", "NRT", "_ZN", "Py")) or not hasattr(process, name):
             raise SymgraphError(f"compiled code needs {name}, which only numba's process has")
