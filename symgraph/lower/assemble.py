@@ -106,7 +106,7 @@ def _written(found: Item | Run, lowering: Lowering, is_outermost: bool) -> Seque
     if lowering.schedule.most_chunks > 1:
         statements = in_pairs(with_tiles(statements, lowering.b), lowering.b)
     if lowering.schedule.sum_blocks:
-        statements = in_row_blocks(statements, _Partials(lowering, stages[-1].node))
+        statements = in_row_blocks(statements, _Partials(lowering, stages[-1].node, seen))
         statements = in_blocks(statements, lowering.b)
     if is_outermost:  # a turn of a loop is part of a larger kernel, perhaps
         statements = lowering.in_lanes(statements)

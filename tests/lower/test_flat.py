@@ -79,3 +79,11 @@ def test_sums_of_short_rows_are_as_accurate_as_those_of_long_ones():
     x = sg.tensor(X, dtype="float32", shape=(None, None))
     exact = given.astype("float64").sum()
     assert abs(float(sg.function([x], sg.sum(x))(given)) - exact) <= 6e-8 * abs(exact) + 1e-10
+
+
+def test_blocks_of_rows_have_sums_in_as_many_axes_as_the_rows():
+    given = rng.normal(size=(1000, 2, 2))  # more rows than one block, of two axes side by side
+    x = sg.tensor(X, shape=(None, None, None))
+    found = sg.function([x], [sg.sum(x, axis=0), sg.sum(x * x, axis=0)])(given)
+    for one, other in zip(found, (given.sum(axis=0), (given * given).sum(axis=0)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
