@@ -34,6 +34,7 @@ from symgraph.ir.dim_algebra import (
     single_part,
     sub,
     symbols,
+    take_ops_from,
 )
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "sub",
     "substitute",
     "symbols",
+    "take_ops_from",
     "unknown",
 ]
 

@@ -64,6 +64,51 @@ def _tokens(part: Atom | DimLike) -> str:
     return ""
 
 
+def _operators(name: str, on_dims: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+    """An operator and its swapped form: algebra with whole numbers, an op with other numbers.
+
+    ``n * 0.5`` and ``n / 2`` are weak scalars, as a Python number would be: they take the dtype of
+    what they meet. Variables do the arithmetic themselves.
+    """
+
+    def apply(a: Any, b: Any, other: Any) -> Any:
+        if isinstance(other, Dim):
+            return on_dims(a, b)
+        if isinstance(other, _NO_NUMBERS) or hasattr(other, "node"):
+            return NotImplemented  # Python asks the other operand then
+        if hasattr(other, "__index__") and getattr(other, "ndim", 0) == 0:
+            number = int(other.__index__())
+            return on_dims(number, b) if other is a else on_dims(a, number)
+        return _as_tensors(name, a, b)
+
+    return lambda self, other: apply(self, other, other), lambda self, other: apply(
+        other, self, other
+    )
+
+
+_NO_NUMBERS = (bool, str, bytes, dict, list, tuple, set, type(None))
+
+
+_found_by: list[Callable[[str], Callable[..., Any]]] = []
+
+
+def take_ops_from(find: Callable[[str], Callable[..., Any]]) -> None:
+    """Where the ops of tensors are found by name; they are made of dims, so dims cannot know."""
+    _found_by[:] = [find]
+
+
+def _as_tensors(name: str, a: Any, b: Any) -> Any:
+    (find,) = _found_by
+    return find(name)(a, b)
+
+
+def _power_of(a: Any, b: Any) -> Any:
+    """a ** b: a product where b is a small whole number."""
+    if type(b) is not int or not 0 <= b <= 8:
+        return _as_tensors("pow", a, b)
+    return 1 if b == 0 else mul(a, _power_of(a, b - 1))
+
+
 class Dim:
     """A symbolic dimension. ``sg.Dim("n")`` makes one; arithmetic makes others.
 
@@ -104,36 +149,16 @@ class Dim:
                     found |= symbols(arg)
         return found
 
-    def __add__(self, other: DimLike) -> DimLike:
-        return _arith(self, other, add)
-
-    __radd__ = __add__
-
-    def __sub__(self, other: DimLike) -> DimLike:
-        return _arith(self, other, lambda a, b: add(a, mul(-1, b)))
-
-    def __rsub__(self, other: DimLike) -> DimLike:
-        return _arith(self, other, lambda a, b: add(b, mul(-1, a)))
-
-    def __mul__(self, other: DimLike) -> DimLike:
-        return _arith(self, other, mul)
-
-    __rmul__ = __mul__
+    __add__, __radd__ = _operators("add", lambda a, b: add(a, b))
+    __sub__, __rsub__ = _operators("subtract", lambda a, b: sub(a, b))
+    __mul__, __rmul__ = _operators("multiply", lambda a, b: mul(a, b))
+    __floordiv__, __rfloordiv__ = _operators("floor_divide", lambda a, b: floordiv(a, b))
+    __mod__, __rmod__ = _operators("remainder", lambda a, b: mod(a, b))
+    __truediv__, __rtruediv__ = _operators("divide", lambda a, b: _as_tensors("divide", a, b))
+    __pow__, __rpow__ = _operators("pow", lambda a, b: _power_of(a, b))
 
     def __neg__(self) -> DimLike:
         return mul(-1, self)
-
-    def __floordiv__(self, other: DimLike) -> DimLike:
-        return _arith(self, other, floordiv)
-
-    def __rfloordiv__(self, other: DimLike) -> DimLike:
-        return _arith(self, other, lambda a, b: floordiv(b, a))
-
-    def __mod__(self, other: DimLike) -> DimLike:
-        return _arith(self, other, mod)
-
-    def __rmod__(self, other: DimLike) -> DimLike:
-        return _arith(self, other, lambda a, b: mod(b, a))
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -143,17 +168,8 @@ class Dim:
     def __hash__(self) -> int:
         return self._hash
 
-    def __le__(self, other: DimLike) -> bool:
-        return _decide(other, self, "<=")
-
-    def __ge__(self, other: DimLike) -> bool:
-        return _decide(self, other, ">=")
-
-    def __lt__(self, other: DimLike) -> bool:
-        return not _decide(self, other, "<")
-
-    def __gt__(self, other: DimLike) -> bool:
-        return not _decide(other, self, ">")
+    __ge__, __le__ = _operators("greater_equal", lambda a, b: _decide(a, b, ">="))
+    __gt__, __lt__ = _operators("greater", lambda a, b: not _decide(b, a, ">"))
 
     def __int__(self) -> int:
         raise SymbolicError(
@@ -229,14 +245,6 @@ def atom_dim(atom: Atom) -> DimLike:
 def terms_of(dim: DimLike) -> Mapping[Monomial, int]:
     """A dim as coefficients by monomial; a number has the empty monomial."""
     return dim.terms if isinstance(dim, Dim) else {(): int(dim)}
-
-
-def _arith(a: Dim, b: Any, op: Callable[[DimLike, DimLike], DimLike]) -> DimLike:
-    if isinstance(b, Dim):
-        return op(a, b)
-    if hasattr(b, "__index__") and not isinstance(b, bool) and getattr(b, "ndim", 0) == 0:
-        return op(a, int(b.__index__()))
-    return NotImplemented  # type: ignore[no-any-return]  # Python asks the other operand then
 
 
 def add(a: DimLike, b: DimLike) -> DimLike:

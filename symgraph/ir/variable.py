@@ -15,7 +15,7 @@ import numpy as np
 
 from symgraph.display import mimebundle
 from symgraph.errors import ArgumentError, MemberError, SymbolicError, message, nearest
-from symgraph.ir.dim import Dim, product
+from symgraph.ir.dim import Dim, product, take_ops_from
 from symgraph.ir.dtype import DType
 from symgraph.ir.node import Node, add_name
 from symgraph.ir.op import METHODS, NUMPY_FUNCTIONS, ORDINARY, find_op
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from symgraph.ir.dim import DimLike
 
 Operand = Any  # a Variable, a Python number, a NumPy array or scalar, a Dim, a nested list of these
+
+take_ops_from(find_op)  # n / 2 and 0.5 * n are variables
 
 
 def _binary(op: str) -> Callable[[Any, Operand], Any]:

@@ -361,7 +361,7 @@ def test_a_dim_needs_a_name(name: str):
         Dim(name)
 
 
-@pytest.mark.parametrize("other", [1.5, "m", None, [1]])
+@pytest.mark.parametrize("other", ["m", None, [1]])
 def test_dims_take_no_part_in_other_arithmetic(other: object):
     for apply in (lambda: N + other, lambda: N // other, lambda: other - N):
         with pytest.raises(TypeError):

@@ -205,3 +205,47 @@ def test_the_checkout_at_hand_is_recognised():
     root = Path(symgraph.__file__).parents[1]
     assert is_ours(str(root / "symgraph" / "ops" / "arith.py"))
     assert not is_ours(__file__)
+
+
+AMOUNTS = [
+    lambda n, s: n * s,
+    lambda n, s: s - n,
+    lambda n, s: n - s,
+    lambda n, s: -n * s,
+    lambda n, s: (n - 1) * s,
+    lambda n, s: n / s,
+    lambda n, s: n // s,
+    lambda n, s: n % s,
+    lambda n, s: s**n,
+    lambda n, s: n**s,
+    lambda n, s: 0.5 * n * s,
+    lambda n, s: n / 2 * s,
+    lambda n, s: s / n**0.5,
+    lambda n, s: 1 / n + s,
+    lambda n, s: n / n * s,
+    lambda n, s: n**2 * s,
+    lambda n, s: 2**n * s,
+    lambda n, s: np.float64(0.25) * n * s,
+    lambda n, s: (n - 1.5) * s,
+    lambda n, s: (1.5 - n) * s,
+]
+
+
+@pytest.mark.parametrize("amount", AMOUNTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_dims_take_part_in_formulas_as_python_numbers(amount, dtype):
+    """``-0.5 * x.shape[0] * log_scale``: dims on the left, and with fractions; dtypes stay."""
+    x, s = symgraph.tensor("x", shape=(None,), dtype=dtype), symgraph.scalar("s", dtype=dtype)
+    f = symgraph.function([x, s], amount(x.shape[0], s) + 0 * x[0])
+    found = f(np.ones(5, dtype), np.asarray(1.5, dtype))
+    wide = np.float64 if amount is AMOUNTS[-3] else np.dtype(dtype).type
+    assert found.dtype == wide
+    assert found == pytest.approx(amount(5, wide(1.5)), rel=1e-6)
+
+
+def test_dims_are_compared_with_variables():
+    x, s = symgraph.tensor("x", shape=(None,)), symgraph.scalar("s")
+    n = x.shape[0]
+    f = symgraph.function([x, s], [n > s, n >= s, n < s, n <= s, n < 2.5, x * (n / 2)])
+    assert [bool(v) for v in f([1.0, 2.0], 2.0)[:5]] == [False, True, False, True, True]
+    assert list(f([1.0, 2.0, 3.0], 2.0)[5]) == [1.5, 3.0, 4.5]
