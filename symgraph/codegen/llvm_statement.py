@@ -32,12 +32,14 @@ from symgraph.codegen.llvm_words import FREE_ORDER
 from symgraph.loop.ir import (
     UPDATES,
     Assign,
+    Cast,
     Expr,
     Fail,
     For,
     If,
     Kernel,
     Let,
+    Load,
     Local,
     Stmt,
     Store,
@@ -46,7 +48,8 @@ from symgraph.loop.ir import (
     While,
     Word,
 )
-from symgraph.loop.traverse import is_free_order, statements
+from symgraph.loop.text import show_expr
+from symgraph.loop.traverse import expressions, is_free_order, postorder, statements
 
 _FREE = {"add": "fadd", "mul": "fmul"}
 
@@ -73,6 +76,7 @@ class Statements:
         self.entry: list[str] = []  # instructions that reserve places on the stack
         self.changed = {s.name for s in statements(kernel.body) if isinstance(s, Assign)}
         self.kinds: list[str] = []  # of the loops around the statement being written
+        self.fuses = False  # are products added to sums of the loop before they are rounded?
         # numbers of statements, where the module is marked for reading (llvm_debug.py)
         inner = statements(kernel.body) if module.marked else ()
         self.numbers = {id(s): k for k, s in enumerate(inner)}
@@ -101,7 +105,7 @@ class Statements:
                 assert isinstance(place, Slot)
                 e.assign(place, self._assigned(name, value))
             case Store(buffer, index, value):
-                *at, found = self._indexed(index, value)
+                *at, found = self._added(s) or self._indexed(index, value)
                 memory = e.memory[buffer]
                 e.store(memory.dtype, e.place(memory, reals(at)), found)
             case Update():
@@ -160,6 +164,7 @@ class Statements:
         b = self.b
         self._mark(s)
         self.kinds.append(s.kind)
+        fuses, self.fuses = self.fuses, _widens(s)
         turn, done = b.append_basic_block("turn"), b.append_basic_block("done")
         before = b.block
         b.cbranch(b.icmp_signed(">", extent, first), turn, done)
@@ -177,6 +182,7 @@ class Statements:
         b.position_at_end(done)
         self.e.values = values
         self.kinds.pop()
+        self.fuses = fuses
 
     def _while(self, s: While) -> None:
         b = self.b
@@ -221,7 +227,10 @@ class Statements:
         if isinstance(value, Word) and self._free_order(value):
             left, right = value.args
             if isinstance(left, Var) and left.name == name:
-                x, y = reals(self.e.write(left, right))
+                x = self.e.one(left)
+                if self.fuses and value.name == "add":
+                    return self.b.binary("fadd", x, self._term(right), (*FREE_ORDER, "contract"))
+                y = self.e.one(right)
                 return self.b.binary(_FREE[value.name], x, y, FREE_ORDER)
         if isinstance(value, Word) and _is_extreme(value) and "vector" in self.kinds[-1:]:
             # of zeros either one: to tell them apart takes as long as all the rest
@@ -229,6 +238,34 @@ class Statements:
             # what is met first: whether it is NaN need not wait for the extreme so far
             return self.b.intrinsic(value.name, (y, x), "nsz ")
         return self.e.write(value)[0]
+
+    def _added(self, s: Store) -> list[Operand] | None:
+        """Index and value of an element that a loop adds products to: ``b[i] = b[i] + x + y``."""
+        if not self.fuses:
+            return None
+        value, terms = s.value, list[Expr]()
+        while isinstance(value, Word) and self._free_order(value) and value.name == "add":
+            value, term = value.args
+            terms.append(term)
+        if not terms or not isinstance(value, Load) or value.buffer != s.buffer:
+            return None
+        if any(show_expr(x) != show_expr(y) for x, y in zip(value.index, s.index, strict=True)):
+            return None
+        *at, old = self._indexed(s.index, value)
+        (found,) = reals([old])
+        for term in reversed(terms):
+            found = self.b.binary("fadd", found, self._term(term), ("contract",))
+        return [*at, found]
+
+    def _term(self, x: Expr) -> Value:
+        """What is added to a sum whose order is free."""
+        if isinstance(x, Word) and x.name == "add":
+            left, right = map(self._term, x.args)
+            found = self.b.binary("fadd", left, right, ("contract",))
+        else:
+            found = self.e.one(x)
+            self.b.contract(found)
+        return found
 
     def _update(self, s: Update) -> None:
         e, dtype = self.e, s.value.dtype
@@ -242,6 +279,15 @@ class Statements:
         else:
             found = e.word(name, dtype, (old, value), dtype)
         e.store(dtype, place, found)
+
+
+def _widens(s: For) -> bool:
+    """Does a loop convert float32 to float64, which the additions of sums then wait for?
+
+    Elsewhere a sum is a chain, of which a fused link takes longer.
+    """
+    nodes = postorder(*(x for inner in s.body for x in expressions(inner)))
+    return any(isinstance(x, Cast) and (x.x.dtype.char, x.dtype.char) == ("f", "d") for x in nodes)
 
 
 def _is_extreme(x: Word) -> bool:

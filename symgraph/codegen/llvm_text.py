@@ -187,6 +187,19 @@ class Builder:
         self.lines.append(f"  {name} = {words} {x.type} {x.text}, {y.text}")
         return Value(x.type, name)
 
+    def contract(self, x: Value) -> None:
+        """Lets LLVM add a product before it is rounded, if that is what a value of this block is.
+
+        It does where nothing else reads the product.
+        """
+        head = f"  {x.text} = fmul "
+        for k in range(len(self.lines) - 1, -1, -1):
+            line = self.lines[k]
+            if line.startswith(head):
+                self.lines[k] = head + "contract " + line[len(head) :].removeprefix("contract ")
+            if line.startswith(head) or not line.startswith("  "):
+                return
+
     fadd, fsub, fmul, fdiv, frem = map(_instruction, ("fadd", "fsub", "fmul", "fdiv", "frem"))
     add, sub, mul = map(_instruction, ("add", "sub", "mul"))
     sdiv, udiv, srem, urem = map(_instruction, ("sdiv", "udiv", "srem", "urem"))

@@ -46,6 +46,7 @@ MOST_TWICE = 64  # statements of a body that is written twice, for vectors and f
 _TIME = {4: 1.0, 2: 1.25, 1: 1.6}  # of a vector, where so many overlap
 _PIECE = 2.0  # vectors that could be done while a loop begins and its sums are joined
 SUMMED = 8  # registers for sums; a loop of more takes no more vectors a turn than it needs
+MOST_SUMMED = 16  # registers for sums of two vectors: what they are made of wants the others
 FEW = 3  # vectors: so many and what is left over are written out
 MASKED = 6  # vectors: a loop of fewer has no scalar turns at its end but a mask
 FUNCTION = 20  # instructions of an elementary function, about
@@ -312,7 +313,7 @@ def _interleave(inner: list[Stmt], roots: list[Expr]) -> int:
     if size <= SHORT_BODY:
         return count
     wide = sum(2 if s.value.dtype.itemsize > 4 and _is_mixed(roots) else 1 for s in sums)
-    while count > 2 and count * wide > SUMMED:
+    while count > 1 and count * wide > (SUMMED if count > 2 else MOST_SUMMED):
         count //= 2
     return count
 

@@ -12,18 +12,19 @@ both signs made it NaN). No term is rounded to float32: sums only gain digits. W
 float32 as before.
 
 It runs on the statements of a kernel, before ``chunks``, and changes a loop where instructions
-become fewer. Not for what is to be computed as written, nor where float64 is slow (``Schedule``).
+become fewer. Not as written, nor where float64 is slow (``Schedule``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from itertools import count
 
 from symgraph.ir.dtype import FLOAT32, FLOAT64
 from symgraph.loop.ir import Assign, Cast, Const, Expr, For, Let, Load, Stmt, Store, Var, Word
-from symgraph.loop.traverse import expressions, postorder, statements
+from symgraph.loop.traverse import children, expressions, postorder, statements
 from symgraph.lower.schedule import guess_extent
 from symgraph.lower.sums import joined_element, sums_of
 from symgraph.lower.words import WordBuilder
@@ -222,8 +223,7 @@ class _Loop:
 
     def _named(self, value: Expr, about: str) -> Expr:
         """A local of the loop for a float64 value."""
-        b = self.place.b
-        turned = value
+        b, turned = self.place.b, value
         if isinstance(value, Word) and value.name in ("add", "mul"):
             turned = b.word(value.name, value.args[::-1], FLOAT64)
         found = self.made.get(value) or self.made.get(turned)
@@ -266,8 +266,17 @@ class _Loop:
         elif x.name == "square":
             value = b.word("mul", (self._wide(x.args[0]),) * 2, FLOAT64)
         else:
-            value = b.word(x.name, tuple(map(self._wide, x.args)), FLOAT64)
+            value = self._fused(b.word(x.name, tuple(map(self._wide, x.args)), FLOAT64))
         self.made[b.var(s.name, FLOAT32)] = self._named(value, f"wide_{s.name}")
+
+    def _fused(self, x: Expr) -> Expr:
+        """A value, or a sum to which a product of the loop is added before it is rounded."""
+        products = {s.name: s.value for s in self.body if isinstance(s, Let)}
+        for k, term in enumerate(x.args if isinstance(x, Word) and x.name == "add" else ()):
+            product = products.get(getattr(term, "name", ""))
+            if isinstance(product, Word) and product.name == "mul" and product.dtype == FLOAT64:
+                return self.place.b.word("fma", (*product.args, children(x)[1 - k]), FLOAT64)
+        return x
 
     def _split(
         self, x: Expr, is_fixed: Fixed, most: int = MOST_FACTORS
@@ -324,11 +333,7 @@ class _Loop:
 
     def _joined(self, factors: Sequence[Expr]) -> Expr:
         """The product of factors."""
-        b = self.place.b
-        found = factors[0]
-        for x in factors[1:]:
-            found = b.word("mul", (found, x), FLOAT64)
-        return found
+        return reduce(lambda x, y: self.place.b.word("mul", (x, y), FLOAT64), factors)
 
     def _used(self, ends: Sequence[Stmt]) -> list[Stmt]:
         """The locals that the last statements need.

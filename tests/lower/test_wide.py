@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 import symgraph as sg
+from symgraph.codegen.target import vector_bytes
 
 ROWS, COLUMNS = 37, 130
 
@@ -129,3 +131,21 @@ def test_a_quotient_by_zero_is_infinite(sign: int, rng: np.random.Generator) -> 
 
 def test_float64_stays_as_it_is() -> None:
     assert not is_wide(shared_products("float64"))
+
+
+def test_products_are_added_unrounded_from_registers() -> None:
+    """Additions and conversions share the processor's adders: products go by its multipliers."""
+    if vector_bytes() < 32:
+        pytest.skip("the names of instructions are those of x86 with AVX")
+    x = sg.tensor("x", dtype="float32", shape=(4096, 768))
+    g, b = (sg.tensor(name, dtype="float32", shape=(768,)) for name in "gb")
+    centred = x - sg.mean(x, axis=1, keepdims=True)
+    y = centred / sg.sqrt(sg.mean(centred * centred, axis=1, keepdims=True) + 1e-5) * g + b
+    f = sg.function([x, g, b], sg.grad(sg.sum(y * y), [x, g, b]))
+    f(np.ones((4096, 768), "float32"), *np.ones((2, 768), "float32"))
+    wide = {64: "zmm", 32: "ymm"}[vector_bytes()]
+    lines = [line for k in f.kernels for line in k.asm.splitlines() if wide in line]
+    fused = [line for line in lines if re.search(r"vfmadd\d+pd", line)]
+    spilled = [line for line in lines if re.search(r"vmov[au]p[sd].*\d\(%rsp\)", line)]
+    assert len(fused) >= 16, "\n".join(lines)
+    assert len(spilled) < len(fused) + 32 if wide == "zmm" else True, "\n".join(lines)
