@@ -61,12 +61,18 @@ class Digest:
         """
         outputs = tuple(outputs)
         numbers, parts = self.numbers, self._parts
+        known, noted = self._ops, self._noted
         for node in toposort(outputs) if below is None else below:
-            if node not in numbers:
-                numbers[node] = len(numbers)
-                parts.append(self._node(node, numbers))
-                if node.op.name == "constant":
-                    self.constants.append(node)
+            if node in numbers:
+                continue
+            numbers[node] = len(numbers)
+            op, inputs = node.op, node.inputs
+            if inputs and not node.attrs and not noted and known.get(op.name) is op:
+                parts.append((op.name, *[numbers[i] for i in inputs]))  # as ``_node`` has it
+                continue
+            parts.append(self._node(node, numbers))
+            if op.name == "constant":
+                self.constants.append(node)
         parts.append(("out", *[numbers[n] for n in outputs]))
 
     def hexdigest(self) -> str:
@@ -78,7 +84,10 @@ class Digest:
         if self._ops.get(op.name) is not op:
             raise NotPortable(f"op {op.name}")
         found: tuple[object, ...] = (op.name, *[numbers[i] for i in inputs])
-        if attrs:
+        if len(attrs) == 1 and "serial" not in attrs:
+            ((name, value),) = attrs.items()
+            found += ((name, self.value(value)),)
+        elif attrs:
             found += tuple([(k, self.value(attrs[k])) for k in sorted(attrs) if k != "serial"])
         if not inputs:
             found += (self._type(node.type),)
@@ -113,9 +122,10 @@ class Digest:
 
     def value(self, value: Any) -> str:
         """Any attribute."""
-        if type(value) in (int, bool, type(None), str):
+        kind = type(value)
+        if kind in _TOLD:
             return repr(value)
-        way = _WAYS.get(type(value))
+        way = _WAYS.get(kind)
         if way is not None:
             text: str = way(self, value)
             return text
@@ -158,6 +168,7 @@ class Digest:
         return f"%{self.numbers[node]}"
 
 
+_TOLD = frozenset((int, bool, type(None), str))  # by ``repr``
 _WAYS: dict[type, Any] = {
     tuple: Digest._tuple,
     float: lambda self, x: struct.pack(">d", x).hex(),

@@ -249,6 +249,10 @@ def terms_of(dim: DimLike) -> Mapping[Monomial, int]:
 
 def add(a: DimLike, b: DimLike) -> DimLike:
     """a + b."""
+    if type(b) is int and (b == 0 or type(a) is int):
+        return a + b if type(a) is int else a
+    if type(a) is int and a == 0:
+        return b
     out = dict(terms_of(a))
     for monomial, coefficient in terms_of(b).items():
         out[monomial] = out.get(monomial, 0) + coefficient
@@ -332,6 +336,8 @@ def divide_exactly(a: DimLike, b: DimLike) -> DimLike | None:
 
 def is_nonnegative(dim: DimLike) -> bool:
     """Is it certainly >= 0, whatever the sizes? Uses min(u, k) <= u and max(u, k) >= u."""
+    if type(dim) is int:
+        return dim >= 0
     terms = dict(terms_of(dim))
     for monomial, coefficient in list(terms.items()):
         kind = monomial[0].kind if len(monomial) == 1 else ""

@@ -67,8 +67,7 @@ def toposort(outputs: Iterable[Node], stop: Callable[[Node], bool] | None = None
         if node not in done:
             inputs = node.inputs
             if not done.issuperset(inputs) and (stop is None or not stop(node)):
-                # and this node once more, when they are done
-                stack += [n for n in reversed(inputs) if n not in done]
+                stack += inputs[::-1]  # and this node once more, when they are done
                 continue
             done.add(node)
             order.append(node)

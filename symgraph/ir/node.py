@@ -176,9 +176,8 @@ def make_node(
     key = _key(op, inputs, attrs)
     if lines is None:
         lines = user_lines()
-    with _lock:
-        entry = _table.get(key)
-        node = None if entry is None else entry()
+    entry = _table.get(key)
+    node = None if entry is None else entry()
     if node is None:
         found, checks = infer_type(op, inputs, attrs)
         node = _intern(key, op, inputs, attrs, found, checks, lines[:MOST_LINES])
@@ -203,12 +202,11 @@ def _intern(
     node.known, node.settled = _UNKNOWN, _UNSETTLED
     made = _Entry(node, _leave)
     made.key = key
-    with _lock:
-        entry = _table.get(key)
-        other = None if entry is None else entry()
+    while (entry := _table.setdefault(key, made)) is not made:
+        other = entry()
         if other is not None:
             return other  # made by another thread meanwhile
-        _table[key] = made
+        _leave(entry)  # of a node that is just going
     return node
 
 

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from types import FrameType
 
 from symgraph.errors import message
 from symgraph.records import dataclass
@@ -107,12 +108,16 @@ def user_lines() -> tuple[Line, ...]:
         ours = _ours.get(file)  # most frames are known: this walk is a tenth of making a node
         if ours is None:
             ours = is_ours(file)
-        # Methods of dataclasses have no file; those of our classes are ours.
-        made = file == "<string>" and frame.f_globals.get("__name__", "").startswith("symgraph.")
-        if not ours and not made:
+        if not ours and not (file == "<string>" and _is_made(frame)):
             return _lines(file, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
     return ()
+
+
+def _is_made(frame: FrameType) -> bool:
+    """Methods of dataclasses have no file; those of our classes are ours."""
+    name: str = frame.f_globals.get("__name__", "")
+    return name.startswith("symgraph.")
 
 
 def at_line(what: str, facts: Mapping[str, object] | None = None, hint: str | None = None) -> str:

@@ -50,7 +50,7 @@ def requirements(outputs: Iterable[Node], below: Iterable[Node] | None = None) -
         for node in pending.pop():
             for check in node.checks:
                 found.setdefault(check, Requirement(check, node))
-            if node.attrs:
+            if node.attrs and node.op.name != "constant":
                 fresh = [graph for graph in subgraphs(node) if graph not in seen]
                 seen.update(fresh)
                 pending += [toposort(graph.outputs) for graph in fresh]

@@ -12,7 +12,7 @@ from typing import Union
 from symgraph.errors import ShapeError
 from symgraph.ir.dim import DimLike, broadcast
 from symgraph.ir.dtype import DType
-from symgraph.records import dataclass, field
+from symgraph.records import dataclass
 
 Shape = tuple[DimLike, ...]
 Type = Union["TensorType", "TupleType"]
@@ -62,7 +62,10 @@ class Check:
 class ShapeContext:
     """Collects checks while the type of one node is inferred."""
 
-    checks: list[Check] = field(default_factory=list)
+    checks: list[Check]
+
+    def __init__(self) -> None:  # each operation makes one
+        self.checks = []
 
     def equal(self, left: DimLike, right: DimLike, about: str) -> DimLike:
         """Both dims, required to be the same; the more definite one is returned."""

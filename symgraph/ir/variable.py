@@ -30,9 +30,12 @@ Operand = Any  # a Variable, a Python number, a NumPy array or scalar, a Dim, a 
 take_ops_from(find_op)  # n / 2 and 0.5 * n are variables
 
 
+_NO_OPERANDS = (dict, str, type(None))
+
+
 def _binary(op: str) -> Callable[[Any, Operand], Any]:
     def apply(self: Any, other: Operand) -> Any:
-        if isinstance(other, dict | str | type(None)):
+        if isinstance(other, _NO_OPERANDS):
             return NotImplemented
         return find_op(op)(self, other)
 
@@ -41,7 +44,7 @@ def _binary(op: str) -> Callable[[Any, Operand], Any]:
 
 def _swapped(op: str) -> Callable[[Any, Operand], Any]:
     def apply(self: Any, other: Operand) -> Any:
-        if isinstance(other, dict | str | type(None)):
+        if isinstance(other, _NO_OPERANDS):
             return NotImplemented
         return find_op(op)(other, self)
 

@@ -28,7 +28,7 @@ from symgraph.ir.dtype import (
     to_float,
 )
 from symgraph.ir.node import Node, constant_node, make_node
-from symgraph.ir.op import find_op
+from symgraph.ir.op import Op, find_op
 from symgraph.ir.origin import at_line, user_line, user_lines
 from symgraph.ir.variable import Variable
 
@@ -50,6 +50,13 @@ def make(op_name: str, inputs: Sequence[Variable] = (), **attrs: Any) -> Variabl
             return v.over(make_node(find_op(op_name), raw, attrs, lines=lines), line)
     node = make_node(find_op(op_name), tuple([v.node for v in inputs]), attrs, lines=lines)
     return Variable(node, line=line)
+
+
+def made_of(op: Op, inputs: Sequence[Variable]) -> Variable:
+    """``make`` without attributes, for the very class ``Variable``, none of which waits."""
+    lines = user_lines()
+    node = make_node(op, tuple([v.node for v in inputs]), None, lines)
+    return Variable(node, line=lines[0] if lines else None)
 
 
 def dim_value(dim: Dim | int) -> Variable:
@@ -215,9 +222,9 @@ def common(values: Sequence[Any], rule: str = "same") -> list[Variable]:
     """Operands as variables of one dtype, by a row of ``RULES``; "each" leaves them untouched."""
     if rule == "each":
         return [asarray(v) for v in values]
-    same = _same_dtype(values)
+    same = one_dtype(values)
     if (rule, same) in _unchanged:
-        return [*values]
+        return with_dtype(values, same[0])  # type: ignore[index]  # None is not among them
     xs: list[Variable | float] = []
     kinds = []
     for v in values:
@@ -229,25 +236,37 @@ def common(values: Sequence[Any], rule: str = "same") -> list[Variable]:
             kinds.append((v.dtype, v.weak))
         xs.append(v)
     dtype = _meeting(rule, tuple(kinds))
-    if same is not None and dtype == same:
+    if same is not None and dtype is same[0]:
         _unchanged.add((rule, same))
     return [_cast(x, dtype) for x in xs]
 
 
-_unchanged: set[tuple[str, DType | None]] = set()  # rules by which operands stay as they are
+def with_dtype(values: Sequence[Any], dtype: DType) -> list[Variable]:
+    """Variables of a dtype as they are, and Python floats made variables of it."""
+    return [_cast(v, dtype) if type(v) is float else v for v in values]
 
 
-def _same_dtype(values: Sequence[Any]) -> DType | None:
-    """The one dtype that all have; None where some are weak, or no variables that are written."""
-    found = None
+# rules by which variables stay as they are, and floats take their dtype
+_unchanged: set[tuple[str, tuple[DType, bool] | None]] = set()
+
+
+def one_dtype(values: Sequence[Any]) -> tuple[DType, bool] | None:
+    """The one dtype that all have, and whether there are Python floats among them, which have none.
+
+    None where some are weak otherwise, or no variables, or not written yet.
+    """
+    found, floats = None, False
     for v in values:
-        if type(v) is not Variable or v.weak:
+        if type(v) is Variable and not v.weak:
+            dtype: DType = v.node.type.dtype  # type: ignore[union-attr]  # seen by ``__init__``
+            if found is not None and dtype is not found:
+                return None
+            found = dtype
+        elif type(v) is float:
+            floats = True
+        else:
             return None
-        dtype = v.dtype
-        if found is not None and dtype is not found:
-            return None
-        found = dtype
-    return found
+    return None if found is None else (found, floats)
 
 
 _WEAK_FLOAT = (FLOAT64, True)
@@ -262,7 +281,9 @@ def _cast(x: Variable | float, dtype: DType) -> Variable:
     """``cast``, and of a Python number that has no node yet."""
     if isinstance(x, Variable):
         return x if not x.weak and x.dtype == dtype else cast(x, dtype)
-    return Variable(constant_node(convert_values(np.asarray(x), dtype)))
+    value = convert_values(np.array(x), dtype)
+    value.setflags(write=False)  # nobody else has it
+    return Variable(constant_node(value))
 
 
 def is_number(value: object) -> bool:

@@ -99,6 +99,8 @@ def _bound(value: Any) -> Any:
 
 def _known(value: Any) -> Any:
     """int or Dim where a value is one in any disguise."""
+    if value is None or type(value) is int:
+        return value
     if isinstance(value, Variable) and value.ndim == 0 and value.dtype.kind in "iu":
         if value.node.op.name == "constant":
             return int(value.node.attrs["value"])

@@ -41,10 +41,19 @@ from symgraph.ir.dtype import (
     is_integer,
     real_of,
 )
-from symgraph.ir.op import Attrs, Infer, Op, register
+from symgraph.ir.op import Attrs, Infer, Op, find_op, register
 from symgraph.ir.type import ShapeContext, TensorType, Type
 from symgraph.ir.variable import Variable
-from symgraph.ops.convert import RULES, asarray, common, make, require
+from symgraph.ops.convert import (
+    RULES,
+    asarray,
+    common,
+    made_of,
+    make,
+    one_dtype,
+    require,
+    with_dtype,
+)
 from symgraph.records import dataclass
 
 TAKES: Mapping[str, tuple[Callable[[DType], bool], str]] = {
@@ -137,12 +146,14 @@ def elementwise_front(
     """What users call: operands of one dtype, then options by position or keyword, checked."""
     accepts, says = TAKES[takes]
     fine: set[DType] = set()
+    unchanged: set[tuple[DType, bool] | None] = set()  # see ``one_dtype``
 
     def front(*args: Any, **given: Any) -> Variable:
-        if given or options or len(args) != arity:
-            attrs = _attributes(name, arity, options, args, given)
-        else:
-            attrs = {}
+        plain = not (given or options or len(args) != arity)
+        same = one_dtype(args) if plain else None
+        if same is not None and same in unchanged:  # most operations of a large graph
+            return made_of(find_op(name), with_dtype(args, same[0]) if same[1] else args)
+        attrs = {} if plain else _attributes(name, arity, options, args, given)
         operands: Sequence[Any] = args[:arity]
         for a in operands:
             if isinstance(a, Variable) and not a.weak:
@@ -157,6 +168,8 @@ def elementwise_front(
             if dtype not in fine:
                 require(accepts(dtype), name, dtype, says)
                 fine.add(dtype)
+        if same is not None and all(x.dtype is same[0] for x in xs):
+            unchanged.add(same)
         made = make(name, xs, **attrs)
         made.weak = not strong and made.dtype == xs[-1].dtype
         return made
