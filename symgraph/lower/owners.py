@@ -2,7 +2,8 @@
 
     y[...] = start;  serial i < n: r = at[i]; for j: y[r, j] += x[i, j];  s = sum of f(i, j)
     --> parallel p < P: y[rows of p] = start; t = 0
-            serial i < n: r = at[i]; if r is of p: t += sum of f(i, j); for j: y[r, j] += x[i, j]
+            for each block of turns: mine = those i whose r is of p
+                serial i in mine: r = at[i]; t += sum of f(i, j); for j: y[r, j] += x[i, j]
             part[p] = t;  s = sum of part[p]
 
 A row gets its terms in the same order as before, so the bits are the same, on any number of
@@ -17,8 +18,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from symgraph.ir.dtype import FLOAT64, INT64
-from symgraph.loop.ir import Assign, Expr, For, If, Let, Load, Stmt, Store, Update, Var
+from symgraph.ir.dim import product
+from symgraph.ir.dtype import BOOL, FLOAT64, INT64
+from symgraph.loop.ir import Assign, Expr, Fail, For, Let, Load, Local, Stmt, Store, Update, Var
 from symgraph.loop.text import show_expr
 from symgraph.loop.traverse import expressions, postorder, statements
 from symgraph.lower.chunks import Place
@@ -30,9 +32,11 @@ from symgraph.lower.schedule import guess_extent, work_of
 from symgraph.lower.sums import Sums, renamed_locals, sums_of
 from symgraph.records import dataclass
 
-OWNERS, FEW_OWNERS = 8, 4
+OWNERS, FEW_OWNERS, TWO_OWNERS = 8, 4, 2
 SHORT_ROW = 2048  # cheap operations of a row for which fewer owners read all indices
-LEAST_ROW = 32  # cheap operations of a row: reading and comparing an index costs about ten
+NARROW_ROW = 32  # elements of a row, known at the call: four owners read indices for as long
+LEAST_ROW = 32  # cheap operations of a row: reading and comparing an index costs a few
+BLOCK = 512  # turns looked through at once; their numbers stay in the first cache
 LEAST_WORK = 1 << 18  # of all rows; waking a thread takes a few microseconds
 
 
@@ -190,6 +194,8 @@ def _total_of(item: Item | None) -> _Total | None:
         return None
     if any(not isinstance(s, Let | For | Assign) for s in statements(loop.body)):
         return None
+    if any(isinstance(s, Fail) for s in statements(after)):
+        return None  # a check of indices: those of no row have no owner, and others read by them
     return _Total(before, loop, after, sums)
 
 
@@ -213,10 +219,10 @@ class _Writer:
 
     def statements(self) -> list[Stmt]:
         """All that replaces the scatter, the fill and the sums."""
-        b, loop, count = self.place.b, self.scatter.loop, self.scatter.owners
+        b, loop, count = self.place.b, self.scatter.loop, self._count()
         owner, start, end = (b.var(f"{x}_{loop.var}") for x in ("owner", "start", "end"))
         rows = b.size(self.place.storage(self.scatter.store.buffer).shape[0])
-        length = b.word("floordiv", (b.add(rows, count - 1), b.const(count)), INT64)
+        length = b.word("floordiv", (b.sub(b.add(rows, count), 1), count), INT64)
         body: list[Stmt] = [
             Let(f"start_{loop.var}", b.mul(owner, length)),
             Let(f"end_{loop.var}", b.word("minimum", (b.add(start, length), rows), INT64)),
@@ -228,18 +234,47 @@ class _Writer:
         first = [s for s in loop.body if self._is_needed(s)]
         rest = [s for s in loop.body if not self._is_needed(s)]
         starts, inner = turns
-        body += [
-            *starts,
-            replace(
-                loop,
-                body=(*first, If(is_mine, _one_after_other(inner, rest, self.scatter.store), ())),
-            ),
-            *stored,
-        ]
+        mine = _one_after_other(inner, rest, self.scatter.store)
+        body += [*starts, *self._picked(first, is_mine, mine), *stored]
         before = self.total.before if self.total else ()
         after = self.total.after if self.total else ()
-        owners = For(f"owner_{loop.var}", b.const(count), tuple(body), "parallel")
+        owners = For(f"owner_{loop.var}", count, tuple(body), "parallel")
         return [*before, owners, *joined, *after]
+
+    def _count(self) -> Expr:
+        """How many owners: it depends on sizes alone, and so do the parts of the sums."""
+        b = self.place.b
+        row = b.size(product(self.place.storage(self.scatter.store.buffer).shape[1:]))
+        is_narrow = b.word("le", (row, b.const(NARROW_ROW)), BOOL)
+        two, many = b.const(TWO_OWNERS), b.const(self.scatter.owners)
+        return b.word("select", (is_narrow, two, many), INT64)
+
+    def _picked(
+        self, first: Sequence[Stmt], is_mine: Expr, then: Sequence[Stmt]
+    ) -> tuple[Stmt, Stmt]:
+        """The loop over all turns: of each block, those that are the owner's, and then they alone.
+
+        Which turn is whose is as good as random, so a branch is missed at every second row; here
+        there is none: a turn's number is always stored, and counted where it is the owner's.
+        """
+        b, loop = self.place.b, self.scatter.loop
+        block, turn, one, start = (b.var(f"{x}_{loop.var}") for x in ("b", "t", "k", "from"))
+        many, box = b.var(f"many_{loop.var}"), f"mine_{loop.var}"
+        count = b.word("minimum", (b.const(BLOCK), b.sub(loop.extent, start)), INT64)
+        look = For(
+            turn.name,
+            count,
+            (
+                Let(loop.var, b.add(start, turn)),
+                *first,
+                Store(box, (many,), b.var(loop.var)),
+                Assign(many.name, b.add(many, b.cast(is_mine, INT64))),
+            ),
+        )
+        do = For(one.name, many, (Let(loop.var, b.load(box, (one,), INT64)), *first, *then))
+        blocks = b.word("floordiv", (b.add(loop.extent, BLOCK - 1), b.const(BLOCK)), INT64)
+        begin = (Let(start.name, b.mul(block, BLOCK)), Let(many.name, b.const(0)))
+        return Local(box, INT64, (BLOCK,)), For(block.name, blocks, (*begin, look, do))
 
     def _is_needed(self, s: Stmt) -> bool:
         return isinstance(s, Let) and s.name in self.scatter.needed
@@ -276,7 +311,7 @@ class _Writer:
                 ends += settled(name, f"lost_{name}", b)
             else:
                 turn.append(Assign(name, b.word(word, (Var(name, dtype), part), dtype)))
-        join = For(f"owner_{var}", b.const(self.scatter.owners), tuple(turn), "serial")
+        join = For(f"owner_{var}", self._count(), tuple(turn), "serial")
         return (starts, inner), stored, [*lost, join, *ends]
 
 

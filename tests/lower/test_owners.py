@@ -121,3 +121,34 @@ def test_an_index_outside_is_told(place: int, value: int) -> None:
     index[place] = value
     with pytest.raises(IndexError, match=str(value)):
         f(np.zeros((100, 4)), index)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("value", [2000, -2001, 2**40])
+def test_an_index_outside_is_told_before_anything_reads_by_it(place: int, value: int) -> None:
+    """Translations in a graph: the loss is no part of the owners' turns, only the scatters are."""
+    entity, relation = (sg.tensor(n, dtype="float32", shape=(None, None)) for n in ("e", "r"))
+    head, link, tail = (sg.tensor(n, dtype="int64", shape=(None,)) for n in "hlt")
+    away = entity[head] + relation[link] - entity[tail]
+    loss = sg.mean(sg.sqrt(sg.sum(away * away, axis=1) + 1e-9))
+    inputs = [entity, relation, head, link, tail]
+    f = sg.function(inputs, [loss, *sg.grad(loss, [entity, relation])])
+    rng = np.random.default_rng(0)
+    values = [rng.normal(size=(n, 16)).astype("float32") for n in (2000, 500)]
+    index = [rng.integers(0, n, 8000) for n in (2000, 500, 2000)]
+    assert has_owners(f)
+    f(*values, *index)
+    index[place][777] = value if place != 1 else min(value, 500)
+    with pytest.raises(IndexError, match=str(index[place][777])):
+        f(*values, *index)
+
+
+@pytest.mark.parametrize("width", [1, 5, 32, 33, 200])
+def test_rows_of_unknown_width_are_scattered_in_order(width: int, rng: np.random.Generator) -> None:
+    x, at = sg.tensor("x", dtype="float32", shape=(None, None)), sg.vector("at", dtype="int64")
+    f = sg.function([x, at], sg.zeros((100, x.shape[1]), dtype="float32").at[at].add(x))
+    value, index = rng.normal(size=(3001, width)).astype("float32"), rng.integers(0, 100, 3001)
+    wanted = np.zeros((100, width), "float32")
+    np.add.at(wanted, index, value)
+    assert has_owners(f)
+    np.testing.assert_array_equal(f(value, index), wanted)
