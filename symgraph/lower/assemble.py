@@ -117,7 +117,16 @@ def _kernel_item(statements: list[Stmt], stages: list[Stage], lowering: Lowering
     rows = {s.name for s in flat(statements) if isinstance(s, Local)}
     reads = {lowering.actual(n) for n in buffers_read(statements) - rows}
     writes = {lowering.actual(n) for n in buffers_written(statements) - rows}
-    return Item(frozenset(reads), frozenset(writes), tuple(stages), tuple(statements))
+    checks = any(s.is_check for s in stages)
+    looks_up = bool(lowering.failures) and any(s.looks_up for s in stages)
+    return Item(
+        frozenset(reads),
+        frozenset(writes),
+        tuple(stages),
+        tuple(statements),
+        checks=checks,
+        looks_up=looks_up,
+    )
 
 
 def _steps_item(made: object, lowering: Lowering) -> Item:

@@ -92,6 +92,7 @@ class Clusters:
     entries: list[Entry] = field(default_factory=list)
     stages: dict[int, Stage] = field(default_factory=dict)
     writers: dict[str, list[int]] = field(default_factory=dict)
+    checks: set[int] = field(default_factory=set)  # stages without which nothing is looked up
     apart: list[Apart] = field(default_factory=list)
     most_functions: int = MOST_FUNCTIONS
 
@@ -108,6 +109,8 @@ class Clusters:
         self._place(self.entries, stage, 0, needs)
         if stage.target is not None:
             self.writers.setdefault(stage.target.name, []).append(stage.number)
+        if stage.is_check:
+            self.checks.add(stage.number)
 
     def barrier(self, step: object, number: int, writes: Iterable[str]) -> None:
         """Append a step that is no loop nest; stages that read what it writes come after it."""
@@ -128,6 +131,8 @@ class Clusters:
         if stage.target is not None:
             # Writes to one buffer keep their order.
             needs.update(self.writers.get(stage.target.name, ()))
+        if self.checks and not stage.is_check and stage.looks_up:
+            needs |= self.checks
         return needs
 
     def _place(self, block: list[Entry], stage: Stage, depth: int, needs: set[int]) -> None:

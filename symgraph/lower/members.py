@@ -23,18 +23,25 @@ Index = tuple[Expr, ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Item:
-    """A kernel to be (``statements``), or steps that are none, with what it reads and writes."""
+    """A kernel to be (``statements``), or steps that are none, with what it reads and writes.
+
+    Nothing that looks up places by values (``looks_up``) may come before what ``checks`` them.
+    """
 
     reads: frozenset[str]
     writes: frozenset[str]
     stages: tuple[Stage, ...] = ()
     statements: tuple[Stmt, ...] = ()
     steps: tuple[Step, ...] = ()
+    checks: bool = False
+    looks_up: bool = False
 
     def conflicts(self, others: Sequence[Item]) -> bool:
         """Must it keep its order with one of some items?"""
         touched = self.reads | self.writes
-        return any(self.writes & (o.reads | o.writes) or o.writes & touched for o in others)
+        if any(self.writes & (o.reads | o.writes) or o.writes & touched for o in others):
+            return True
+        return any((self.checks and o.looks_up) or (o.checks and self.looks_up) for o in others)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -258,23 +258,25 @@ class _Writer:
         there is none: a turn's number is always stored, and counted where it is the owner's.
         """
         b, loop = self.place.b, self.scatter.loop
-        block, turn, one, start = (b.var(f"{x}_{loop.var}") for x in ("b", "t", "k", "from"))
-        many, box = b.var(f"many_{loop.var}"), f"mine_{loop.var}"
-        count = b.word("minimum", (b.const(BLOCK), b.sub(loop.extent, start)), INT64)
-        look = For(
-            turn.name,
-            count,
-            (
-                Let(loop.var, b.add(start, turn)),
-                *first,
-                Store(box, (many,), b.var(loop.var)),
-                Assign(many.name, b.add(many, b.cast(is_mine, INT64))),
-            ),
+        block, turn, one, many, box, start = (
+            f"{x}_{loop.var}" for x in ("b", "t", "k", "many", "mine", "from")
         )
-        do = For(one.name, many, (Let(loop.var, b.load(box, (one,), INT64)), *first, *then))
+        length = b.word("minimum", (b.const(BLOCK), b.sub(loop.extent, b.var(start))), INT64)
+        look = (
+            Let(loop.var, b.add(b.var(start), b.var(turn))),
+            *first,
+            Store(box, (b.var(many),), b.var(loop.var)),
+            Assign(many, b.add(b.var(many), b.cast(is_mine, INT64))),
+        )
+        do = (Let(loop.var, b.load(box, (b.var(one),), INT64)), *first, *then)
+        each = (
+            Let(start, b.mul(b.var(block), BLOCK)),
+            Let(many, b.const(0)),
+            For(turn, length, look),
+            For(one, b.var(many), do),
+        )
         blocks = b.word("floordiv", (b.add(loop.extent, BLOCK - 1), b.const(BLOCK)), INT64)
-        begin = (Let(start.name, b.mul(block, BLOCK)), Let(many.name, b.const(0)))
-        return Local(box, INT64, (BLOCK,)), For(block.name, blocks, (*begin, look, do))
+        return Local(box, INT64, (BLOCK,)), For(block, blocks, each)
 
     def _is_needed(self, s: Stmt) -> bool:
         return isinstance(s, Let) and s.name in self.scatter.needed

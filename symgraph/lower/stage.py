@@ -14,7 +14,8 @@ from typing import Any
 from symgraph.ir.dim import DimLike
 from symgraph.ir.dtype import DType
 from symgraph.ir.node import Node
-from symgraph.loop.ir import Const, Expr, Load, Stmt, Var, Word
+from symgraph.loop.ir import Const, Expr, Load, Stmt, Store, Update, Var, Word
+from symgraph.loop.traverse import postorder
 from symgraph.lower.demand import is_scalar_constant, keeps_order
 from symgraph.lower.shift import Bounds, joined_value
 from symgraph.lower.words import WordBuilder
@@ -70,6 +71,20 @@ class Stage:
     def loads(self) -> list[Load]:
         """Every element that the stage reads."""
         return [let.value for let in self.lets if isinstance(let.value, Load)]
+
+    @property
+    def is_check(self) -> bool:
+        """Does it only make sure that indices are inside their axes?"""
+        return self.target is None
+
+    @property
+    def looks_up(self) -> bool:
+        """Is a place that it reads or writes known by values alone, so that it must be checked?"""
+        made = {let.name for let in self.lets}
+        places = [load.index for load in self.loads()]
+        places += [s.index for s in self.inside if isinstance(s, Store | Update)]
+        parts = postorder(*(x for index in places for x in index))
+        return any(isinstance(x, Var) and x.name in made for x in parts)
 
 
 def loop_index(b: WordBuilder, depth: int) -> Expr:

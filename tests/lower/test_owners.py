@@ -152,3 +152,22 @@ def test_rows_of_unknown_width_are_scattered_in_order(width: int, rng: np.random
     np.add.at(wanted, index, value)
     assert has_owners(f)
     np.testing.assert_array_equal(f(value, index), wanted)
+
+
+def test_an_index_outside_is_told_before_a_loop_that_was_begun_earlier() -> None:
+    """Cross-entropy by class: the loop over rows is there before the lookup, and could hold it."""
+    scores, at = (
+        sg.tensor("scores", dtype="float32", shape=(400, None)),
+        sg.vector("at", dtype="int64"),
+    )
+    high = sg.max(scores, axis=1, keepdims=True)
+    total = high + sg.log(sg.sum(sg.exp(scores - high), axis=1, keepdims=True))
+    place = at + scores.shape[1] * sg.arange(400)
+    loss = sg.mean(sg.reshape(total, (-1,)) - sg.reshape(scores, (-1,))[place])
+    f = sg.function([scores, at], [loss, sg.grad(loss, scores)])
+    value, index = np.zeros((400, 20), "float32"), np.arange(400) % 20
+    assert f(value, index)[0] == np.float32(np.log(20))
+    for bad in (10**6, 2**40, -(2**40)):
+        index[200] = bad
+        with pytest.raises(IndexError, match=str(bad + 4000)):
+            f(value, index)
