@@ -17,7 +17,7 @@ used of numba). ``library`` holds the rows for products and sorting, ``library_c
 ``library_loops`` their code, ``blas`` and ``blas_fortran`` the addresses of BLAS functions.
 
 ``product_entry`` is the code of matrix products: ``product_choice`` says how a product is done,
-``product_forms`` are the ways, over ``product_panel`` (loops, packing, turning) and
-``product_kernel`` (blocks in registers), written with ``product_code``; ``product_build`` makes one
-object of all of it, or of what ``product_parts`` says that a program's sizes call.
+``product_forms`` are the ways, over ``product_panel`` (loops, packing, turning), ``product_kernel``
+and ``product_dots`` (blocks in registers), written with ``product_code``; ``product_build`` makes
+one object of all of it, or of what ``product_parts`` says that a program's sizes call.
 """

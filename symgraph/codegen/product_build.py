@@ -9,6 +9,7 @@ import numpy as np
 
 from symgraph.codegen.objects import compile_straight
 from symgraph.codegen.product_code import MISSING, Function
+from symgraph.codegen.product_dots import PAIRS, ROW_PAIRS, dots_kernel, pairs_kernel
 from symgraph.codegen.product_entry import entry, piece, single, split, whole
 from symgraph.codegen.product_forms import Names, forms
 from symgraph.codegen.product_kernel import (
@@ -16,7 +17,6 @@ from symgraph.codegen.product_kernel import (
     Shape,
     axpy_kernel,
     declarations,
-    dots_kernel,
     rows_kernel,
 )
 from symgraph.codegen.product_panel import pack, span, tables, turn
@@ -67,6 +67,7 @@ def assembly(shape: Shape, names: Names = frozenset()) -> str:
     kernels += [dots_kernel(shape, *block) for block in blocks]
     if "streamed" in names:
         kernels += [axpy_kernel(shape, rows) for rows in AXPY_ROWS]
+    kernels += [pairs_kernel(shape, name) for name in (PAIRS, ROW_PAIRS) if name in names]
     movers = {"turn": turn, "pack": pack}
     kernels += [make(shape) for name, make in movers.items() if name in names]
     callers = [*forms(shape, names), single(shape, names), piece(shape, names), whole(shape)]

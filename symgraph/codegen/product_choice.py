@@ -11,7 +11,7 @@ from symgraph.codegen.product_code import Function, Value
 from symgraph.codegen.product_forms import PACKED_ROWS, SHALLOW, SHALLOW_ROWS
 from symgraph.codegen.product_kernel import Shape
 
-FORMS = ("direct", "packed", "dotted", "skinny", "swapped", "streamed")
+FORMS = ("direct", "packed", "dotted", "skinny", "swapped", "streamed", "paired")
 Work = dict[str, Value]
 
 # What a piece costs at least, in multiplications: this many take some two microseconds.
@@ -23,7 +23,8 @@ DIRECT_BYTES = 128 * 1024  # of B: what the second cache keeps needs no packing
 ROW_UNIT = 12  # rows of a piece are whole blocks of most kernels
 SKINNY_ROWS = 96  # of a piece: turning B is a few percent of using it
 SWAPPED_VECTORS = 32  # rows of a piece, in vectors: memory is read in runs of 2 KB
-SHORT_DOT = 2  # vectors of a row that is multiplied by a vector: turning rows takes longer
+SHORT_DOT = 4  # vectors of a row that is multiplied by a vector: sums of lanes take longer
+SHORT_PAIR = 16  # vectors of a pair that others are done with at once
 OUTER_ROW = 16  # vectors of a row of an outer product that is worth being written in one run
 LEAST_DEPTH = 1024  # of a piece that is cut along k
 MOST_DEPTHS = 16
@@ -38,11 +39,13 @@ def choose_form(f: Function, shape: Shape, work: Work) -> Value:
     along_k = work["a_k"].equals(size) | k.equals(1)
     along_m = work["a_row"].equals(size)
     turned = work["b_k"].equals(size)
+    is_row = turned & along_k & m.equals(1)
     is_long = k >= 4 * lanes
     rules = [
         (k <= 0, "direct"),
+        (work["is_pairs"] | (is_row & (k <= SHORT_DOT * lanes) & (n >= lanes)), "paired"),
         (turned & along_k & is_long & ((m * n <= 64) | (m <= 8) | (n <= 4)), "dotted"),
-        (turned & along_k & m.equals(1) & (k >= SHORT_DOT * lanes), "dotted"),
+        (is_row, "dotted"),
         (in_rows & (m.equals(1) | (k.equals(1) & (n >= OUTER_ROW * lanes))), "streamed"),
         (in_rows & along_k & is_long & (n <= lanes) & (m >= 8), "skinny"),
         (in_rows & along_m & (n <= 2 * lanes) & (m >= n * 2), "swapped"),

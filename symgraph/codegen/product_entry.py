@@ -13,6 +13,7 @@ from __future__ import annotations
 from symgraph.codegen.product_choice import (
     FORMS,
     PARTIAL_BYTES,
+    SHORT_PAIR,
     Work,
     choose_form,
     choose_pieces,
@@ -25,7 +26,7 @@ from symgraph.codegen.product_kernel import Shape
 FLAGS = ("trans_a", "trans_b", "shared_a", "shared_b")
 
 _ARGUMENTS = ("batch", "m", "n", "k", "flags", "alpha", "a", "b", "beta", "c", "parallel")
-_STRIDES = ("a_item", "a_row", "a_k", "b_item", "b_k", "b_n", "c_item", "c_row", "c_part")
+_STRIDES = ("a_item", "a_row", "a_k", "a_n", "b_item", "b_k", "b_n", "c_item", "c_row", "c_part")
 _CUTS = tuple(f"{what}_{x}" for x in ("batch", "k", "m", "n") for what in ("step", "count"))
 SLOTS = (*_ARGUMENTS, *_STRIDES, *_CUTS, "form", "pieces")
 
@@ -72,8 +73,10 @@ def planned(f: Function, shape: Shape, work: Work) -> Work:
 
 def _formed(f: Function, shape: Shape, work: Work) -> Work:
     """The description of a product that is not cut."""
-    work = _as_row(f, work | _strides(f, shape, work))
+    work = _as_pairs(f, shape, _as_row(f, work | _strides(f, shape, work)))
     work["form"] = choose_form(f, shape, work)
+    is_paired = work["form"].equals(FORMS.index("paired"))
+    work["a_row"] = f.select(is_paired, work["a_n"], work["a_row"])
     return work
 
 
@@ -146,27 +149,27 @@ def _run(
     depth: Value,
 ) -> None:
     """A piece by its form; ``start``: its first items, rows, ...; ``depth``: bytes of its place."""
-    with f.loop(start["batch"], start["batch"] + part["batch"]) as item:
-        for operand, rows, columns in (("a", "m", "k"), ("b", "k", "n")):
-            steps = (work[f"{operand}_{x}"] for x in _AXES[operand])
-            there = work[operand]
-            for step, count in zip(steps, (item, start[rows], start[columns]), strict=True):
-                there = there + step * count
-            part[operand] = there
-        column = start["n"] * shape.size
-        part["c"] = work["c"] + work["c_item"] * item + work["c_row"] * start["m"] + column + depth
-        is_known = f.constant(BIT, "false")
-        for index, form in enumerate(FORMS):
-            if form in names:
-                is_this = work["form"].equals(index)
-                is_known = is_known | is_this
-                with f.when(is_this):
-                    f.call(form, *(part[name] for name in NAMES))
-        with f.unless(is_known):
-            f.call(MISSING)
+    places = {"c": work["c"] + work["c_row"] * start["m"] + start["n"] * shape.size + depth}
+    for operand, axes in _AXES.items():
+        places[operand] = work[operand]
+        for axis, stride in axes.items():
+            step = work[f"{operand}_{stride}"] * start[axis]
+            places[operand] = places[operand] + step
+    is_known = f.constant(BIT, "false")
+    for index, form in enumerate(FORMS):
+        if form in names:
+            is_this = work["form"].equals(index)
+            is_known = is_known | is_this
+            with f.when(is_this), f.loop(start["batch"], start["batch"] + part["batch"]) as item:
+                for operand, place in places.items():
+                    part[operand] = place + work[f"{operand}_item"] * item
+                f.call(form, *(part[name] for name in NAMES))
+    with f.unless(is_known):
+        f.call(MISSING)
 
 
-_AXES = {"a": ("item", "row", "k"), "b": ("item", "k", "n")}
+# the directions along which operands move -> the name of the stride
+_AXES = {"a": {"m": "row", "k": "k", "n": "n"}, "b": {"k": "k", "n": "n"}}
 
 
 def _get(f: Function, shape: Shape, context: Value, slot: str) -> Value:
@@ -186,6 +189,7 @@ def _strides(f: Function, shape: Shape, work: Work) -> Work:
         "a_item": f.select(is_set["shared_a"], 0, work["m"] * k),
         "a_row": f.select(is_set["trans_a"], one, k),
         "a_k": f.select(is_set["trans_a"], m, one),
+        "a_n": f.number(0),
         "b_item": f.select(is_set["shared_b"], 0, work["n"] * k),
         "b_k": f.select(is_set["trans_b"], one, n),
         "b_n": f.select(is_set["trans_b"], k, one),
@@ -206,4 +210,16 @@ def _as_row(f: Function, work: Work) -> Work:
     for x, y in (("m", "n"), ("a", "b"), ("a_item", "b_item"), ("a_row", "b_n"), ("a_k", "b_k")):
         found[x] = f.select(column, work[y], work[x])
         found[y] = f.select(column, work[x], work[y])
+    return found
+
+
+def _as_pairs(f: Function, shape: Shape, work: Work) -> Work:
+    """A batch of products of two short vectors as columns of one, each with a row of its own."""
+    is_single = work["m"].equals(1) & work["n"].equals(1) & (work["batch"] >= shape.lanes)
+    is_short = work["k"] < SHORT_PAIR * shape.lanes
+    is_pairs = is_single & is_short & (work["k"] > 0)
+    found = dict(work) | {"is_pairs": is_pairs}
+    for x, source in (("n", "batch"), ("b_n", "b_item"), ("a_n", "a_item")):
+        found[x] = f.select(is_pairs, work[source], work[x])
+    found["batch"] = f.select(is_pairs, 1, work["batch"])
     return found

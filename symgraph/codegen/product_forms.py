@@ -6,6 +6,7 @@
     skinny     few columns: B is turned once, then as ``dotted``
     swapped    few columns and A contiguous along m: the product of the transposes, then turned
     streamed   one row of A, or of B: rows of B are streamed into rows of C
+    paired     a vector and short rows, or many pairs of short vectors: lanes along k
 
 All have one signature (``parameters``): c = alpha * a @ b + beta * c, where c is not read if beta
 is 0 and becomes zeros if k is 0. Strides are in bytes; a row of C is contiguous.
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from symgraph.codegen.product_code import INT, POINTER, Function, Value
+from symgraph.codegen.product_dots import PAIRS, ROW_PAIRS
 from symgraph.codegen.product_kernel import AXPY_ROWS, Shape
 
 NAMES = ("m", "n", "k", "a", "a_row", "a_k", "b", "b_k", "b_n", "c", "c_row", "alpha", "beta")
@@ -41,6 +43,7 @@ def forms(shape: Shape, names: Names) -> list[Function]:
     made = {"direct": direct, "dotted": dotted, "skinny": skinny}
     made |= {"swapped": swapped, "streamed": streamed}
     found = [make(shape) for name, make in made.items() if name in names]
+    found += [paired(shape, names)] if "paired" in names else []
     found += [packed(shape, names)] if "packed" in names else []
     return found + ([dots(shape, names)] if names & {"dotted", "skinny"} else [])
 
@@ -193,4 +196,15 @@ def streamed(shape: Shape) -> Function:
                 f.call(f"axpy_{rows}", n, left, a_k, right, b_k, place, alpha, factor.get())
                 factor.set(one)
                 p.set(start + rows)
+    return f
+
+
+def paired(shape: Shape, names: Names) -> Function:
+    """A single row of A, or for each column one (``a_row`` apart), with columns of B in place."""
+    f = Function("paired", parameters(shape), "internal")
+    _, n, k, a, a_row, _, b, _, b_n, c, _, alpha, beta = f.parameters
+    is_single = a_row.equals(0)
+    for kernel, condition in ((ROW_PAIRS, f.when), (PAIRS, f.unless)):
+        with condition(is_single):
+            f.call_among(names, kernel, n, k, a, a_row, b, b_n, c, alpha, beta)
     return f

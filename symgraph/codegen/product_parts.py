@@ -17,6 +17,7 @@ import numpy as np
 from symgraph.codegen.library_calls import PRODUCTS
 from symgraph.codegen.product_choice import FORMS
 from symgraph.codegen.product_code import POINTER, Function
+from symgraph.codegen.product_dots import PAIRS, ROW_PAIRS
 from symgraph.codegen.product_entry import FLAGS, planned
 from symgraph.codegen.product_forms import (
     PACKED_ROWS,
@@ -52,7 +53,8 @@ def everything(shape: Shape) -> Names:
     """The names of all functions that not every product needs."""
     rows = {f"rows_{r}x{v}" for v, heights in shape.blocks.items() for r in heights}
     dots = _dots(shape, (4, 1), (5, 4, 1))
-    return frozenset((*FORMS, *rows, *dots, *_STREAMED, "pack", "turn", "split"))
+    others = (PAIRS, ROW_PAIRS, "pack", "turn", "split")
+    return frozenset((*FORMS, *rows, *dots, *_STREAMED, *others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def parts(shape: Shape, sizes: Sizes) -> Names:
     form = FORMS[number["form"]]
     names = {form} | ({"split", *_STREAMED, "streamed"} if number["count_k"] > 1 else set())
     for m, n, k in product(*(_pieces(number[x], number[f"step_{x}"]) for x in "mnk")):
-        names |= set(_called(shape, form, m, n, k, number["b_n"] == shape.size))
+        names |= set(_called(shape, form, (m, n, k), number))
     return frozenset(names)
 
 
@@ -88,8 +90,12 @@ def _pieces(total: int, step: int) -> set[int]:
     return ({step} if whole else set()) | ({rest} if rest or not whole else set())
 
 
-def _called(shape: Shape, form: str, m: int, n: int, k: int, in_rows: bool) -> Iterator[str]:
-    """What one piece calls besides its form."""
+def _called(
+    shape: Shape, form: str, sizes: tuple[int, int, int], about: Mapping[str, int]
+) -> Iterator[str]:
+    """What one piece calls besides its form; ``about``: the product's description."""
+    m, n, k = sizes
+    in_rows, is_pairs = about["b_n"] == shape.size, bool(about["is_pairs"])
     if form == "direct":
         yield from _rows(shape, _pieces(m, SHALLOW_DIRECT_ROWS if k < SHALLOW else m), n)
     elif form == "packed":
@@ -101,6 +107,8 @@ def _called(shape: Shape, form: str, m: int, n: int, k: int, in_rows: bool) -> I
             yield from _rows(shape, _pieces(n, SHALLOW_DIRECT_ROWS), columns)
     elif form == "streamed":
         yield from _STREAMED
+    elif form == "paired":
+        yield PAIRS if is_pairs else ROW_PAIRS
     else:
         yield from ("turn",) if form == "skinny" else ()
         yield from _dots(shape, (m,), (n,))

@@ -34,6 +34,7 @@ SIZES = [
     *[(1, 1, 1), (3, 5, 7), (5, 4, 3), (9, 300, 513)],  # direct
     *[(1, 1, 300), (2, 3, 700), (3, 3, 5000), (1, 1, 40000)],  # dotted, cut along k
     *[(1, 50, 33), (1, 257, 21), (50, 1, 33), (40, 1, 200)],  # streamed
+    *[(1, 3, 5), (21, 1, 16), (1, 40, 13), (16, 1, 16), (300, 1, 15), (40, 1, 1)],  # paired
     *[(20, 10, 150), (37, 16, 784), (33, 3, 2500), (100, 10, 300)],  # skinny, swapped
     *[(37, 53, 71), (130, 128, 300), (65, 65, 600), (200, 31, 90)],  # packed
 ]
@@ -118,6 +119,20 @@ def test_batches_share_operands(run, dtype: str, shared: tuple[bool, bool]) -> N
         b = stored(rng, dtype, bool(flags[1]), *lead_b, k, n)
         old = rng.standard_normal((6, m, n)).astype(dtype)
         check(run, a, b, old, flags=flags, factors=(1, 1))
+
+
+@pytest.mark.parametrize("shared", [(False, False), (True, False), (False, True)])
+def test_batches_of_short_vectors_are_done_together(run, dtype: str, shared: list[bool]) -> None:
+    rng = np.random.default_rng(21)
+    for batch, k in itertools.product((2, 7, 8, 16, 45, 3000), (1, 5, 16, 30, 200)):
+        lead_a, lead_b = (() if s else (batch,) for s in shared)
+        old = rng.standard_normal((batch, 1, 1)).astype(dtype)
+        for flags in itertools.product((False, True), repeat=2):
+            a, b = (
+                stored(rng, dtype, flags[0], *lead_a, 1, k),
+                stored(rng, dtype, flags[1], *lead_b, k, 1),
+            )
+            check(run, a, b, old, flags=flags, factors=(2, 0.5))
 
 
 def test_every_width_and_height_of_a_block(run, dtype: str) -> None:
@@ -265,7 +280,12 @@ def test_what_sizes_call_is_foreseen(dtype: str, features: dict[str, bool]) -> N
     optional, rng, called = everything(shape), np.random.default_rng(14), set()
     for _ in range(400):
         m, n, k = (int(2 ** rng.uniform(0, rng.choice([4, 8, 13]))) for _ in range(3))
-        k, batch = min(k, 1 + 2**22 // (m * n)), 1 if m * n * k > 2**16 else int(rng.choice([1, 9]))
+        if rng.random() < 0.05:
+            m = n = 1
+        k, batch = (
+            min(k, 1 + 2**22 // (m * n)),
+            1 if m * n * k > 2**16 else int(rng.choice([1, 20])),
+        )
         flags = tuple(bool(x) for x in rng.integers(0, 2, 2))
         for flag in seen.values():
             flag.value = 0
