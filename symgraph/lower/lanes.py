@@ -229,7 +229,10 @@ class _Rows:
         return key
 
     def pays(self, shorts: Sequence[For]) -> bool:
-        """Do lanes cost less than shuffles, and numbers that are computed one by one?"""
+        """Do lanes cost less than shuffles, and numbers that are computed one by one?
+
+        Points that have no sums of their own, but add to others, are worth it for those numbers.
+        """
         widest = max(guess_extent(s.extent) for s in shorts) * self.block_bytes // self.length
         tiles = [t.turns * t.dtype.itemsize for t in self.tiles.values()]
         tiles += [r.shape[0] * r.dtype.itemsize for r in self.rows.values() if r.shape]
@@ -238,7 +241,7 @@ class _Rows:
         folds = sum(isinstance(t, Assign) for s in shorts for t in s.body)
         once = sum(_costly(s) for s in self.loop.body if not isinstance(s, For))
         copies = sum(t.turns * (t.is_copied + t.is_stored) for t in self.tiles.values())
-        return folds > 0 and FOLD_COST * folds + COSTLY_COST * once > COPY_COST * copies
+        return FOLD_COST * folds + COSTLY_COST * once > COPY_COST * copies
 
     # ------------------------------------------------------------ how it is written
 

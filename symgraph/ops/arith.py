@@ -19,6 +19,7 @@ from symgraph.ir.variable import Variable
 from symgraph.ops.convert import asarray, cast
 from symgraph.ops.kinds import elementwise, elementwise_front, zero_like
 from symgraph.ops.samples import ANY, POSITIVE, SPECIALS, reals
+from symgraph.ops.whole_powers import power
 
 ARRAY_API = "Array API standard 2024.12"
 NUMPY = "NumPy 2 reference"
@@ -265,7 +266,7 @@ pow = elementwise(
     arity=2,
     takes="numeric",
     rule="numeric",
-    scalar=lambda s, x, y: _complex_power(s, x, y) if _is_kind(x, "c") else s.pow(x, y),
+    scalar=lambda s, x, y: _complex_power(s, x, y) if _is_kind(x, "c") else power(s, x, y),
     front=_power,
     reference=_power_reference,
     grad=_power_gradient,

@@ -143,3 +143,16 @@ def test_many_points_meet_a_small_matrix_in_a_loop(rows, k, n, dtype):
     np.testing.assert_allclose(f(*given), given[0] @ given[1] + given[2], rtol=1e-5, atol=1e-5)
     (kernel,) = f.kernels  # the sum is part of it, where a routine's result would be read again
     assert kernel.source.count("x0_x[") > 0
+
+
+def test_points_that_only_add_to_rows_are_lanes_where_each_is_dear():
+    """The gradient of energies of pairs: no sum within a point, a division of each."""
+    x = sg.matrix("x")
+    gap = x[:, None, :] - x
+    energy = sg.sum(1 / (1 + sg.sum(gap * gap, axis=2)) ** 2)
+    f = sg.function([x], sg.grad(energy, x))
+    data = rng.normal(size=(300, 3))
+    gaps = data[:, None, :] - data
+    right = -8 * np.sum(gaps / (1 + np.sum(gaps**2, axis=2, keepdims=True)) ** 3, axis=1)
+    np.testing.assert_allclose(f(data), right, rtol=1e-12, atol=1e-12)
+    assert any("lanes" in k.source for k in f.kernels)
