@@ -25,7 +25,7 @@ def power(s: Any, x: Any, y: Any) -> Any:
 
 
 def _whole(s: Any, x: Any, n: int) -> Any:
-    """By the binary digits of n; a plain product where there is no rest of its size (0, infinity)."""
+    """By the binary digits of n; a plain product where the rest is none, or no number."""
     base: Pair = (x, None)
     if n < 0:
         inverse = s.reciprocal(x)
