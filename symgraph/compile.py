@@ -37,6 +37,7 @@ from symgraph.loop.text import show
 from symgraph.lower.donate import donate
 from symgraph.lower.expand import expand
 from symgraph.lower.memory import plan
+from symgraph.lower.past_caches import with_streams
 from symgraph.lower.program import Lowered, is_leaf_argument, lower
 from symgraph.lower.schedule import CPU, DEVICE, Schedule
 from symgraph.mode import Mode
@@ -222,9 +223,11 @@ def build(
     record = record or Record()
     times = [perf_counter_ns()]
     leaves = [n for n in toposort(outputs) if is_leaf_argument(n)]
-    lowered = lower(leaves, outputs, _schedule(mode))
+    schedule = _schedule(mode)
+    lowered = lower(leaves, outputs, schedule)
     if given:
         lowered = donate(lowered, given, results)
+    lowered = with_streams(lowered, schedule)
     times.append(perf_counter_ns())
     memory = plan(lowered.program, lowered.temporaries)
     times.append(perf_counter_ns())

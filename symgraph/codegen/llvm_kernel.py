@@ -14,6 +14,7 @@ from symgraph.codegen.llvm_expression import Memory
 from symgraph.codegen.llvm_parallel import Spreader
 from symgraph.codegen.llvm_rescue import is_short, short_definition
 from symgraph.codegen.llvm_statement import Statements, strides
+from symgraph.codegen.llvm_stream import write_fence
 from symgraph.codegen.llvm_text import INDEX, POINTER, Module, Value, type_of
 from symgraph.codegen.rescue import Definition, definition
 from symgraph.loop.ir import Buffer, Const, Fail, For, Function, If, Kernel, Stmt, While, Word
@@ -92,6 +93,8 @@ class KernelText:
         spreader = Spreader(kernel)
         writer.spread = spreader.spread
         writer.block(kernel.body)
+        if writer.streams:
+            write_fence(b, self.module)
         b.line("ret i32 0" if self.fails else "ret void")
         result = "i32" if self.fails else "void"
         self.threads = spreader.count > 0

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from symgraph.codegen.llvm_expression import Memory
 from symgraph.codegen.llvm_statement import Statements, strides
+from symgraph.codegen.llvm_stream import write_fence
 from symgraph.codegen.llvm_text import INDEX, POINTER, Builder, Operand, Pair, Value, constant
 from symgraph.loop.build import add, const, mul
 from symgraph.loop.ir import (
@@ -213,6 +214,8 @@ class _Spread:
             steps = memory.strides if shape is None else strides(e, shape)
             e.memory[name] = Memory(Value(POINTER, f"%c{k}"), memory.dtype, steps)
         part.loop(self.loop, Value(INDEX, "%first"), Value(INDEX, "%end"))
+        if part.streams:
+            write_fence(b, self.writer.module)
         params += ["i64 %first", "i64 %end"]
         head = f"define internal void {self._function('part')}({', '.join(params)})"
         lines = [f"{head} noinline nounwind {{", "entry:", *part.entry, *b.lines, "  ret void", "}"]

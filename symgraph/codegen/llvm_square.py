@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from symgraph.codegen.llvm_text import INDEX, Builder, Value, constant
-from symgraph.loop.ir import Const, Expr, For, Load, Store, Var, Word
-from symgraph.loop.traverse import postorder
+from symgraph.loop.ir import Const, Expr, For, Load, Store
+from symgraph.loop.traverse import runs_along
 
 if TYPE_CHECKING:
     from symgraph.codegen.llvm_statement import Statements
@@ -39,25 +39,9 @@ def is_square(s: For) -> bool:
     width = LINE // x.dtype.itemsize
     return (
         all(isinstance(e, Const) and e.value == width for e in (s.extent, inner.extent))
-        and _runs_along(x.index, s.var)
-        and _runs_along(store.index, inner.var)
+        and runs_along(x.index, s.var)
+        and runs_along(store.index, inner.var)
     )
-
-
-def _runs_along(index: tuple[Expr, ...], name: str) -> bool:
-    """Are elements of following turns of a loop neighbours in memory?"""
-    if not index or any(_mentions(i, name) for i in index[:-1]):
-        return False
-    last = index[-1]
-    if isinstance(last, Word) and last.name == "add":
-        start, last = last.args
-        if _mentions(start, name):
-            return False
-    return isinstance(last, Var) and last.name == name
-
-
-def _mentions(x: Expr, name: str) -> bool:
-    return any(isinstance(n, Var) and n.name == name for n in postorder(x))
 
 
 def write_square(writer: Statements, s: For) -> None:

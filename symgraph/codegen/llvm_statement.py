@@ -6,6 +6,7 @@ Locals that are assigned to live on the stack until LLVM makes registers of them
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 
 from symgraph.codegen.llvm_expression import (
@@ -17,6 +18,7 @@ from symgraph.codegen.llvm_expression import (
     slot,
 )
 from symgraph.codegen.llvm_square import is_square, write_square
+from symgraph.codegen.llvm_stream import write_stream
 from symgraph.codegen.llvm_text import (
     INDEX,
     MARK,
@@ -75,6 +77,7 @@ class Statements:
         self.e = Expressions(self.b)
         self.entry: list[str] = []  # instructions that reserve places on the stack
         self.changed = {s.name for s in statements(kernel.body) if isinstance(s, Assign)}
+        self.streams = False  # was a row copied past the caches?
         self.kinds: list[str] = []  # of the loops around the statement being written
         self.fuses = False  # are products added to sums of the loop before they are rounded?
         # numbers of statements, where the module is marked for reading (llvm_debug.py)
@@ -86,11 +89,11 @@ class Statements:
         """Writes statements; what they introduce is forgotten."""
         values = self.e.values.copy()
         for s in body:
-            self._mark(s)
+            self.mark(s)
             self._statement(s)
         self.e.values = values
 
-    def _mark(self, s: Stmt) -> None:
+    def mark(self, s: Stmt) -> None:
         """Says that what follows is of a statement."""
         if self.numbers:
             self.b.lines.append(f"{MARK}{self.numbers[id(s)]}")
@@ -143,8 +146,15 @@ class Statements:
         if is_square(s):
             write_square(self, s)
             return
+        if s.kind == "stream":
+            write_stream(self, s)
+            return
         if s.kind == "parallel" and self.spread(self, s):
             return
+        self.ordinary(s)
+
+    def ordinary(self, s: For) -> None:
+        """A loop that is none of a form of its own."""
         first, extent = constant(INDEX, 0), self.e.one(s.extent)
         for piece in self._pieces(s):
             last = extent if piece.last is None else constant(INDEX, piece.last)
@@ -154,7 +164,8 @@ class Statements:
     def _pieces(self, s: For) -> tuple[Piece, ...]:
         if s.kind == "serial":
             return (Piece(None, serial_note(s, self.module)),)
-        return pieces(s, self.module, not self.b.calls_note)
+        loop = replace(s, kind="vector") if s.kind == "stream" else s
+        return pieces(loop, self.module, not self.b.calls_note)
 
     def loop(self, s: For, first: Value, extent: Value) -> None:
         """Some turns of a loop, from ``first`` to below ``extent``."""
@@ -162,7 +173,7 @@ class Statements:
 
     def _turns(self, s: For, first: Value, extent: Value, note: str) -> None:
         b = self.b
-        self._mark(s)
+        self.mark(s)
         self.kinds.append(s.kind)
         fuses, self.fuses = self.fuses, _widens(s)
         turn, done = b.append_basic_block("turn"), b.append_basic_block("done")
@@ -175,7 +186,7 @@ class Statements:
         values = self.e.values
         self.e.values = {**values, s.var: index.value}
         self.block(s.body)
-        self._mark(s)
+        self.mark(s)
         following = b.add(index.value, ONE, ("nuw", "nsw"))
         index.add_incoming(following, b.block)
         b.cbranch(b.icmp_signed("==", following, extent), done, turn, note)

@@ -276,6 +276,7 @@ class Builder:
         return self.value(kind, f"call {flags}{kind} {full}({', '.join(map(str, args))})")
 
 
+PAST_CACHES = ", !nontemporal <>"  # after a store
 MARK = "  ; at "  # before the instructions of a statement, with its number: llvm_debug.py
 
 
@@ -353,6 +354,8 @@ def assembled(texts: Iterable[str]) -> str:
         return f"!llvm.loop !{own}"
 
     text = re.sub(r"!llvm\.loop <([^>]*)>", loop, "\n\n".join(texts))
+    if PAST_CACHES in text:
+        text = text.replace(PAST_CACHES, f", !nontemporal !{node('!{i32 1}')}")
     return text + "\n\n" + "".join(f"!{k} = {content}\n" for k, content in enumerate(nodes))
 
 

@@ -29,7 +29,8 @@ is written.
 
 The kind of a ``For`` is a promise about its iterations: "serial" none; "parallel" independent
 (no iteration reads what another writes); "vector" independent but for accumulators, which are
-locals or elements changed only by ``s = s op e`` with op in ``ACCUMULATE``, whose order is free.
+locals or elements changed only by ``s = s op e`` with op in ``ACCUMULATE``, whose order is free;
+"stream" stores rows that nobody reads again soon (``streams``).
 
 Expressions compare by identity; ``text.same`` compares structure and bits.
 """
@@ -45,7 +46,7 @@ Scalar = bool | int | float | complex | np.generic
 
 ACCUMULATE = ("add", "mul", "minimum", "maximum", "and", "or", "fmin", "fmax")
 UPDATES = {"add": "add", "mul": "mul", "min": "minimum", "max": "maximum"}
-KINDS = ("serial", "parallel", "vector")
+KINDS = ("serial", "parallel", "vector", "stream")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -160,3 +160,19 @@ def is_free_order(kind: str, x: Expr) -> bool:
         and x.name in ("add", "mul")
         and x.dtype.kind == "f"
     )
+
+
+def runs_along(index: tuple[Expr, ...], name: str) -> bool:
+    """Are elements of following turns of a loop neighbours in memory?"""
+    if not index or any(_has_variable(i, name) for i in index[:-1]):
+        return False
+    last = index[-1]
+    if isinstance(last, Word) and last.name == "add":
+        start, last = last.args
+        if _has_variable(start, name):
+            return False
+    return isinstance(last, Var) and last.name == name
+
+
+def _has_variable(x: Expr, name: str) -> bool:
+    return any(isinstance(n, Var) and n.name == name for n in postorder(x))

@@ -36,6 +36,7 @@ from symgraph.loop.ir import (
     Word,
 )
 from symgraph.loop.rescue import result_of, verify_function
+from symgraph.loop.streams import is_stream
 from symgraph.loop.traverse import postorder
 from symgraph.loop.words import BOOL, DTYPES, INT64, WORDS, result_dtype
 
@@ -237,6 +238,7 @@ class _KernelCheck:
         if isinstance(s, For):
             scope.require(s.kind in KINDS, f"there is no kind of loop {s.kind!r}")
             scope.expr(s.extent, INT64)
+            scope.require(s.kind != "stream" or is_stream(s), "a stream stores rows")
             scope.scalar(s.var, INT64, fixed=True)
             self.block(s.body)
             scope.drop([s.var])

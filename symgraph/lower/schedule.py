@@ -36,6 +36,7 @@ class Schedule:
     chains: bool = True  # long affine recurrences run as several chains
     least_gain: int = 1 << 20  # bytes that blocks keep from memory: more than caches hold anyway
     sum_blocks: bool = True  # long sums in blocks that are added exactly
+    cached_bytes: int = 24 << 20  # arguments and results of a call that caches may keep; 0: all
     wide_sums: bool = True  # what only sums of float32 read is float64, where that is no slower
 
 
@@ -48,6 +49,7 @@ DEVICE = Schedule(
     lane_rows=0,
     point_rows=0,
     sum_blocks=False,
+    cached_bytes=0,
     wide_sums=False,
 )  # splits and tiles by itself
 
