@@ -415,7 +415,7 @@ def _deferred(cost: Variable, wrt: Any, stop: Any) -> Any:
             found: list[Variable] = derivatives.grad(cost, variables, stop=stops)
         return found
 
-    pending = Pending(cost.node, nodes, ends, find)
+    pending = Pending(cost.node, nodes, ends, find, below or ())
     return unflatten(tree, [Deferred(pending, k) for k in range(len(variables))])
 
 

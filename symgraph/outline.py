@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from symgraph.autodiff.deferred import STAND_IN
+from symgraph.autodiff.deferred import STAND_IN, Deferred
 from symgraph.codegen.backend import begin
 from symgraph.config import SETTINGS, config
 from symgraph.ir.digest import Digest, NotPortable
@@ -133,7 +133,9 @@ def roots_of(variables: Sequence[Variable]) -> Found | None:
     """
     roots: dict[Node, int] = {}
     recipe = tuple([roots.setdefault(v.raw, len(roots)) for v in variables])
-    below = toposort(roots)
+    costs = (v.pending for v in variables if isinstance(v, Deferred))
+    walked = (p.below for p in costs if p.below and p.below[-1] is variables[0].raw)
+    below = toposort(roots, begun=next(walked, ()))
     if any(v.waits for v in variables):
         used = set(roots)  # by anything but gradients that wait
         for node in reversed(below):

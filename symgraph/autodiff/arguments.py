@@ -146,7 +146,7 @@ def check_connected(
         return None
     ended = {s.node for s in stops}
     order = everything = toposort([e.node for e in ends])
-    is_cut = any(n.op.name == "stop_gradient" for n in everything)
+    is_cut = "stop_gradient" in {n.op.name for n in everything}
     if ended or is_cut:
         order = toposort(
             [e.node for e in ends], stop=lambda n: n in ended or n.op.name == "stop_gradient"

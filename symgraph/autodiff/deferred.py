@@ -43,7 +43,7 @@ _of: WeakKeyDictionary[Node, tuple[Pending, int]] = WeakKeyDictionary()
 class Pending:
     """The gradients of one cost, not yet written."""
 
-    __slots__ = ("__weakref__", "_find", "_found", "_lock", "cost", "stop", "wrt")
+    __slots__ = ("__weakref__", "_find", "_found", "_lock", "below", "cost", "stop", "wrt")
 
     def __init__(
         self,
@@ -51,7 +51,10 @@ class Pending:
         wrt: Sequence[Node],
         stop: Sequence[Node],
         find: Callable[[], Sequence[Variable]],
+        below: Sequence[Node] = (),
     ) -> None:
+        """``below``: all nodes of the cost, inputs first, for who knows them."""
+        self.below = below
         self.cost, self.wrt, self.stop = cost, tuple(wrt), tuple(stop)
         self._find: Callable[[], Sequence[Variable]] | None = find
         self._found: tuple[Node, ...] = ()

@@ -70,9 +70,13 @@ class Digest:
             if inputs and not node.attrs and not noted and known.get(op.name) is op:
                 parts.append((op.name, *[numbers[i] for i in inputs]))  # as ``_node`` has it
                 continue
-            parts.append(self._node(node, numbers))
             if op.name == "constant":
                 self.constants.append(node)
+                value = node.attrs["value"]
+                if not value.ndim and not noted and known.get(op.name) is op:
+                    self._scalar(value)
+                    continue
+            parts.append(self._node(node, numbers))
         parts.append(("out", *[numbers[n] for n in outputs]))
 
     def hexdigest(self) -> str:
@@ -146,6 +150,12 @@ class Digest:
         raw = array.tobytes()  # in C's order, whatever the array's is
         content = raw.hex() if len(raw) <= 64 else fingerprint(raw).hex()
         return f"array {array.dtype.str}{array.shape}{content}"
+
+    def _scalar(self, value: np.ndarray[Any, Any]) -> None:
+        """A constant of one number: by its bytes, as all of its node."""
+        if value.dtype.kind not in "biufc":
+            raise NotPortable(f"array of {value.dtype}")
+        self._parts.append((value.dtype.str, value.tobytes()))
 
     def _inner(self, graph: Graph) -> str:
         if graph not in self._graphs:

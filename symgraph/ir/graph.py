@@ -57,10 +57,17 @@ def _graph_from_table(count: int, table: list[tuple[Any, ...]]) -> Graph:
     return Graph(nodes[:count], nodes[count:])
 
 
-def toposort(outputs: Iterable[Node], stop: Callable[[Node], bool] | None = None) -> list[Node]:
-    """All nodes that outputs depend on, inputs first; walks no further than where ``stop``."""
-    order: list[Node] = []
-    done: set[Node] = set()
+def toposort(
+    outputs: Iterable[Node],
+    stop: Callable[[Node], bool] | None = None,
+    begun: Iterable[Node] = (),
+) -> list[Node]:
+    """All nodes that outputs depend on, inputs first; walks no further than where ``stop``.
+
+    ``begun``: what this gave for the first of the outputs, for who knows it.
+    """
+    order: list[Node] = [*begun]
+    done: set[Node] = set(order)
     stack = [*outputs][::-1]
     while stack:
         node = stack[-1]

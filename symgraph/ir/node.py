@@ -42,6 +42,7 @@ Inferred = tuple[Type, tuple[Check, ...]]
 # by the op and the identities of types, which the values keep alive, and equal types made one
 _inferred: dict[tuple[Hashable, ...], tuple[list[Type], Inferred]] = {}
 _types: dict[Type, Type] = {}
+_scalars: dict[np.dtype[Any], Type] = {}  # types of numbers
 _NO_ATTRS: Attrs = MappingProxyType({})  # of most nodes
 MOST_LINES = 8  # a node in a loop of the user's program would otherwise collect one per turn
 
@@ -254,7 +255,18 @@ def constant_node(value: np.ndarray[Any, Any]) -> Node:
     if flags.writeable or not flags.c_contiguous:
         value = np.array(value, order="C", copy=True)
         value.setflags(write=False)
-    return make_node(find_op("constant"), (), {"value": value}, lines=())
+    op, attrs = find_op("constant"), {"value": value}
+    if value.ndim:
+        return make_node(op, (), attrs, lines=())
+    key = _key(op, (), attrs)  # numbers, of which a program has many
+    entry = _table.get(key)
+    found = None if entry is None else entry()
+    if found is None:
+        of = _scalars.get(value.dtype) or _scalars.setdefault(
+            value.dtype, infer_type(op, (), attrs)[0]
+        )
+        found = _intern(key, op, (), attrs, of, (), ())
+    return found
 
 
 def interned(node: Node) -> bool:

@@ -98,11 +98,14 @@ def user_line() -> Line | None:
     return found[0] if found else None
 
 
-def user_lines() -> tuple[Line, ...]:
-    """The same, as the lines of a node; none where everything is ours."""
+def user_lines(frames: int = 1) -> tuple[Line, ...]:
+    """The same, as the lines of a node; none where everything is ours.
+
+    ``frames``: how many of the innermost are known to be ours.
+    """
     if _as_if.lines is not None:
         return _as_if.lines[:1]
-    frame = sys._getframe(1)
+    frame = sys._getframe(frames)
     while frame is not None:
         file = frame.f_code.co_filename
         ours = _ours.get(file)  # most frames are known: this walk is a tenth of making a node

@@ -48,8 +48,9 @@ def requirements(outputs: Iterable[Node], below: Iterable[Node] | None = None) -
     pending = [toposort(outputs) if below is None else below]
     while pending:
         for node in pending.pop():
-            for check in node.checks:
-                found.setdefault(check, Requirement(check, node))
+            if node.checks:
+                for check in node.checks:
+                    found.setdefault(check, Requirement(check, node))
             if node.attrs and node.op.name != "constant":
                 fresh = [graph for graph in subgraphs(node) if graph not in seen]
                 seen.update(fresh)

@@ -35,6 +35,8 @@ _NO_OPERANDS = (dict, str, type(None))
 
 def _binary(op: str) -> Callable[[Any, Operand], Any]:
     def apply(self: Any, other: Operand) -> Any:
+        if type(other) in ORDINARY and type(self) in ORDINARY:  # what calling the op would do
+            return find_op(op).front(self, other)
         if isinstance(other, _NO_OPERANDS):
             return NotImplemented
         return find_op(op)(self, other)

@@ -54,7 +54,7 @@ def make(op_name: str, inputs: Sequence[Variable] = (), **attrs: Any) -> Variabl
 
 def made_of(op: Op, inputs: Sequence[Variable]) -> Variable:
     """``make`` without attributes, for the very class ``Variable``, none of which waits."""
-    lines = user_lines()
+    lines = user_lines(3)  # this function, who calls it, and the function of the op
     node = make_node(op, tuple([v.node for v in inputs]), None, lines)
     return Variable(node, line=lines[0] if lines else None)
 

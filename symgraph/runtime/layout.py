@@ -100,15 +100,15 @@ def _probe() -> Layout:
             key: {o for o, number in numbers[size].items() if number == value}
             for key, (size, value) in facts.items()
         }
-        word = numbers[8]
-        hits["dims"] = {p for p in word for q in word if word[q] - word[p] == 8 * a.ndim}
+        word, there = numbers[8], set(numbers[8].values())
+        hits["dims"] = {p for p, start in word.items() if start + 8 * a.ndim in there}
         found = {key: found.get(key, at) & at for key, at in hits.items()}
     if any(len(at) != 1 for at in found.values()):
         raise UnsupportedError(f"unknown layout of arrays: {found}")
     layout = Layout(**{key: at.pop() for key, at in found.items()})
     for a in samples:
         start = words(a)[layout.dims]
-        if tuple((ctypes.c_ssize_t * a.ndim).from_address(start)) != a.shape:
+        if struct.unpack(f"{a.ndim}q", ctypes.string_at(start, 8 * a.ndim)) != a.shape:
             raise UnsupportedError("unknown layout of arrays: dims")
     for number in (1.5, np.float64(-2.25)):
         if ctypes.c_double.from_address(id(number) + FLOAT_VALUE).value != number:
