@@ -140,10 +140,10 @@ class _Writer:
         stack = [*reversed(roots)]
         while stack:
             x = stack.pop()
-            if isinstance(x, Var):
+            if type(x) is Var:
                 out.append(self.name(x.name))
                 continue
-            if isinstance(x, Const):
+            if type(x) is Const:
                 out.append(self._constants.get(id(x)) or self._constant(x))
                 continue
             place = seen.get(id(x))
@@ -151,10 +151,10 @@ class _Writer:
                 out.append(f"@{place}")
                 continue
             seen[id(x)] = len(seen)
-            if isinstance(x, Word):
+            if type(x) is Word:
                 out.append(f"{x.name}{x.dtype.char}{len(x.args)}")
                 stack += reversed(x.args)
-            elif isinstance(x, Load):
+            elif type(x) is Load:
                 out.append(f"load {self.name(x.buffer)}")
                 stack += reversed(x.index)
             else:

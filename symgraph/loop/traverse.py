@@ -30,11 +30,11 @@ from symgraph.loop.ir import (
 
 def children(x: Expr) -> tuple[Expr, ...]:
     """The direct operands of an expression, in order."""
-    if isinstance(x, Word):
+    if type(x) is Word:
         return x.args
-    if isinstance(x, Load):
+    if type(x) is Load:
         return x.index
-    return (x.x,) if isinstance(x, Cast) else ()
+    return (x.x,) if type(x) is Cast else ()
 
 
 def with_children(x: Expr, operands: tuple[Expr, ...]) -> Expr:
@@ -84,11 +84,11 @@ def has_load(*roots: Expr) -> bool:
     stack = [*roots]
     while stack:
         x = stack.pop()
-        if isinstance(x, Word):
+        if type(x) is Word:
             stack += x.args
-        elif isinstance(x, Load):
+        elif type(x) is Load:
             return True
-        elif isinstance(x, Cast):
+        elif type(x) is Cast:
             stack.append(x.x)
     return False
 
@@ -100,22 +100,22 @@ def substitute(x: Expr, values: dict[str, Expr]) -> Expr:
 
 def expressions(s: Stmt) -> tuple[Expr, ...]:
     """The expressions that stand directly in a statement, not in its blocks."""
-    if isinstance(s, Let | Assign):
+    if type(s) is Let or type(s) is Assign:
         return (s.value,)
-    if isinstance(s, Store | Update):
+    if type(s) is Store or type(s) is Update:
         return (*s.index, s.value)
-    if isinstance(s, For):
+    if type(s) is For:
         return (s.extent,)
-    if isinstance(s, While | If):
+    if type(s) is While or type(s) is If:
         return (s.cond,)
-    return s.args if isinstance(s, Fail) else ()
+    return s.args if type(s) is Fail else ()
 
 
 def blocks(s: Stmt) -> tuple[tuple[Stmt, ...], ...]:
     """The blocks inside a statement."""
-    if isinstance(s, For | While):
+    if type(s) is For or type(s) is While:
         return (s.body,)
-    return (s.then, s.orelse) if isinstance(s, If) else ()
+    return (s.then, s.orelse) if type(s) is If else ()
 
 
 def statements(body: tuple[Stmt, ...]) -> Iterator[Stmt]:

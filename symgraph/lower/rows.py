@@ -128,17 +128,17 @@ def accesses(block: Iterable[Stmt]) -> list[tuple[str, Index]]:
     pending = list(block)
     while pending:
         s = pending.pop()
-        if isinstance(s, Store | Update):
+        if type(s) is Store or type(s) is Update:
             found.append((s.buffer, s.index))
         stack = list(expressions(s))
         while stack:
             e = stack.pop()
-            if isinstance(e, Word):
+            if type(e) is Word:
                 stack += e.args
-            elif isinstance(e, Load):
+            elif type(e) is Load:
                 found.append((e.buffer, e.index))
                 stack += e.index
-            elif isinstance(e, Cast):
+            elif type(e) is Cast:
                 stack.append(e.x)
         for inner in blocks(s):
             pending.extend(inner)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from symgraph.ir.dim import Dim, DimLike, evaluate, symbols
-from symgraph.loop.ir import Assign, Const, Expr, For, Let, Load, Stmt, Store, Update, Word
-from symgraph.loop.traverse import children, expressions
+from symgraph.loop.ir import Assign, Cast, Const, Expr, For, Let, Load, Stmt, Store, Update, Word
+from symgraph.loop.traverse import expressions
 from symgraph.lower.demand import COSTLY
 from symgraph.records import dataclass
 
@@ -83,10 +83,11 @@ def _cost(x: Expr) -> int:
     total, stack = 0, [x]
     while stack:
         e = stack.pop()
-        if isinstance(e, Word):
+        if type(e) is Word:
             total += 10 if e.name in COSTLY or e.name == "div" else 1
-        elif isinstance(e, Load):
+            stack += e.args
+        elif type(e) is Load:
             total += 1
-            continue
-        stack.extend(children(e))
+        elif type(e) is Cast:
+            stack.append(e.x)
     return max(total, 1)

@@ -14,7 +14,7 @@ from typing import Any
 from symgraph.ir.dim import DimLike
 from symgraph.ir.dtype import DType
 from symgraph.ir.node import Node
-from symgraph.loop.ir import Const, Expr, Load, Stmt, Store, Update, Var, Word
+from symgraph.loop.ir import Cast, Const, Expr, Load, Stmt, Store, Update, Var, Word
 from symgraph.loop.traverse import postorder
 from symgraph.lower.demand import is_scalar_constant, keeps_order
 from symgraph.lower.shift import Bounds, joined_value
@@ -111,28 +111,28 @@ def level_of(x: Expr, known: Mapping[str, int]) -> int:
     stack = [x]
     while stack:
         e = stack.pop()
-        if isinstance(e, Var):
+        if type(e) is Var:
             name = e.name
             if name[0] == "i" and name[1:].isdigit():
                 best = max(best, int(name[1:]) + 1)
             else:
                 best = max(best, known.get(name, 0))
-        elif isinstance(e, Load):
-            stack.extend(e.index)
-        elif isinstance(e, Word):
-            stack.extend(e.args)
-        elif not isinstance(e, Const):
+        elif type(e) is Word:
+            stack += e.args
+        elif type(e) is Load:
+            stack += e.index
+        elif type(e) is Cast:
             stack.append(e.x)
     return best
 
 
 def children(x: Expr) -> tuple[Expr, ...]:
     """The expressions that an expression is made of."""
-    if isinstance(x, Word):
+    if type(x) is Word:
         return x.args
-    if isinstance(x, Load):
+    if type(x) is Load:
         return x.index
-    return () if isinstance(x, Const | Var) else (x.x,)
+    return (x.x,) if type(x) is Cast else ()
 
 
 def with_parts(b: WordBuilder, x: Expr, parts: list[Expr]) -> Expr:
@@ -163,7 +163,7 @@ def parts_of(value: Expr) -> tuple[list[Expr], dict[Expr, int]]:
             seen.add(x)
             stack += (x, None)
             for part in reversed(children(x)):
-                if not isinstance(part, Const | Var):
+                if type(part) is not Var and type(part) is not Const:
                     readers[part] = readers.get(part, 0) + 1
                     stack.append(part)
     return order, readers
@@ -189,13 +189,13 @@ class Scalars:
 
     def let(self, value: Expr) -> Expr:
         """A local for a value, unless it is one already."""
-        if isinstance(value, Const | Var):
+        if type(value) is Var or type(value) is Const:
             return value
         return self._named(self._with_repeated_parts_named(value))
 
     def _with_repeated_parts_named(self, value: Expr) -> Expr:
         """An expression in which what several parts read is a local: expressions are no trees."""
-        if all(isinstance(part, Const | Var) for part in children(value)):
+        if all(type(part) is Var or type(part) is Const for part in children(value)):
             return value
         order, readers = parts_of(value)
         if all(count == 1 for count in readers.values()):
@@ -207,7 +207,7 @@ class Scalars:
         return made[value]
 
     def _named(self, value: Expr) -> Expr:
-        if isinstance(value, Const | Var):
+        if type(value) is Var or type(value) is Const:
             return value
         name = f"{self.prefix}{len(self.lets)}"
         level = level_of(value, self.levels)

@@ -183,17 +183,14 @@ def polynomial(node: Node) -> Node | None:
     if len(parts) > t.MOST - 1 or _is_expanded(parts):
         return None
     found = expand(node)
-    if found is None:
+    if found is None or not found[0] or set(found[0]) == {()}:
         return None
-    terms = [t.scaled(c, p, node.tensor.dtype) for c, p in parts]
-    fewer = vanished(terms, found[0]) or len(found[0]) < len(parts)
-    if (
-        not fewer
-        or len(found[0]) > max(MOST_PARTS, len(parts))
-        or not found[0]
-        or set(found[0]) == {()}
-    ):
+    if len(found[0]) > max(MOST_PARTS, len(parts)):
         return None
+    if len(found[0]) >= len(parts):  # do fewer monomials stay than there are, all the same?
+        terms = [t.scaled(c, p, node.tensor.dtype) for c, p in parts]
+        if not vanished(terms, found[0]):
+            return None
     made = from_polynomial(found[0], node)
     return made if _size(made) <= _size(node) + GROWTH else None
 
@@ -381,7 +378,7 @@ def fractions(node: Node) -> Node | None:
     if total is None or not total[0]:
         return None
     top = None
-    if vanished(tops, total[0]) and len(total[0]) <= len(parts):
+    if len(total[0]) <= len(parts) and vanished(tops, total[0]):
         top = from_polynomial(total[0], node)
     elif all(t.family(b) == "+" for b in below):
         top = cancelled_at_zero(tops, total[0], node)

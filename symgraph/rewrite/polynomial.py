@@ -76,19 +76,27 @@ def _expand(node: Node, depth: int) -> Expanded | None:
         return ({(): scale} if scale else {}), _size(scale)
     if found == ((node, 1),) and scale == 1:
         return _atom(node)
-    out: Polynomial = {(): scale}
-    norm = _size(scale)
+    single: Monomial = ()  # what is no sum, so that long polynomials are gone through once
+    sums: list[tuple[Expanded, int]] = []
     for base, exponent in found:
         if base.op.name == "abs" and exponent % 2 == 0:
             base = base.inputs[0]
         if exponent > 0 and t.family(base) == "+" and exponent <= 6:
-            inner, times = expand(base, depth + 1), exponent
+            inner = expand(base, depth + 1)
             if inner is None:
                 return None
+            sums.append((inner, exponent))
         else:
             _remember(base)
-            inner, times = ({((base.number, exponent),): 1}, 1), 1
-        for _ in range(times):
+            single = _merged(single, ((base.number, exponent),))
+    return _multiplied({single: scale} if scale else {}, _size(scale), sums)
+
+
+def _multiplied(
+    out: Polynomial, norm: Coefficient, powers: list[tuple[Expanded, int]]
+) -> Expanded | None:
+    for inner, exponent in powers:
+        for _ in range(exponent):
             out, norm = _product(out, inner[0]), norm * inner[1]
             if len(out) > MOST_TERMS:
                 return None
@@ -114,6 +122,9 @@ def _product(left: Polynomial, right: Polynomial) -> Polynomial:
     if len(left) == 1 and () in left:
         scale = left[()]
         return right if scale == 1 else {b: scale * y for b, y in right.items() if scale}
+    if len(left) == 1 and not _memo.sizes:
+        ((a, x),) = left.items()
+        return {_merged(a, b): x * y for b, y in right.items()}
     out: Polynomial = {}
     for a, x in left.items():
         for b, y in right.items():
@@ -229,10 +240,11 @@ def cancelled_at_zero(parts: list[Node], total: Polynomial, like: Node) -> Node 
     Their monomials are the same where functions are taken by the first term of their series. None
     where terms of different parts do not cancel so.
     """
+    atoms = {a for key in total for a, _ in key} if len(total) <= MOST_AT_ZERO else ()
+    if not any(_memo.atoms[a].op.name in LEADING for a in atoms):
+        return None
     found = [expand(part) for part in parts]
-    atoms = {a for key in total for a, _ in key}
-    known = any(_memo.atoms[a].op.name in LEADING for a in atoms)
-    if len(total) > MOST_AT_ZERO or not known or any(f is None for f in found):
+    if any(f is None for f in found):
         return None
     alike: dict[Monomial, dict[int, Monomial]] = {}
     for key in total:

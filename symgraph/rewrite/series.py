@@ -108,7 +108,7 @@ def below(node: Node) -> list[Node] | None:
         if top in seen:
             continue
         seen.add(top)
-        if len(seen) > MOST_NODES:
+        if len(seen) > MOST_NODES or top in _large:
             _large.add(node)
             return None
         stack.append((top, True))
