@@ -15,10 +15,8 @@ further ones when a call brings an axis of length 1 that broadcasts.
 
 from __future__ import annotations
 
-import gc
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from time import perf_counter_ns
@@ -26,6 +24,7 @@ from time import perf_counter_ns
 from symgraph.codegen.backend import Compiled, backend
 from symgraph.config import config
 from symgraph.errors import ParseError
+from symgraph.garbage import none_looked_for
 from symgraph.ir.dim import Atom, DimLike
 from symgraph.ir.graph import substitute_nodes, toposort
 from symgraph.ir.node import Node
@@ -130,7 +129,7 @@ class Compiler:
         """The program where some dimension symbols have given values."""
         below = toposort((*self.outputs, *self.inputs))
         # what stages make has the line of what it is made for, or none
-        with as_if_at(()), _without_collections():
+        with as_if_at(()), none_looked_for():
             made = self._rewritten(special, below)
             given = {new for new, leaf in made.origin.items() if leaf in self.given}
             ready = build(made.outputs, self.mode, made.record, given, self.results)
@@ -168,18 +167,6 @@ class Rewritten:
     origin: Mapping[Node, Node]
     record: Record
     dims: Mapping[Atom, DimLike]
-
-
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    """Python does not look for garbage meanwhile: a tenth of the time, for next to none found."""
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ PACKAGES = {
 
 # What each layer of symgraph may import, besides itself, in the order of the layers. A row counts
 # for the modules below it too: "ir" means symgraph.ir and all within, "ir.dim" this one module.
-LEAVES = ("errors", "fingerprint", "records", "config", "display")
+LEAVES = ("errors", "fingerprint", "garbage", "records", "config", "display")
 ABOVE_COMPILE = (
     *LEAVES, "ir", "ops", "autodiff", "rewrite", "loop", "lower", "codegen", "trace", "runtime",
     "mode",
@@ -35,6 +35,7 @@ ABOVE_COMPILE = (
 LAYERS: dict[str, tuple[str, ...]] = {
     "errors": (),
     "fingerprint": (),
+    "garbage": (),
     "record_forms": (),
     "records": ("record_forms",),
     "config": ("errors", "records"),

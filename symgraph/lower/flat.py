@@ -194,16 +194,12 @@ def _rewritten(s: Stmt, found: Mapping[For, _Pair], b: WordBuilder) -> Stmt:
     def element(x: Expr) -> Expr:
         return Load(x.buffer, without(x.buffer, x.index), x.dtype) if isinstance(x, Load) else x
 
-    def changed(s: Stmt) -> Stmt:
-        if isinstance(s, Store):
-            index = tuple(rebuild(i, element) for i in without(s.buffer, s.index))
-            return replace(s, index=index, value=rebuild(s.value, element))
-        if not isinstance(s, For):
-            return with_expressions(s, lambda x: rebuild(x, element))
-        pair = found.get(s)
-        if pair is None:
-            return replace(s, body=tuple(map(changed, s.body)))
-        extent = b.mul(s.extent, pair.inner.extent)
-        return replace(s, extent=extent, body=tuple(map(changed, pair.inner.body)))
-
-    return changed(s)
+    if isinstance(s, Store):
+        index = tuple(rebuild(i, element) for i in without(s.buffer, s.index))
+        return replace(s, index=index, value=rebuild(s.value, element))
+    if not isinstance(s, For):
+        return with_expressions(s, lambda x: rebuild(x, element))
+    pair = found.get(s)
+    body = s.body if pair is None else pair.inner.body
+    extent = s.extent if pair is None else b.mul(s.extent, pair.inner.extent)
+    return replace(s, extent=extent, body=tuple(_rewritten(x, found, b) for x in body))

@@ -26,6 +26,7 @@ from symgraph.loop.ir import (
     Word,
 )
 from symgraph.loop.traverse import blocks, postorder
+from symgraph.loop.traverse import expressions as direct
 from symgraph.lower.nest import expressions, flat, leaves
 from symgraph.lower.stage import Stage, Storage
 from symgraph.lower.words import WordBuilder
@@ -129,29 +130,32 @@ def _functions(statements: Sequence[Stmt], b: WordBuilder) -> tuple[Function, ..
     return tuple(b.functions[name] for name in names)
 
 
-def _uses(statements: Iterable[Stmt]) -> tuple[dict[str, None], dict[str, None], set[str]]:
+Uses = tuple[dict[str, None], dict[str, None], set[str]]
+
+
+def _uses(statements: Iterable[Stmt]) -> Uses:
     """Buffers read and buffers written, each as they first appear; and all variables.
 
     What a loop's own length reads is no buffer of its own: lengths are sizes.
     """
-    read: dict[str, None] = {}
-    written: dict[str, None] = {}
-    used: set[str] = set()
+    found: Uses = {}, {}, set()
+    _add_uses(statements, found)
+    return found
 
-    def visit(block: Iterable[Stmt]) -> None:
-        for s in block:
-            for inner in blocks(s):
-                visit(inner)
-            for e in leaves(expressions((s,)) if not isinstance(s, For) else (s.extent,)):
-                if isinstance(e, Var):
-                    used.add(e.name)
-                elif isinstance(e, Load) and not isinstance(s, For):
-                    read.setdefault(e.buffer)
-            if isinstance(s, Store | Update):
-                written.setdefault(s.buffer)
 
-    visit(statements)
-    return read, written, used
+def _add_uses(block: Iterable[Stmt], found: Uses) -> None:
+    read, written, used = found
+    for s in block:
+        for inner in blocks(s):
+            _add_uses(inner, found)
+        is_loop = type(s) is For
+        for e in leaves(direct(s)):
+            if type(e) is Var:
+                used.add(e.name)
+            elif type(e) is Load and not is_loop:
+                read.setdefault(e.buffer)
+        if type(s) is Store or type(s) is Update:
+            written.setdefault(s.buffer)
 
 
 def _title(stages: Sequence[Stage]) -> str:

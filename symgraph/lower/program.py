@@ -159,6 +159,7 @@ class Segment:
             self._emit(node, stored)
         for node, target in copies:
             self._copy(node, target)
+        del self.builder  # which knows this segment: a circle keeps both, and all expressions
         kept = [target.name for _, target in outputs]
         return assemble(self.clusters, self.lowering, kept, self.is_outermost)
 

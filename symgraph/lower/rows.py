@@ -87,20 +87,20 @@ def _moved(
             return Load(f"row_{e.buffer}", e.index[dropped[e.buffer] :], e.dtype)
         return e
 
-    def visit(s: Stmt) -> Stmt:
+    def moved(s: Stmt) -> Stmt:
         if isinstance(s, Store | Update) and s.buffer in dropped:
             s = replace(s, buffer=f"row_{s.buffer}", index=s.index[dropped[s.buffer] :])
         made = with_expressions(s, lambda x: rebuild(x, change))
         if isinstance(made, For):
             assert isinstance(s, For)
-            return replace(made, body=(*homes.get(s, ()), *map(visit, s.body)))
+            inner = _moved(s.body, homes, dropped)
+            return replace(made, body=(*homes.get(s, ()), *inner))
         if isinstance(made, If):
-            return replace(
-                made, then=tuple(map(visit, made.then)), orelse=tuple(map(visit, made.orelse))
-            )
+            then, orelse = (tuple(_moved(x, homes, dropped)) for x in (made.then, made.orelse))
+            return replace(made, then=then, orelse=orelse)
         return made
 
-    return [visit(s) for s in block]
+    return [moved(s) for s in block]
 
 
 def with_expressions(s: Stmt, change: Callable[[Expr], Expr]) -> Stmt:

@@ -103,19 +103,20 @@ def _is_zero_fill(s: Stmt) -> bool:
 
 def _scaled(done: Sequence[Stmt], place: _Place) -> list[Stmt]:
     """What follows an outermost loop: sums times the factors that were taken out of them."""
-
-    def scaled(s: Stmt, factor: Expr) -> Stmt:
-        if isinstance(s, For):
-            return replace(s, body=(scaled(s.body[0], factor),))
-        assert isinstance(s, Store)
-        whole = place.b.load(s.buffer, s.index, FLOAT64)
-        return replace(s, value=place.b.word("mul", (whole, factor), FLOAT64))
-
     found = []
     for name, factor in place.factors.items():
         fill = next(s for s in done if _is_zero_fill_of(s, name))
-        found.append(scaled(fill, factor))
+        found.append(_times(fill, factor, place.b))
     return found
+
+
+def _times(fill: Stmt, factor: Expr, b: WordBuilder) -> Stmt:
+    """Loops that multiply all that others fill with zeros."""
+    if isinstance(fill, For):
+        return replace(fill, body=(_times(fill.body[0], factor, b),))
+    assert isinstance(fill, Store)
+    whole = b.load(fill.buffer, fill.index, FLOAT64)
+    return replace(fill, value=b.word("mul", (whole, factor), FLOAT64))
 
 
 def _is_zero_fill_of(s: Stmt, name: str) -> bool:

@@ -9,6 +9,7 @@ that index tuples compare by identity.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -216,14 +217,15 @@ class WordBuilder:
             raise AttributeError(word)
         name = word.rstrip("_")  # and_, or_, not_: Python keywords
 
-        def apply(*args: Any) -> Expr:
+        def apply(self: WordBuilder, *args: Any) -> Expr:
             exprs = self._same(*args)
             first = exprs[0].dtype
             dtype = BOOL if name in _TO_BOOL else real_of(first) if name in _TO_REAL else first
             return self.word(name, exprs, dtype)
 
-        self.__dict__[word] = apply  # found there from now on
-        return apply
+        # found there from now on; a function of one builder would keep that in memory
+        setattr(WordBuilder, word, apply)
+        return partial(apply, self)
 
     def _same(self, *args: Any) -> tuple[Expr, ...]:
         dtype = next((a.dtype for a in args if isinstance(a, EXPRESSIONS)), INT64)

@@ -17,6 +17,7 @@ from symgraph.codegen.backend import backend
 from symgraph.config import config
 from symgraph.display import mimebundle, view
 from symgraph.errors import ArgumentError, DTypeError, ShapeError, SymgraphError, message
+from symgraph.garbage import none_looked_for
 from symgraph.ir.dim import Atom, DimLike, single_atom, substitute
 from symgraph.ir.graph import Graph
 from symgraph.ir.node import Node
@@ -169,7 +170,11 @@ class Function:
         found = warm.read(name, p.outline.constants) if name and not config.trace else None
         if found is not None:
             return native.attach(p, *found)
-        written = self._written(ready)
+        with none_looked_for():
+            return self._written_entry(ready, name, offset)
+
+    def _written_entry(self, ready: Ready, name: str | None, offset: int) -> Entry | None:
+        p, written = self._p, self._written(ready)
         dims = self._specialised(self._complete(ready)).dims
         from symgraph.runtime.recipes import recipe  # the loop IR, which a warm start does not need
 
