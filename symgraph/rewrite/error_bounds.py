@@ -68,6 +68,14 @@ def quotient(x: Node | None, y: Node) -> Node | None:
     return None if x is None else call("divide", x, y)
 
 
+def share(x: Node | None, y: Node) -> Node | None:
+    """x / y of an error that may be none at all where y is 0: 0 / 0 would look like lost digits."""
+    if x is None or fact(y).lo > 0:
+        return quotient(x, y)
+    zero = number(0.0, x.tensor.dtype)
+    return call("where", call("equal", x, zero), zero, call("divide", x, y))
+
+
 def total(*parts: Node | None) -> Node | None:
     """The sum of what is there."""
     found: Node | None = None
@@ -248,6 +256,12 @@ def _over(scale: float) -> Callable[[Node, Node], Node]:
     return lambda x, y: call("divide", number(scale, y.tensor.dtype), size(x))
 
 
+def _sqrt(node: Node, bounds: list[Bound]) -> Bound:
+    (a,) = bounds
+    extra = None if a.extra is None else times(a.extra, 0.5)
+    return Bound(0.5 * a.relative + own(node), share(extra, node))
+
+
 def _sqrt_slope(x: Node, y: Node) -> Node:
     return call("divide", number(0.5, y.tensor.dtype), y)
 
@@ -366,7 +380,7 @@ def _pow(node: Node, bounds: list[Bound]) -> Bound:
     power = uniform(y)
     if power is not None:
         k = abs(float(power))
-        rest = quotient(product(a.extra, size(node)), size(x))
+        rest = share(product(a.extra, size(node)), size(x))
         return Bound(k * a.relative + own(node), times(rest, k) if rest is not None else None)
     slope = call("divide", call("multiply", node, y), x)
     return _two(node, bounds, size(slope), None)
@@ -466,7 +480,7 @@ def _scaled_product(node: Node, bounds: list[Bound]) -> Bound:
             parts.append(None if error is None else times(error, float(abs(power))))
             continue
         relative += abs(power) * bound.relative + 1
-        rest = quotient(bound.extra, size(x))
+        rest = share(bound.extra, size(x))
         parts.append(None if rest is None else times(rest, float(abs(power))))
     extra = total(*parts)
     if attrs["then"] == "log":
@@ -503,7 +517,7 @@ BOUNDS: Mapping[str, Row] = {
     "fma": _fma,
     "where": _where,
     **dict.fromkeys(("maximum", "minimum", "fmax", "fmin"), _choice),
-    "sqrt": _contracting(0.5, _sqrt_slope),
+    "sqrt": _sqrt,
     "cbrt": _contracting(0.34, lambda x, y: size(call("divide", y, times(x, 3.0)))),
     "exp": _exp(1.0),
     "exp2": _exp(0.7),

@@ -375,3 +375,19 @@ def test_a_product_of_float32_goes_on_to_pairs_where_float64_has_not_digits_enou
         scale, first, second = (mp.mpf(float(v[0])) for v in values)
         wanted = float(scale * mp.sin(second) / mp.cos(first + second))
     assert f(*values) == pytest.approx(np.full(64, wanted), rel=1e-6)
+
+
+def test_moments_that_are_zero_are_in_no_doubt() -> None:
+    """Adam's first moment over the root of its second, of pixels that are never bright: 0 / 0."""
+    w, m, v, g = (sg.tensor(n, shape=(64,), dtype="float32") for n in "wmvg")
+    count = sg.tensor("count", dtype="float32", shape=())
+    first, second = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+    small = sg.sqrt(second / (1 - 0.999**count)) + 1e-8
+    f = sg.function([w, m, v, g, count], w - 0.005 * (first / (1 - 0.9**count)) / small)
+    rng = np.random.default_rng(0)
+    zeros, start = np.zeros(64, "float32"), rng.uniform(0.1, 1, 64).astype("float32")
+    assert np.array_equal(f(start, zeros, zeros, zeros, np.float32(3)), start)
+    assert f.lanes[0] == 0 < f.lanes[1]
+    tenths = np.full(64, 0.1, "float32")  # what cancels to next to nothing still is in doubt
+    assert np.isfinite(f(zeros, tenths, zeros, -9 * tenths, np.float32(3))).all()
+    assert f.lanes[0] >= 64
