@@ -20,11 +20,12 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 
 from symgraph.codegen.loader import Library
 from symgraph.config import config
-from symgraph.runtime import kept, pool_code
-from symgraph.runtime.pool_code import (
+from symgraph.runtime import kept
+from symgraph.runtime.pool_state import (
     CPU_BYTES,
     CPUS,
     LIMIT,
@@ -33,8 +34,11 @@ from symgraph.runtime.pool_code import (
     LINE,
     MOST_LIMITS,
     MOST_THREADS,
+    SPIN,
     TICKETS,
     WIDTH,
+    is_native,
+    limited,
 )
 
 NAME, SERIAL = "symgraph_parallel", "symgraph_serial"
@@ -81,8 +85,8 @@ class Pool:
     Without workers (before ``start``, after ``stop``) a caller runs all chunks itself.
     """
 
-    def __init__(self, width: int, spin: int = pool_code.SPIN) -> None:
-        self.width = min(width, MOST_THREADS) if pool_code.is_native() else 1
+    def __init__(self, width: int, spin: int = SPIN) -> None:
+        self.width = min(width, MOST_THREADS) if is_native() else 1
         self._workers: list[ctypes.c_ulong] = []
         self._lock = threading.Lock()
         self._memory = ctypes.create_string_buffer(TICKETS + LINE * (self.width + 1))
@@ -94,7 +98,6 @@ class Pool:
         if self.width > 1:
             at = self._library.address
             ctypes.c_void_p.from_address(at["symgraph_pool"]).value = self.state
-            self._quit = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(at["quit"])
             os.register_at_fork(after_in_child=self._forked)
             atexit.register(self.stop)
 
@@ -103,7 +106,7 @@ class Pool:
         at = self._library.address
         if self.width == 1 or threads == 1:
             return at[SERIAL]
-        return at[NAME if not 0 < threads < self.width else pool_code.limited(threads)]
+        return at[NAME if not 0 < threads < self.width else limited(threads)]
 
     def start(self) -> Pool:
         """Start the workers; fewer where the system refuses threads."""
@@ -130,7 +133,7 @@ class Pool:
         """End the workers and wait for them; their code stays."""
         with self._lock:
             if self._workers:
-                self._quit(self.state)
+                ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self._library.address["quit"])(self.state)
                 for thread in self._workers:
                     _libc().pthread_join(thread, None)
                 self._workers = []
@@ -220,6 +223,7 @@ def _blocked_signals() -> ctypes.Array[ctypes.c_char]:
     return before
 
 
+@cache
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None)
 
@@ -236,10 +240,11 @@ def _library(width: int, spin: int) -> Library:
     exports = [SERIAL]
     if width > 1:
         exports += [NAME, "symgraph_pool", "worker", "quit"]
-        exports += [pool_code.limited(k) for k in range(2, width)]
+        exports += [limited(k) for k in range(2, width)]
 
     def compiled() -> bytes:
         from symgraph.codegen.objects import compile_text  # imports LLVM
+        from symgraph.runtime import pool_code
 
         text = pool_code.serial() if width == 1 else pool_code.text(width, spin)
         return compile_text(text, exports, LEVEL)

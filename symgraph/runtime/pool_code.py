@@ -13,39 +13,14 @@ Sleeping is a futex, so this is for Linux; ``serial`` is what other systems get.
 from __future__ import annotations
 
 import platform
-import sys
 
-# Byte offsets in the state block; what different threads write lies in different cache lines.
-EPOCH, DONE, WAITING, BUSY, STOP, SLEEPERS, NEXT = 0, 64, 68, 128, 132, 192, 200
-FUNCTION, CONTEXT, CHUNKS, WIDTH, HOME, SHARES = 256, 264, 272, 280, 288, 296
-LIMIT, LIMITS, CPUS, LIMIT_TABLE, TICKETS = 304, 312, 320, 448, 1472
-_FIELDS = (
-    "EPOCH", "DONE", "WAITING", "BUSY", "STOP", "SLEEPERS", "NEXT", "FUNCTION", "CONTEXT", "CHUNKS",
-    "WIDTH", "HOME", "SHARES", "LIMIT", "LIMITS", "CPUS", "LIMIT_TABLE", "TICKETS",
-)  # fmt: skip
-CPU_BYTES = 128  # a set of 1,024 processors
-MOST_LIMITS = 64  # threads that have a limit of their own at one time: (pthread, limit) pairs
-LINE = 64
-MOST_THREADS = 256
-SPIN = 2_000  # pauses of 15 to 40 ns before a thread goes to sleep
-MOST_CHUNKS = 1 << 31  # most chunks of a job
+from symgraph.runtime import pool_state
+from symgraph.runtime.pool_state import CALLS, CPU_BYTES, FIELDS, LINE, MOST_CHUNKS, SPIN, limited
 
-# system calls: futex, sched_setaffinity, gettid
-_CALLS = {"x86_64": (202, 203, 186), "aarch64": (98, 122, 178)}
 _PAUSES = {
     "x86_64": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"),
     "aarch64": ("declare void @llvm.aarch64.hint(i32)", "call void @llvm.aarch64.hint(i32 1)"),
 }
-
-
-def is_native() -> bool:
-    """Can this system run the pool?"""
-    return sys.platform == "linux" and platform.machine() in _CALLS
-
-
-def limited(threads: int) -> str:
-    """The name of the entry that uses at most so many threads."""
-    return f"symgraph_parallel_{threads}"
 
 
 def serial() -> str:
@@ -81,7 +56,7 @@ def text(width: int, spin: int = SPIN) -> str:
 def _words(spin: int) -> dict[str, str]:
     """What the capitals in the text below stand for: offsets, sizes, numbers of system calls."""
     declare, pause = _PAUSES[platform.machine()]
-    futex, affinity, gettid = _CALLS[platform.machine()]
+    futex, affinity, gettid = CALLS[platform.machine()]
     numbers = {
         "FUTEX": futex,
         "FUTEX_WAIT": 128,  # private to the process
@@ -95,7 +70,9 @@ def _words(spin: int) -> dict[str, str]:
         "MOST_CHUNKS": MOST_CHUNKS,
         "MOST_WOKEN": 2**31 - 1,
     }
-    fields = {f"FIELD {n}": f"getelementptr i8, ptr %s, i64 {globals()[n]}" for n in _FIELDS}
+    fields = {
+        f"FIELD {n}": f"getelementptr i8, ptr %s, i64 {getattr(pool_state, n)}" for n in FIELDS
+    }
     words = {name: str(number) for name, number in numbers.items()}
     texts = {"DECLARE_PAUSE": declare, "PAUSE": pause, "SYSCALL": "call i64 (i64, ...) @syscall"}
     return texts | words | fields

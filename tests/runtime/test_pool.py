@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import symgraph as sg
-from symgraph.runtime import pool, pool_code
+from symgraph.runtime import pool, pool_state
 from tests.runtime.pool_jobs import added, post
 
-native = pytest.mark.skipif(not pool_code.is_native(), reason="the pool is for Linux")
+native = pytest.mark.skipif(not pool_state.is_native(), reason="the pool is for Linux")
 
 
 @pytest.fixture(scope="module")
