@@ -44,7 +44,7 @@ def choose_form(f: Function, shape: Shape, work: Work) -> Value:
     rules = [
         (k <= 0, "direct"),
         (work["is_pairs"] | (is_row & (k <= SHORT_DOT * lanes) & (n >= lanes)), "paired"),
-        (turned & along_k & is_long & ((m * n <= 64) | (m <= 8) | (n <= 4)), "dotted"),
+        (turned & along_k & is_long & ((m * n <= 64) | (m <= 8) | (n <= lanes)), "dotted"),
         (is_row, "dotted"),
         (in_rows & (m.equals(1) | (k.equals(1) & (n >= OUTER_ROW * lanes))), "streamed"),
         (in_rows & along_k & is_long & (n <= lanes) & (m >= 8), "skinny"),

@@ -16,9 +16,12 @@ from symgraph.lower.rows import accesses
 from symgraph.lower.stage import Stage, Storage
 from symgraph.lower.sums import Sums, sums_of
 from symgraph.lower.words import WordBuilder
+from symgraph.lower.words import whole as number
 from symgraph.records import dataclass, field
 
 Index = tuple[Expr, ...]
+
+FEW_COLUMNS = 32  # of a sum of products: those of the transposed one, its rows, fill vectors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +110,14 @@ def points_of(item: Item) -> Expr | None:
             return None
         body = body[0].body
     return loops[0].extent if all(isinstance(s, Let | Assign | Store) for s in body) else None
+
+
+def has_few_columns(step: Library) -> bool:
+    """Has a product few columns and more rows? As a sum it is better the transposed one."""
+    m, n, _ = step.sizes if step.name == "gemm" else (None, None, None)
+    if not (isinstance(m, Const) and isinstance(n, Const)):
+        return False
+    return 2 <= number(n) <= FEW_COLUMNS and number(m) >= 2 * number(n)
 
 
 def _product_member(item: Item, step: Library, rows: Expr) -> Member | None:

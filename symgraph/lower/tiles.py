@@ -27,7 +27,7 @@ from symgraph.loop.ir import (
 from symgraph.loop.traverse import has_load, rebuild
 from symgraph.lower.blocks import Run
 from symgraph.lower.kernels import call_of
-from symgraph.lower.members import Member, Nest, row_index
+from symgraph.lower.members import Member, Nest, has_few_columns, row_index
 from symgraph.lower.nest import sweep
 from symgraph.lower.rows import accesses, with_expressions
 from symgraph.lower.stage import Stage, Storage
@@ -69,16 +69,7 @@ class _Tiles:
             else:
                 assert member.nest is not None
                 self._kernel(member, member.nest)
-        rows = b.dim(run.rows)
-        blocks = floordiv(add(rows, run.height - 1), run.height)
-        each = floordiv(add(blocks, run.chunks - 1), run.chunks)
         chunk = self._var("c")
-        length = b.mul(b.size(each), run.height)
-        left = b.sub(run.rows, b.mul(chunk, length))
-        turns: Expr = b.size(each)
-        if not (isinstance(rows, int) and isinstance(each, int) and blocks == each * run.chunks):
-            some = b.word("floordiv", (b.add(left, run.height - 1), b.const(run.height)), INT64)
-            turns = b.word("minimum", (turns, some), INT64)
         steps: list[Step] = [
             View(self._own(name), box, (chunk,)) for name, box in self.scratch.items()
         ]
@@ -86,7 +77,7 @@ class _Tiles:
         if self.starts:
             boxes = {self._own(n): replace(x, shape=x.shape[1:]) for n, x in self.parts.items()}
             steps.append(self._call("start", self.starts, boxes, (), ()))
-        steps.append(Repeat(f"b{self.number}", turns, tuple(self.inner)))
+        steps.append(Repeat(f"b{self.number}", self._turns(chunk), tuple(self.inner)))
         loop = Repeat(f"c{self.number}", b.const(run.chunks), tuple(steps), "parallel")
         return [loop, *self.ends]
 
@@ -101,11 +92,32 @@ class _Tiles:
 
     def _first(self) -> Expr:
         """The first row of a block."""
-        b, run = self.lowering.b, self.run
-        blocks = floordiv(add(b.dim(run.rows), run.height - 1), run.height)
-        each = b.size(floordiv(add(blocks, run.chunks - 1), run.chunks))
-        place = b.add(b.mul(self._var("c"), each), self._var("b"))
-        return b.mul(place, run.height)
+        place = self.lowering.b.add(self._block_of(self._var("c")), self._var("b"))
+        return self.lowering.b.mul(place, self.run.height)
+
+    def _block_of(self, chunk: Expr) -> Expr:
+        """The first block of a chunk."""
+        b, each = self.lowering.b, self._equal_chunks()
+        if each is not None:
+            return b.mul(chunk, each)
+        place = b.mul(chunk, b.size(self._blocks()))
+        return b.word("floordiv", (place, b.const(self.run.chunks)), INT64)
+
+    def _turns(self, chunk: Expr) -> Expr:
+        """The blocks of a chunk: chunks differ by one at most, since threads wait for the last."""
+        b, each = self.lowering.b, self._equal_chunks()
+        if each is not None:
+            return b.const(each)
+        return b.sub(self._block_of(b.add(chunk, 1)), self._block_of(chunk))
+
+    def _blocks(self) -> DimLike:
+        rows = self.lowering.b.dim(self.run.rows)
+        return floordiv(add(rows, self.run.height - 1), self.run.height)
+
+    def _equal_chunks(self) -> int | None:
+        """The blocks of each chunk, where all have as many."""
+        blocks, chunks = self._blocks(), self.run.chunks
+        return blocks // chunks if isinstance(blocks, int) and blocks % chunks == 0 else None
 
     def _height(self) -> Expr:
         """The rows of a block: fewer in the last."""
@@ -131,9 +143,10 @@ class _Tiles:
 
     def _product(self, member: Member, step: Library) -> None:
         names = []
+        is_turned = bool(member.sums) and has_few_columns(step)
         for name in step.buffers:
             if name in member.sums:
-                names.append(self._sum_of_product(name))
+                names.append(self._sum_of_product(name, step if is_turned else None))
             elif name in member.rows:
                 names.append(self.block(name))
             else:
@@ -145,6 +158,8 @@ class _Tiles:
             sizes[0] = height
         elif member.sums:
             sizes[2] = height
+            if is_turned:  # (x.T @ y).T is y.T @ x: the flags are those of the product itself
+                names[:2], sizes[:2] = names[1::-1], sizes[1::-1]
             attrs = (*(a for a in attrs if a[0] != "beta"), ("beta", 1.0))
         else:
             sizes[0] = height
@@ -182,8 +197,11 @@ class _Tiles:
                 return shape[:depth]
         raise AssertionError(f"{shape} has no leading axes of {self.run.rows}")
 
-    def _sum_of_product(self, name: str) -> str:
-        """A chunk's part of a product that sums over rows: zero, added to, joined at the end."""
+    def _sum_of_product(self, name: str, turned: Library | None) -> str:
+        """A chunk's part of a product that sums over rows: zero, added to, joined at the end.
+
+        ``turned``: the product, where parts are transposed.
+        """
         b, box = self.lowering.b, self.lowering.storages[name]
         size = product(box.shape)
         part = self.parts[name] = self._temporary((self.run.chunks, size), box.dtype)
@@ -191,10 +209,17 @@ class _Tiles:
         zero = b.const(0, box.dtype)
         own = self._own(name)
         self.starts.append(For("i0", b.size(size), (Store(own, place, zero),), "vector"))
-        fill = For("i0", b.size(size), (Store(name, place, zero),), "vector")
+        total = self._temporary((size,), box.dtype).name if turned else name
+        fill = For("i0", b.size(size), (Store(total, place, zero),), "vector")
         join = joining(fill, part.name, "add", (b.var("c"),), b)
         body: list[Stmt] = [fill, For("c", b.const(self.run.chunks), (join,), "serial")]
-        boxes = {name: replace(box, shape=(size,)), part.name: part}
+        boxes = {x: replace(box, name=x, shape=(size,)) for x in (name, total)}
+        boxes[part.name] = part
+        if turned:
+            m, n, i, j = *turned.sizes[:2], b.var("i"), b.var("j")
+            value = b.load(total, (b.add(b.mul(j, m), i),), box.dtype)
+            store = Store(name, (b.add(b.mul(i, n), j),), value)
+            body.append(For("i", m, (For("j", n, (store,), "vector"),), "vector"))
         self.ends.append(self._call("join", body, boxes, (), ()))
         return own
 

@@ -7,7 +7,7 @@ import pytest
 
 import symgraph as sg
 from symgraph.loop.forms import form_of
-from symgraph.loop.ir import Call, Const, Library, Repeat
+from symgraph.loop.ir import Call, Const, Library, Repeat, Var
 from symgraph.loop.parse import parse
 from symgraph.loop.text import same, show
 from symgraph.loop.traverse import steps_of
@@ -119,6 +119,40 @@ def test_no_product_and_no_large_array_is_left_outside(name):
     given = {v: rng.normal(size=v.shape) for v in inputs}
     lowered = assert_right(outputs, given, rtol=1e-10, schedule=SMALL)
     assert products_outside(lowered) == 0
+
+
+def test_a_sum_of_products_with_few_columns_has_transposed_parts():
+    x, w = sg.tensor("x", shape=(100, 12)), sg.tensor("w", shape=(12, 3))
+    given = {x: rng.normal(size=(100, 12)), w: rng.normal(size=(12, 3))}
+    lowered = assert_right([x.T @ softmax(x @ w)], given, rtol=1e-10, schedule=SMALL)
+    inner = [s for s in steps_of(lowered.program.steps) if isinstance(s, Library)]
+    sizes = [[d.value for d in s.sizes if isinstance(d, Const)] for s in inner]
+    assert sizes == [[3, 12], [3, 12]]  # rows times w, and its gradient's transpose
+    assert dict(inner[1].attrs)["trans_a"]
+
+
+@pytest.mark.parametrize("rows", [100, 65, 240, 33])
+def test_chunks_differ_by_one_block_at_most(rows):
+    """Seven blocks in three chunks are two, two and three: a thread waits for the longest."""
+    outputs, inputs = two_layers(rows)
+    given = {v: rng.normal(size=v.shape) for v in inputs}
+    lowered = assert_right(outputs, given, rtol=1e-10, schedule=SMALL)
+    (chunks,) = runs(lowered)
+    (blocks,) = (s for s in chunks.steps if isinstance(s, Repeat))
+    assert isinstance(chunks.extent, Const)
+    counts = [blocks_in(blocks.extent, {chunks.var: c}) for c in range(int(chunks.extent.value))]
+    assert max(counts) - min(counts) <= 1
+    assert min(counts) > 0
+
+
+def blocks_in(x, scope):
+    """The value of an expression of whole numbers."""
+    if isinstance(x, Const):
+        return int(x.value)
+    if isinstance(x, Var):
+        return scope[x.name]
+    a, b = (blocks_in(arg, scope) for arg in x.args)
+    return {"add": a + b, "sub": a - b, "mul": a * b, "floordiv": a // max(b, 1)}[x.name]
 
 
 def test_rows_that_are_read_as_a_whole_are_made_before():
