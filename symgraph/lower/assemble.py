@@ -21,10 +21,10 @@ from symgraph.lower.leading_sums import in_row_blocks
 from symgraph.lower.long_sums import in_blocks
 from symgraph.lower.members import Item
 from symgraph.lower.memory import names_in
-from symgraph.lower.nest import Body, body_of, buffers_read, buffers_written, flat, sweep
+from symgraph.lower.nest import body_of, buffers_read, buffers_written, flat, sweep
 from symgraph.lower.owners import with_owners
 from symgraph.lower.pairs import in_pairs
-from symgraph.lower.rows import accesses, with_rows
+from symgraph.lower.rows import with_rows
 from symgraph.lower.schedule import Schedule
 from symgraph.lower.stage import Stage, Storage
 from symgraph.lower.tiles import tiled
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from symgraph.lower.program import Lowering
 
 Group = list[Entry]
+Uses = tuple[set[str], set[str]]  # buffers that a kernel reads, and those that it writes
 
 
 def assemble(
@@ -51,8 +52,13 @@ def assemble(
         None if isinstance(g[0], Barrier) else body_of(g, clusters.stages, lowering.b)
         for g in groups
     ]
-    dead = _dead_buffers(bodies, clusters, lowering)
-    private = _private_buffers(bodies, lowering)
+    uses = [
+        (buffers_read(body.statements), buffers_written(body.statements))
+        for body in bodies
+        if body is not None
+    ]
+    dead = _dead_buffers(uses, clusters, lowering)
+    private = _private_buffers(uses, lowering)
     items: list[Item] = []
     for group, body in zip(groups, bodies, strict=True):
         first = group[0]
@@ -166,28 +172,26 @@ def _belongs(text: Text, group: Group) -> bool:
     return isinstance(group[0], Text)
 
 
-def _dead_buffers(bodies: list[Body | None], clusters: Clusters, lowering: Lowering) -> set[str]:
+def _dead_buffers(uses: Iterable[Uses], clusters: Clusters, lowering: Lowering) -> set[str]:
     """Buffers of this segment that are stored but that no kernel and no other step reads."""
     read = set(lowering.persistent)
     written: set[str] = set()
-    for body in bodies:
-        if body is not None:
-            read |= {clusters.base(n) for n in buffers_read(body.statements)}
-            written |= buffers_written(body.statements)
+    for own_read, own_written in uses:
+        read.update(map(clusters.base, own_read))
+        written |= own_written
     return written - read
 
 
-def _private_buffers(bodies: list[Body | None], lowering: Lowering) -> dict[str, Storage]:
+def _private_buffers(uses: Iterable[Uses], lowering: Lowering) -> dict[str, Storage]:
     """Temporaries that one kernel alone writes and reads, under one name."""
     seen: set[str] = set()
     written: set[str] = set()
     shared = set(lowering.persistent) | {lowering.actual(n) for n in lowering.aliases}
-    for body in bodies:
-        if body is not None:
-            names = {n for n, _ in accesses(body.statements)}
-            shared |= seen & names
-            seen |= names
-            written |= buffers_written(body.statements)
+    for own_read, own_written in uses:
+        names = own_read | own_written
+        shared |= seen & names
+        seen |= names
+        written |= own_written
     return {t.name: t for t in lowering.temporaries if t.name in written - shared}
 
 

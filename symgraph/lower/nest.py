@@ -224,10 +224,13 @@ def flat(statements: Iterable[Stmt]) -> list[Stmt]:
     return found
 
 
+_CHANGING = frozenset((Assign, If, While))
+
+
 def sweep(statements: list[Stmt], dead: Callable[[str], bool]) -> list[Stmt]:
     """Statements without stores to dead buffers, and without locals and loops then useless."""
     kept = _drop_stores(statements, dead)
-    if not any(isinstance(s, Assign | If | While) for s in flat(kept)):
+    if not any(type(s) in _CHANGING for s in flat(kept)):
         return _live(kept, set())  # what is used is used by what follows
     while True:
         used = {e.name for e in leaves(expressions(kept)) if isinstance(e, Var)}
