@@ -67,6 +67,30 @@ def postorder(*roots: Expr) -> Iterator[Expr]:
                 yield x
 
 
+def loads(*roots: Expr) -> list[Load]:
+    """Every element that expressions read, once; in the order of ``postorder``, and sooner."""
+    found: list[Load] = []
+    seen: set[int] = set()
+    stack: list[Expr | None] = [*reversed(roots)]  # None: what an element's index reads is there
+    while stack:
+        x = stack.pop()
+        if type(x) is Word:
+            if id(x) not in seen:
+                seen.add(id(x))
+                stack += reversed(x.args)
+        elif type(x) is Load:
+            if id(x) not in seen:
+                seen.add(id(x))
+                stack += (x, None, *reversed(x.index))
+        elif type(x) is Cast:
+            stack.append(x.x)
+        elif x is None:
+            done = stack.pop()
+            assert type(done) is Load
+            found.append(done)
+    return found
+
+
 def rebuild(x: Expr, change: Callable[[Expr], Expr]) -> Expr:
     """x with ``change`` applied to every node, operands first."""
     below = children(x)

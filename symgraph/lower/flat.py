@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from symgraph.ir.dim import mul
 from symgraph.loop.ir import Assign, Expr, For, Let, Load, Local, Stmt, Store, Var
-from symgraph.loop.traverse import blocks, children, expressions, postorder, rebuild
+from symgraph.loop.traverse import blocks, children, expressions, loads, rebuild
 from symgraph.lower.rows import with_expressions
 from symgraph.lower.stage import Storage
 from symgraph.lower.words import WordBuilder
@@ -88,7 +88,8 @@ def _all(statements: Sequence[Stmt]) -> Iterator[Stmt]:
 def _pairs(s: Stmt, boxes: Boxes, b: WordBuilder) -> Iterator[_Pair]:
     for block in blocks(s):
         for inside in block:
-            yield from _pairs(inside, boxes, b)
+            if type(inside) is not Let:
+                yield from _pairs(inside, boxes, b)
     if isinstance(s, For) and len(s.body) == 1 and isinstance(s.body[0], For):
         inner = s.body[0]
         if inner.kind == s.kind or (s.kind == "parallel" and _is_free(inner)):
@@ -144,9 +145,8 @@ def _accesses(s: Stmt) -> Iterator[tuple[str, Index]]:
     """Every element that a statement itself uses; one that stands there twice counts once."""
     if isinstance(s, Store):
         yield s.buffer, s.index
-    for x in postorder(*expressions(s)):
-        if isinstance(x, Load):
-            yield x.buffer, x.index
+    for x in loads(*expressions(s)):
+        yield x.buffer, x.index
 
 
 def _mentions(x: Expr, names: Sequence[str]) -> bool:

@@ -25,7 +25,7 @@ from symgraph.loop.ir import (
     View,
     Word,
 )
-from symgraph.loop.traverse import blocks, postorder
+from symgraph.loop.traverse import blocks, children, postorder
 from symgraph.loop.traverse import expressions as direct
 from symgraph.lower.nest import expressions, flat, leaves
 from symgraph.lower.stage import Stage, Storage
@@ -125,8 +125,12 @@ def _functions(statements: Sequence[Stmt], b: WordBuilder) -> tuple[Function, ..
     """The slow forms of guarded values that statements call."""
     if not b.functions:
         return ()
-    nodes = postorder(*expressions(statements))
-    names = dict.fromkeys(n.name for n in nodes if isinstance(n, Word) and n.name in b.functions)
+    names: dict[str, None] = {}
+    for root in expressions(statements):
+        is_short = all(type(x) is Var or type(x) is Const for x in children(root))
+        for n in (root,) if is_short else postorder(root):
+            if type(n) is Word and n.name in b.functions:
+                names[n.name] = None
     return tuple(b.functions[name] for name in names)
 
 

@@ -20,7 +20,7 @@ from dataclasses import replace
 
 from symgraph.ir.dtype import INT64
 from symgraph.loop.ir import Const, Expr, For, Let, Load, Stmt, Store, Var
-from symgraph.loop.traverse import expressions, postorder, substitute
+from symgraph.loop.traverse import expressions, loads, postorder, substitute
 from symgraph.lower.rows import with_expressions
 from symgraph.lower.schedule import guess_extent
 from symgraph.lower.squares import LINE, has_squares, in_squares
@@ -42,8 +42,9 @@ def _tiled(loop: For, b: WordBuilder) -> tuple[Stmt, ...]:
     if len(nest) < 2:
         return (loop,)
     inner = nest[-1]
-    loads = [x for s in body for e in expressions(s) for x in postorder(e) if isinstance(x, Load)]
-    strided = [x for x in loads if _row_of(x, nest) is not None]
+    strided = [
+        x for s in body for e in expressions(s) for x in loads(e) if _row_of(x, nest) is not None
+    ]
     if not strided or not _is_independent(nest, body):
         return (loop,)
     outer = _row_of(strided[0], nest)
@@ -82,8 +83,7 @@ def _is_independent(nest: Sequence[For], body: tuple[Stmt, ...]) -> bool:
     if any(s.kind == "serial" for s in nest) or not all(_is_fixed(s, nest) for s in nest):
         return False
     written = {s.buffer for s in body if isinstance(s, Store)}
-    loads = (x for s in body for e in expressions(s) for x in postorder(e) if isinstance(x, Load))
-    if any(x.buffer in written for x in loads):
+    if any(x.buffer in written for s in body for e in expressions(s) for x in loads(e)):
         return False
     wanted = {s.var for s in nest}
     return all(
