@@ -26,9 +26,7 @@ def is_stream(s: For) -> bool:
     if any(t.value.dtype.itemsize not in (4, 8) for t in stores):
         return False
     written = {t.buffer for t in stores}
-    if len(written) < len(stores) or not all(
-        runs_along(resolved(t.index, s), s.var) for t in stores
-    ):
+    if not all(runs_along(resolved(t.index, s), s.var) for t in stores):
         return False
     if len(s.body) == 1 and isinstance(stores[0].value, Load):
         return _is_simple(stores[0].value, s, written)
