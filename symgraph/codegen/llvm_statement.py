@@ -156,10 +156,14 @@ class Statements:
     def ordinary(self, s: For) -> None:
         """A loop that is none of a form of its own."""
         first, extent = constant(INDEX, 0), self.e.one(s.extent)
+        found = []
         for piece in self._pieces(s):
             last = extent if piece.last is None else constant(INDEX, piece.last)
-            self._turns(s, first, last, piece.note)
+            found.append((first, last, piece.note))
             first = last
+        # lanes of what is left are joined while whole vectors go by
+        for first, last, note in reversed(found):
+            self._turns(s, first, last, note)
 
     def _pieces(self, s: For) -> tuple[Piece, ...]:
         if s.kind == "serial":

@@ -281,3 +281,24 @@ def test_lanes_of_integers_are_left_to_llvm(capfd: pytest.CaptureFixture[str]) -
     np.testing.assert_array_equal(low, (given & 3) + 1)
     np.testing.assert_array_equal(turned, given[0][::-1])
     assert capfd.readouterr().err == ""
+
+
+def test_what_vectors_leave_is_added_first() -> None:
+    """Its sum is joined while whole vectors go by."""
+    x, total = buffer("x", F64, 1000), buffer("total", F64)
+    i, s = i64("i"), var("s", F64)
+    body = (
+        Let("s", const(0.0, F64)),
+        For("i", const(1000), (Assign("s", add(s, mul(load(x, i), load(x, i)))),), "vector"),
+        Store("total", (), s),
+    )
+    kernel = Kernel("k", (x, total), (), frozenset(("total",)), body)
+    program = Program((x,), (total,), (), (), (Call("k", ("x", "total"), ()),), (kernel,))
+    verify_program(program)
+    starts = re.findall(r"phi i64 \[(\d+), %", program_text(program).assembly)
+    lanes = vector_bytes() // 8
+    assert starts in (["0"], [str(max(map(int, starts))), "0"])
+    assert len(starts) == 1 or int(starts[0]) % lanes == 0
+    given = np.arange(1000.0)
+    _, (found,) = execute("llvm", program, (given,), ())
+    assert found == np.sum(given * given)

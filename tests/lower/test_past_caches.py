@@ -117,6 +117,20 @@ def test_small_results_stay_in_the_caches() -> None:
 
 
 @X86
+def test_rows_in_pairs_are_stored_from_registers() -> None:
+    """Both rows of a pair are stored in one loop of vectors, without a row in between."""
+    x = sg.tensor("x", dtype="float32", shape=(4200, 768))
+    w = sg.tensor("w", dtype="float32", shape=(768,))
+    c = x - sg.mean(x, axis=1, keepdims=True)
+    y = c / sg.sqrt(sg.mean(c * c, axis=1, keepdims=True) + 1e-5) * w
+    f = sg.function([x, w], sg.grad(sg.sum(y * y), [x, w]))
+    f(np.ones((4200, 768), "float32"), np.ones(768, "float32"))
+    (code,) = [k.asm for k in f.kernels if "movnt" in k.asm]
+    assert "also_" in "".join(k.source for k in f.kernels)
+    assert "sg.past_caches" not in code
+
+
+@X86
 def test_softmax_and_the_gradient_of_a_norm(rng: np.random.Generator) -> None:
     """Rows of kernels with sums, for several threads: the same numbers as of fewer rows."""
     value = rng.normal(size=(3300, 1024)).astype("float32")
