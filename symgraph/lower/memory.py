@@ -1,4 +1,4 @@
-"""Which temporaries share memory: lifetimes over the steps of a program, slots by first fit.
+"""Which temporaries share memory: lifetimes over the steps of a program, slots by best fit.
 
 A temporary lives from the first to the last top-level step that names it; one that a loop touches
 lives through the loop. Two temporaries share a slot if their lifetimes are apart and one size is
@@ -36,7 +36,7 @@ class Plan:
 
 
 def plan(program: Program, temporaries: Sequence[Storage]) -> Plan:
-    """Slots for the temporaries of a program: the first that is free and large enough.
+    """Slots for the temporaries of a program: the smallest that is free and large enough.
 
     The work is that of sorting, times how many different sizes there are.
     """
@@ -56,13 +56,18 @@ def plan(program: Program, temporaries: Sequence[Storage]) -> Plan:
         size = mul(product(storage.shape), storage.dtype.itemsize)
         fitting = [held for held, there in free.items() if there and holds(held, size)]
         if fitting:
-            slot = heappop(free[min(fitting, key=lambda held: free[held][0])])
+            slot = heappop(free[min(fitting, key=lambda held: _rank(held, size, free[held][0]))])
         else:
             slot = len(sizes)
             sizes.append(size)
         slots[k] = slot
         heappush(busy, (last, slot))
     return Plan(tuple(slots), tuple(sizes))
+
+
+def _rank(held: DimLike, size: DimLike, slot: int) -> tuple[bool, int, int]:
+    """Slots in the order of taking them: of the very size, then small ones, then early ones."""
+    return held != size, held if isinstance(held, int) else 0, slot
 
 
 def taken(program: Program) -> tuple[tuple[int, int], ...]:
