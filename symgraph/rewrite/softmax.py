@@ -396,19 +396,30 @@ def largest_added_back(node: Node) -> Node | None:
     """max(x, axes) - max(log_softmax(x, axes), axes) --> logsumexp(x, axes)."""
     parts = t.terms(node)
     for k, (c, part) in enumerate(parts):
-        core = None if part is None else t.core(part)
-        if part is None or core is None or core.op.name != "max":
+        sign, plain = (1, None) if part is None else _without_signs(part)
+        core = None if plain is None else t.core(plain)
+        if plain is None or core is None or core.op.name != "max":
             continue
         inner = core.inputs[0]
         if inner.op.name != "log_softmax" or inner.attrs["axes"] != core.attrs["axes"]:
             continue
         x, axes = inner.inputs[0], core.attrs["axes"]
-        largest = moved(part, core, call("max", x, axes=axes))
+        largest = moved(plain, core, call("max", x, axes=axes))
         for j, (d, other) in enumerate(parts):
-            if other is largest and d == -c:
-                made = moved(part, core, call("logsumexp", x, axes=axes))
+            if other is largest and d == -c * sign:
+                made = moved(plain, core, call("logsumexp", x, axes=axes))
                 return t.replace_terms(node, {j: t.scaled(d, made), k: None})
     return None
+
+
+def _without_signs(part: Node) -> tuple[int, Node]:
+    """The sign of a movement of -y, and the movement of y: keepdims=True moves what was negated."""
+    found, sign = part, 1
+    while found.op.name in t.MOVEMENTS or found.op.name == "negative":
+        if found.op.name == "negative":
+            part, sign = moved(part, found, found.inputs[0]), -sign
+        found = found.inputs[0]
+    return sign, part
 
 
 def kept_or_plain(part: Node) -> Node | None:

@@ -292,3 +292,18 @@ def test_shares_add_up_to_one():
     assert "softmax" not in {n.op.name for n in toposort([found])}
     assert evaluate([found], {z.node: np.ones((3, CLASSES))})[0].tolist() == [1.0] * 3
     assert "softmax" in {n.op.name for n in toposort([other])}
+
+
+@pytest.mark.parametrize("keepdims", [True, False])
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("flat", [True, False])
+def test_logsumexp_by_hand_with_its_maximum_added_back(axis: int, keepdims: bool, flat: bool):
+    """``m + log(sum(exp(x - m)))``, however the axis is kept: one logsumexp, no second maximum."""
+    high = max_(z, axis=axis, keepdims=True)
+    total = sum_(exp(z - high), axis=axis, keepdims=keepdims)
+    y = (high if keepdims else max_(z, axis=axis)) + log(total)
+    y = reshape(y, (-1,)) if flat else y
+    (made,) = optimize([y.node])
+    ops = {n.op.name for n in toposort([made])}
+    assert "logsumexp" in ops
+    assert ops.isdisjoint({"max", "log_softmax", "log", "exp"})
