@@ -18,7 +18,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from symgraph.ir.dim import product
-from symgraph.ir.dtype import FLOAT64
+from symgraph.ir.dtype import FLOAT32, FLOAT64
 from symgraph.ir.graph import Graph, param_node, substitute_nodes, toposort
 from symgraph.ir.node import Node, make_node
 from symgraph.ir.op import find_op
@@ -35,6 +35,8 @@ OF_ONE_SIGN = 8.0  # half units that a sum of terms of one sign is off
 MOST_TERMS = 24  # operations in a term that are done in pairs
 MOST_OPERANDS = 24
 SIMPLE = 4  # operations in a term of a long sum that is guarded by default
+_OF_THE_DTYPE = frozenset(("astype", "guarded", "equal", "not_equal"))  # other with more digits
+FEW_ROWS = 16  # results of which it is likely that none is in doubt
 SUMS = ("sum", "matmul")
 MOVES = frozenset(("expand_dims", "squeeze", "permute_dims", "broadcast_to", "reshape"))
 Parts = tuple[Node, Node | None]
@@ -244,15 +246,23 @@ def _in_pairs(found: Redoable) -> Parts:
 def _widened(found: Redoable) -> Parts:
     """The sum of float32 as a pair, from its terms in float64."""
     axes, dtype = found.axes, found.node.tensor.dtype
-    made: dict[Node, Node] = {}
-    for n in found.region:
-        wide = [made[i] if i in made else call("astype", i, dtype=FLOAT64) for i in n.inputs]
-        made[n] = make_node(n.op, tuple(wide), dict(n.attrs))
-    terms = made.get(found.terms) or call("astype", found.terms, dtype=FLOAT64)
+    terms = _wide_terms(found)
     whole = call("add", call("sum_high", terms, axes=axes), call("sum_low", terms, axes=axes))
     high = call("astype", whole, dtype=dtype)
     rest = call("subtract", whole, call("astype", high, dtype=FLOAT64))
     return high, call("astype", rest, dtype=dtype)
+
+
+def _wide(x: Node) -> Node:
+    return call("astype", x, dtype=FLOAT64) if x.tensor.dtype == FLOAT32 else x
+
+
+def _wide_terms(found: Redoable) -> Node:
+    made: dict[Node, Node] = {}
+    for n in found.region:
+        wide = [made[i] if i in made else call("astype", i, dtype=FLOAT64) for i in n.inputs]
+        made[n] = make_node(n.op, tuple(wide), dict(n.attrs))
+    return made.get(found.terms) or call("astype", found.terms, dtype=FLOAT64)
 
 
 def parts_of(found: Redoable) -> Parts:
@@ -266,9 +276,45 @@ def parts_of(found: Redoable) -> Parts:
 def redone(
     root: Node, doubt: Node, leaves: Iterable[Node], sums: Iterable[Redoable]
 ) -> Node | None:
-    """``root``, from its sums in pairs where its doubt is positive; None if that reads too much."""
+    """``root``, from its sums in pairs where its doubt is positive; None if that reads too much.
+
+    Of many rows of float32 one is nearly always in doubt, and the branch does all of them again:
+    such rows are done in float64 at once, which is as accurate and needs no bound.
+    """
+    found = list(sums)
     with as_if_at(root.lines):
-        return _redone(root, doubt, leaves, list(sums))
+        if _are_rows(root, found):
+            made = _in_float64(root, found)
+            if made is not None:
+                return made
+        return _redone(root, doubt, leaves, found)
+
+
+def _are_rows(root: Node, sums: Sequence[Redoable]) -> bool:
+    count = product(root.tensor.shape)
+    simple = all(s.node.op.name == "sum" and len(s.region) <= SIMPLE for s in sums)
+    return root.tensor.dtype == FLOAT32 and simple and isinstance(count, int) and count > FEW_ROWS
+
+
+def _in_float64(root: Node, sums: Sequence[Redoable]) -> Node | None:
+    """``root`` from the terms of its sums in float64, rounded once; None for other values in it."""
+    values = {s.node: call("sum", _wide_terms(s), axes=s.axes) for s in sums}
+
+    def is_leaf(n: Node) -> bool:
+        return n in values or not any(i in above for i in n.inputs)
+
+    above = set(values)
+    for n in toposort([root]):
+        if any(i in above for i in n.inputs):
+            above.add(n)
+    for n in toposort([root], stop=is_leaf):
+        if n not in above or n in values:
+            continue
+        if n.op.name in _OF_THE_DTYPE or (n.op.kind != "elementwise" and n.op.name not in MOVES):
+            return None
+        wide = [values.get(i) or _wide(i) for i in n.inputs]
+        values[n] = make_node(n.op, tuple(wide), dict(n.attrs))
+    return call("astype", values[root], dtype=FLOAT32)
 
 
 def _redone(

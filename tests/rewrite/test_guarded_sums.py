@@ -198,3 +198,27 @@ def test_the_test_of_one_sum_waits_for_no_root():
     assert f(np.zeros(4)) == 0
     assert np.isnan(f(np.array([1.0, np.nan])))
     assert f(np.array([1.0, np.inf])) == np.inf
+
+
+@pytest.mark.parametrize("accuracy", ["default", "high"])
+def test_rows_of_float32_are_done_in_float64_at_once(accuracy):
+    """A loss of triplets: of hundreds of rows one is always in doubt, so there is no branch."""
+    near, far, own = (sg.tensor(n, dtype="float32", shape=(300, 40)) for n in ("n", "f", "o"))
+    closer = sg.sum((own - near) ** 2, axis=1) - sg.sum((own - far) ** 2, axis=1)
+    margin = closer + 1.0
+    loss = sg.where(margin > 0, margin, 0 * margin)
+    f = sg.function([near, far, own], loss, mode=sg.Mode(accuracy=accuracy))
+    assert slow_parts(f) == 0
+    a, c = rng.normal(size=(2, 300, 40)).astype("float32")
+    b = a + np.float32(0.02) * rng.normal(size=(300, 40)).astype("float32")
+    wanted = [dot(z - x, z - x) - dot(z - y, z - y) + 1 for x, y, z in zip(
+        *(v.astype("float64") for v in (a, b, c)), strict=True)]  # fmt: skip
+    found = f(a, b, c)
+    assert max(ulps(v, w, "float32") for v, w in zip(found, wanted, strict=True) if w > 0) <= 0.51
+    assert not found[[w < 0 for w in wanted]].any()
+
+
+def test_few_rows_of_float32_keep_their_branch():
+    x = sg.tensor("x", dtype="float32", shape=(4, 300))
+    f = sg.function([x], sg.sum(x * x * x, axis=1) + 1.0)
+    assert slow_parts(f) == 1
