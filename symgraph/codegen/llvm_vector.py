@@ -47,6 +47,7 @@ _TIME = {4: 1.0, 2: 1.25, 1: 1.6}  # of a vector, where so many overlap
 _PIECE = 2.0  # vectors that could be done while a loop begins and its sums are joined
 SUMMED = 8  # registers for sums; a loop of more takes no more vectors a turn than it needs
 MOST_SUMMED = 16  # registers for sums of two vectors: what they are made of wants the others
+MOST_ROWS = 128  # of a block of short rows (lower/lanes)
 FEW = 3  # vectors: so many and what is left over are written out
 MASKED = 6  # vectors: a loop of fewer has no scalar turns at its end but a mask
 FUNCTION = 20  # instructions of an elementary function, about
@@ -221,13 +222,10 @@ def _are_neighbours(columns: list[Load]) -> bool:
 
 
 def _has_bound(extent: Expr) -> bool:
-    """Is the number of turns at most some number, as in a block of rows?
-
-    So few turns may leave as much over as they fill vectors.
-    """
+    """Are the turns at most as many as a block's rows? Chunks of long loops want no masks."""
     if not isinstance(extent, Word) or extent.name != "minimum" or vector_bytes() < 64:
         return False
-    return any(isinstance(x, Const) for x in extent.args)
+    return any(isinstance(x, Const) and x.value.real <= MOST_ROWS for x in extent.args)
 
 
 def _lanes(roots: list[Expr]) -> int:

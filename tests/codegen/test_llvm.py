@@ -212,6 +212,16 @@ def test_what_whole_vectors_leave_of_a_row_is_masked(columns: int) -> None:
     assert not re.search(r"vfmadd\d+ss", code), "exp is left as scalar code"
 
 
+def test_chunks_of_long_loops_take_several_vectors_a_turn() -> None:
+    """A chunk is at most so long, as a block of rows is, but is not done with masks as that is."""
+    x = sg.tensor("x", shape=(1_000_000,))
+    f = sg.function([x], sg.exp(x) * sg.log(x))
+    f(np.ones(1_000_000))
+    (kernel,) = f.kernels
+    stores = r"vmovup[ds]\s+%[yz]mm\d+, -?\d*\(%r\w+,%r\w+,8\)$"
+    assert len(re.findall(stores, kernel.asm, re.MULTILINE)) > 1
+
+
 def assembly(output: sg.Variable, *inputs: sg.Variable) -> str:
     """The machine code of a formula of arrays of a known shape."""
     f = sg.function(list(inputs), output)

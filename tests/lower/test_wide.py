@@ -45,7 +45,7 @@ def data(rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def is_wide(f: sg.Function) -> bool:
-    return any("inverse_0" in k.source or "wide_0" in k.source for k in f.kernels)
+    return any(re.search(r"\b(inverse|wide)_\d", k.source) for k in f.kernels)
 
 
 def units(found: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> list[float]:
