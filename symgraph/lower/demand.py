@@ -24,6 +24,7 @@ MANY_COSTLY = 96  # functions of a program whose loops are short, so that one st
 LONGEST_OF_MANY = 64
 DEEPEST_VIEWS = 24  # views of views computed in one index expression
 CHEAP = 3  # operations that cost less to repeat than to store and load again
+MOST_TURNED = 3  # arrays read across their rows, where one that is stored first is read so alone
 COSTLY = frozenset((
     "divide", "pow", "sqrt", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin",
     "cos", "tan", "sinh", "cosh", "tanh", "asin", "acos", "atan", "atan2", "asinh", "acosh",
@@ -72,6 +73,7 @@ def demanded(outputs: Iterable[Node]) -> set[Node]:
     stored: set[Node] = set(outputs)
     weight: dict[Node, int] = {}
     depth: dict[Node, int] = {}
+    loads: dict[Node, int] = {}  # of arrays of its own size
     longest = LONGEST_OF_MANY if costly(order) > MANY_COSTLY else LONGEST_INLINE
     for node in order:
         joined = is_joined(node) and all(r.op.kind in _IN_PLACE for r in readers[node])
@@ -82,16 +84,19 @@ def demanded(outputs: Iterable[Node]) -> set[Node]:
     for node in order:
         if node.op.kind == "tuple" or node.op.kind == "leaf":
             weight[node] = depth[node] = 0
+            loads[node] = 1
             if node.op.kind == "tuple":
                 stored.add(node)
             continue
         inner = [i for i in node.inputs if i not in stored]
         own = 10 if node.op.name in COSTLY else 1 if node.op.kind == "elementwise" else 0
         weight[node] = own + sum(weight[i] for i in inner)
+        loads[node] = sum(1 if i in stored else loads[i] for i in node.inputs if _as_large(i, node))
         views = 1 if node.op.kind in ("index", "gather", "pieces", "scatter") else 0
         depth[node] = views + max((depth[i] for i in inner), default=0)
         is_long = weight[node] >= longest or depth[node] >= DEEPEST_VIEWS
-        if is_long or _worth_storing(node, readers[node], weight[node]):
+        is_turned = loads[node] > MOST_TURNED and any(map(_turns_rows, readers[node]))
+        if is_long or is_turned or _worth_storing(node, readers[node], weight[node]):
             stored.add(node)
         if node not in stored and (is_joined(node) or any(i in holds for i in inner)):
             holds.add(node)
@@ -99,6 +104,18 @@ def demanded(outputs: Iterable[Node]) -> set[Node]:
                 stored.add(node)
                 holds.discard(node)
     return stored
+
+
+def _as_large(source: Node, node: Node) -> bool:
+    """Has an input as many elements, or is the node a view of some of them?"""
+    if not isinstance(source.type, TensorType) or not isinstance(node.type, TensorType):
+        return False
+    return node.op.kind == "index" or product(source.tensor.shape) == product(node.tensor.shape)
+
+
+def _turns_rows(reader: Node) -> bool:
+    """Does it go along another axis than the last one of what it reads?"""
+    return reader.op.name == "permute_dims" and reader.attrs["axes"][-1] != reader.tensor.ndim - 1
 
 
 def _needs_array(node: Node, readers: set[Node], weight: int) -> bool:

@@ -128,3 +128,21 @@ def test_squares_of_a_matrix_that_is_given_away(rng) -> None:
 def test_a_square_is_transposed_in_registers() -> None:
     f = compiled(lambda x: x.T, (64, 64))
     assert f.kernels[0].llvm.count("shufflevector") >= 64
+
+
+def test_what_reads_many_arrays_is_stored_before_its_axes_are_exchanged():
+    """A sum of shifted slices with channels moved last: strided reads of one array, not of nine."""
+    x = sg.tensor("x", dtype="float32", shape=(2, 16, 12, 12))
+    w = sg.tensor("w", dtype="float32", shape=(16, 3))
+    parts = [x[:, :, i : i + 9, j : j + 9] for i in range(3) for j in range(3)]
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    f = sg.function([x, w], sg.reshape(sg.permute_dims(total, (0, 2, 3, 1)), (-1, 16)) @ w)
+    rng = np.random.default_rng(5)
+    given = rng.normal(size=(2, 16, 12, 12)).astype("float32")
+    matrix = rng.normal(size=(16, 3)).astype("float32")
+    right = sum(given[:, :, i : i + 9, j : j + 9] for i in range(3) for j in range(3))
+    right = np.moveaxis(right, 1, 3).reshape(-1, 16) @ matrix
+    np.testing.assert_allclose(f(given, matrix), right, rtol=1e-4, atol=1e-4)
+    assert any("x0_x[i0, i1, i2, i3]" in k.source for k in f.kernels)  # along rows
