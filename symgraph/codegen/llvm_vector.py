@@ -100,8 +100,10 @@ def pieces(loop: For, module: Module, is_inlined: bool) -> tuple[Piece, ...]:
         return (Piece(None, made.masked()),)
     if may_set and turns is None and _has_bound(loop.extent) and not calls_slow:
         return (Piece(None, made.masked()),)
-    if turns is None or turns > SHORT or (turns >= lanes and turns % lanes == 0):
-        # whole vectors: unrolled first, their turns would stay scalar
+    is_several = may_set and turns is not None and turns > FEW * lanes and not _is_added_up(inner)
+    if turns is None or turns > SHORT or is_several or (turns >= lanes and turns % lanes == 0):
+        # whole vectors: unrolled first, their turns would stay scalar, or rows become lanes, which
+        # LLVM scatters
         count = _interleave(inner, roots)
         if turns is not None:
             count = _fitting(count, turns, lanes)

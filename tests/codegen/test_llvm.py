@@ -237,6 +237,18 @@ def test_elements_are_picked_one_by_one_unless_a_function_follows() -> None:
     assert re.search(r"vfmadd\d+pd.*zmm", assembly(sg.exp(x[k]), x, k))
 
 
+@pytest.mark.parametrize("columns", [25, 30, 31])
+def test_rows_of_a_few_vectors_and_a_rest_are_not_scattered(columns: int) -> None:
+    """Unrolled first, each of their columns was a vector of rows: ten times as slow."""
+    if vector_bytes() < 64:
+        pytest.skip("scatters are instructions of AVX-512")
+    x, y = sg.tensor("x", shape=(1000,)), sg.tensor("y", shape=(columns,))
+    assert "vscatter" not in assembly(sg.linalg.outer(x, y), x, y)
+    f = sg.function([x, y], sg.linalg.outer(x, y))
+    a, b = np.random.default_rng(1).normal(size=1000), np.arange(1.0, columns + 1)
+    np.testing.assert_array_equal(f(a, b), np.outer(a, b))
+
+
 def test_functions_of_columns_are_vectors_and_copies_are_not() -> None:
     x = sg.tensor("x", shape=(300, 200))
     assert "vgather" not in assembly(x.T * 2, x)
