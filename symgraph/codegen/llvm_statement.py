@@ -6,7 +6,6 @@ Locals that are assigned to live on the stack until LLVM makes registers of them
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from math import prod
 
 from symgraph.codegen.llvm_expression import (
@@ -151,10 +150,6 @@ class Statements:
             return
         if s.kind == "parallel" and self.spread(self, s):
             return
-        self.ordinary(s)
-
-    def ordinary(self, s: For) -> None:
-        """A loop that is none of a form of its own."""
         first, extent = constant(INDEX, 0), self.e.one(s.extent)
         found = []
         for piece in self._pieces(s):
@@ -163,19 +158,19 @@ class Statements:
             first = last
         # lanes of what is left are joined while whole vectors go by
         for first, last, note in reversed(found):
-            self._turns(s, first, last, note)
+            self.turns(s, first, last, note)
 
     def _pieces(self, s: For) -> tuple[Piece, ...]:
         if s.kind == "serial":
             return (Piece(None, serial_note(s, self.module)),)
-        loop = replace(s, kind="vector") if s.kind == "stream" else s
-        return pieces(loop, self.module, not self.b.calls_note)
+        return pieces(s, self.module, not self.b.calls_note)
 
     def loop(self, s: For, first: Value, extent: Value) -> None:
         """Some turns of a loop, from ``first`` to below ``extent``."""
-        self._turns(s, first, extent, self._pieces(s)[0].note)
+        self.turns(s, first, extent, self._pieces(s)[0].note)
 
-    def _turns(self, s: For, first: Value, extent: Value, note: str) -> None:
+    def turns(self, s: For, first: Value, extent: Value, note: str) -> None:
+        """Some turns of a loop, with metadata at their end."""
         b = self.b
         self.mark(s)
         self.kinds.append(s.kind)

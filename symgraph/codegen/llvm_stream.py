@@ -42,6 +42,8 @@ _NAME = "sg.past_caches"
 _FENCE = "@llvm.x86.sse.sfence"
 _OPS = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 _SUFFIX = {"float": "f32", "double": "f64"}
+# rows that begin inside lines are few, and code for them is compiled each time: one vector a turn
+_USUAL = ('!"llvm.loop.unroll.disable"', '!"llvm.loop.interleave.count", i32 1')
 # Words are four bytes; the first loop runs to the beginning of a line, or to the end.
 _TEXT = f"""
 define internal void @"{_NAME}"(ptr noalias %to, ptr noalias %from, i64 %n) noinline {{
@@ -141,7 +143,8 @@ class _Stream:
         writer.e.values = values
         b.cbranch(b.icmp_signed("==", gap, constant(INDEX, 0)), streamed, usual)
         b.position_at_end(usual)
-        writer.ordinary(self.s)
+        note = writer.module.loop_note(*_USUAL, f'!"llvm.loop.vectorize.width", i32 {self.lanes}')
+        writer.turns(self.s, constant(INDEX, 0), writer.e.one(self.s.extent), note)
         b.branch(done)
         b.position_at_end(streamed)
         self._vectors(values)
