@@ -54,3 +54,12 @@ def test_what_is_not_mapped_cannot_be_watched():
 def test_other_systems_have_none(monkeypatch: pytest.MonkeyPatch, machine: str):
     monkeypatch.setattr(lone_faults.platform, "machine", lambda: machine)
     assert lone_faults.begun() is None
+
+
+@pytest.mark.parametrize("row", ["Seccomp:\t2\n", "Seccomp:\t1\n", ""])
+def test_a_process_whose_calls_are_filtered_makes_none(tmp_path, monkeypatch, row):
+    path = tmp_path / "status"
+    path.write_text(f"Name:\tpython\n{row}Speculation:\tnone\n", encoding="utf-8")
+    monkeypatch.setattr(lone_faults, "_STATUS", str(path))
+    monkeypatch.setattr(lone_faults.ctypes, "CDLL", None)  # which would be called
+    assert lone_faults.begun() is None
