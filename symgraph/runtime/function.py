@@ -529,3 +529,6 @@ class Function:
 def _class_and_offset() -> tuple[type, int]:
     """The class of instances, and where they have their entry; -1 where they have none."""
     return function_type(Function) or (Function, -1)
+
+
+_class_and_offset()  # once for a process, of which none builds graphs for anything but functions

@@ -28,6 +28,8 @@ Found = tuple[Recipe, artefact.Loaded]
 # Programs in memory by the names of their records: equal functions run one.
 _loaded: WeakValueDictionary[str, artefact.Loaded] = WeakValueDictionary()
 Array = np.ndarray[Any, Any]
+# Every function asks for it; and what is imported is what the files are now.
+_SOURCES = sources_key("symgraph", "symgraph_kernels")
 
 
 def name(graph: str | None, offset: int) -> str | None:
@@ -36,9 +38,7 @@ def name(graph: str | None, offset: int) -> str | None:
     if graph is None or at is None or not config.cache:
         return None
     places = f"{at.key()} {offset} {cell_places()}"
-    return "graph-" + disk.key(
-        graph, places, processor_key(), sources_key("symgraph", "symgraph_kernels")
-    )
+    return "graph-" + disk.key(graph, places, processor_key(), _SOURCES)
 
 
 def write(name: str, made: Recipe, code: Any, known: Sequence[Node]) -> None:
