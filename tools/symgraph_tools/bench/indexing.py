@@ -97,6 +97,42 @@ def medians(E: Any, x: Any) -> Any:
     return E.xp.sort(x, axis=1)[:, x.shape[1] // 2]
 
 
+def translations_grad(E: Any, entity: Any, link: Any, head: Any, of: Any, tail: Any) -> Any:
+    """Distances of translated entities of a graph: narrow rows of two tables, with gradients."""
+    away = entity[head] + link[of] - entity[tail]
+    return E.xp.mean(E.xp.sqrt(E.xp.sum(away * away, axis=1) + 1e-9))
+
+
+def ratings_grad(E: Any, user: Any, item: Any, who: Any, what: Any, rating: Any) -> Any:
+    """Ratings as products of rows of two tables, with gradients."""
+    error = E.xp.sum(user[who] * item[what], axis=1) - rating
+    return E.xp.sum(error * error)
+
+
+def classes_grad(E: Any, score: Any, at: Any) -> Any:
+    """Cross-entropy by hand, with the class by its place in the flat scores."""
+    xp = E.xp
+    high = xp.max(score, axis=1, keepdims=True)
+    total = high + xp.log(xp.sum(xp.exp(score - high), axis=1, keepdims=True))
+    return xp.mean(xp.reshape(total, (-1,)) - xp.reshape(score, (-1,))[at])
+
+
+def _graph(rng: np.random.Generator) -> list[Array]:
+    tables = [rng.standard_normal((n, 16)).astype("float32") for n in (2000, 500)]
+    return [*tables, *(rng.integers(0, n, 8000) for n in (2000, 500, 2000))]
+
+
+def _ratings(rng: np.random.Generator) -> list[Array]:
+    tables = [rng.standard_normal((n, 32)).astype("float32") for n in (2000, 3000)]
+    places = [rng.integers(0, n, 50_000) for n in (2000, 3000)]
+    return [*tables, *places, rng.standard_normal(50_000).astype("float32")]
+
+
+def _classes(rng: np.random.Generator) -> list[Array]:
+    score = rng.standard_normal((4000, 200)).astype("float32")
+    return [score, rng.integers(0, 200, 4000) + 200 * np.arange(4000)]
+
+
 def _table(rng: np.random.Generator) -> list[Array]:
     table = rng.standard_normal((20000, 64)).astype("float32")
     return [table, rng.integers(0, 20000, 30000)]
@@ -130,6 +166,9 @@ ROWS = (
     Workload("laplacian", floats((2000, 1500)), laplacian, nbytes=8 * 2000 * 1500),
     Workload("differences", floats((2000, 1000), dtype="float64"), differences, nbytes=32e6),
     Workload("gathered", _table, gathered, nbytes=8 * 30000 * 64),
+    Workload("translations_grad", _graph, translations_grad, wrt=(0, 1), rtol=1e-3),
+    Workload("ratings_grad", _ratings, ratings_grad, wrt=(0, 1), rtol=1e-3),
+    Workload("classes_grad", _classes, classes_grad, wrt=(0,), rtol=1e-3),
     Workload("picked", _pick, picked, nbytes=16 * 20000),
     Workload("scattered", _rows, scattered, nbytes=4 * 32000 * 64, rtol=1e-3),
     Workload("histogram", _labels, histogram, nbytes=8e6),
