@@ -83,7 +83,7 @@ def direct(shape: Shape) -> Function:
         with _panels(f, shape, n) as (j, columns):
             offset = j * shape.size
             sources = (depth, left, a_row, a_k, right + offset, b_k)
-            f.call("span", rows, columns, *sources, top + offset, c_row, alpha, factor)
+            f.call("span", rows, columns, *sources, top + offset, c_row, 0, alpha, factor)
     return f
 
 
@@ -99,6 +99,7 @@ def packed(shape: Shape, names: Names) -> Function:
         rows = (m - i).at_most(height)
         depth, factor = (k - p).at_most(PACKED_DEPTH), _beta(f, shape, p, beta)
         left, right, top = a + a_row * i + a_k * p, b + b_k * p, c + c_row * i
+        ahead = f.select(p + depth < k, a_k * PACKED_DEPTH, 0)
         with _panels(f, shape, n) as (j, columns):
             place = right + b_n * j
             with f.when(in_rows):
@@ -106,7 +107,7 @@ def packed(shape: Shape, names: Names) -> Function:
             with f.unless(in_rows):
                 f.call_among(names, "turn", columns, depth, place, b_n, memory, row)
             result = top + j * shape.size
-            arguments = (left, a_row, a_k, memory, row, result, c_row, alpha, factor)
+            arguments = (left, a_row, a_k, memory, row, result, c_row, ahead, alpha, factor)
             f.call("span", rows, columns, depth, *arguments)
     return f
 

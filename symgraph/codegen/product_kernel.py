@@ -155,12 +155,16 @@ def declarations(shape: Shape) -> str:
 
 
 def rows_kernel(shape: Shape, rows: int, vectors: int) -> Function:
-    """``rows_RxV(k, a, a_row, a_k, b, b_k, c, c_row, tail, alpha, beta)``."""
+    """``rows_RxV(k, a, a_row, a_k, b, b_k, c, c_row, tail, ahead, alpha, beta)``.
+
+    ``ahead``: how far behind an element of A that is read is the one that is needed next from
+    memory. Where A is contiguous along m, the processor does not foresee it.
+    """
     e = shape.element
     kinds = [("k", INT), ("a", POINTER), ("a_row", INT), ("a_k", INT), ("b", POINTER)]
-    kinds += [("b_k", INT), ("c", POINTER), ("c_row", INT), ("tail", INT)]
+    kinds += [("b_k", INT), ("c", POINTER), ("c_row", INT), ("tail", INT), ("ahead", INT)]
     f = Function(f"rows_{rows}x{vectors}", [*kinds, ("alpha", e), ("beta", e)], "internal")
-    k, a, a_row, a_k, b, b_k, c, c_row, tail, alpha, beta = f.parameters
+    k, a, a_row, a_k, b, b_k, c, c_row, tail, ahead, alpha, beta = f.parameters
     mask = mask_of(f, shape, tail)
     masks = [None] * (vectors - 1) + [mask]
     sums = [[f.variable(zero(f, shape)) for _ in range(vectors)] for _ in range(rows)]
@@ -172,6 +176,7 @@ def rows_kernel(shape: Shape, rows: int, vectors: int) -> Function:
             f.line(f"call void @llvm.prefetch.p0({place.typed}, i32 1, i32 3, i32 1)")
     with f.when(k > 0), f.counted(k):
         left, right = place_a.get(), place_b.get()
+        f.line(f"call void @llvm.prefetch.p0({(left + ahead).typed}, i32 0, i32 2, i32 1)")
         line = [load_masked(f, shape, right + shape.nbytes * j, m) for j, m in enumerate(masks)]
         for i in range(rows):
             x = splat(f, shape, f.load(shape.element, left + steps[i], shape.size))

@@ -47,10 +47,11 @@ def tables(shape: Shape, names: Container[str], missing: str) -> str:
 
 
 def span(shape: Shape) -> Function:
-    """``span(m, n, k, a, a_row, a_k, b, b_k, c, c_row, alpha, beta)``, n up to the widest panel."""
-    names = ("m", "n", "k", "a", "a_row", "a_k", "b", "b_k", "c", "c_row", "alpha", "beta")
+    """``span(m, n, k, a, a_row, a_k, b, b_k, c, c_row, ahead, alpha, beta)``: n up to a panel."""
+    operands = ("m", "n", "k", "a", "a_row", "a_k", "b", "b_k", "c", "c_row")
+    names = (*operands, "ahead", "alpha", "beta")
     f = Function("span", _parameters(shape, *names), "internal")
-    m, n, k, a, a_row, a_k, b, b_k, c, c_row, alpha, beta = f.parameters
+    m, n, k, a, a_row, a_k, b, b_k, c, c_row, ahead, alpha, beta = f.parameters
     most = max(map(len, shape.blocks.values()))
     before = (n - 1) // shape.lanes  # whole vectors before the last
     tail = n - before * shape.lanes
@@ -60,7 +61,8 @@ def span(shape: Shape) -> Function:
         kernel = f.load(POINTER, f.constant(POINTER, "@kernels") + row * 8)
         with f.loop(i.get(), m - (height - 1), height) as start:
             left, result = a + a_row * start, c + c_row * start
-            f.call_at(kernel, k, left, a_row, a_k, b, b_k, result, c_row, tail, alpha, beta)
+            sizes = (k, left, a_row, a_k, b, b_k, result, c_row, tail, ahead)
+            f.call_at(kernel, *sizes, alpha, beta)
             i.set(start + height)
     return f
 
