@@ -83,6 +83,7 @@ def _watch() -> lone_faults.Watch | None:
 def _load(path: str) -> None:
     """As ``ctypes.CDLL`` loads it, but without the GIL; who needs the library is told of errors."""
     _libc().dlopen(path.encode(), os.RTLD_NOW)
+    release()  # before the compiler is there too
 
 
 @cache
