@@ -77,6 +77,25 @@ def few_columns(E: Any, x: Any) -> Any:
     return E.xp.mean(x, axis=0)
 
 
+def filters_last_grad(E: Any, x: Any, filters: Any, mix: Any) -> Any:
+    """A filter of 3 x 3 for each channel, channels moved last and mixed, a rectifier."""
+    n = x.shape[2] - 2
+    total = 0
+    for i in range(3):
+        for j in range(3):
+            total = total + x[:, :, i : n + i, j : n + j] * filters[None, :, i, j, None, None]
+    last = E.xp.reshape(E.xp.permute_dims(total, (0, 2, 3, 1)), (-1, mix.shape[0]))
+    return E.xp.mean(E.xp.maximum(last @ mix, 0.0) ** 2)
+
+
+def pair_forces(E: Any, points: Any) -> Any:
+    """Energies of all pairs by powers of distances (Lennard-Jones), and forces."""
+    gap = points[:, None, :] - points[None, :, :]
+    squares = 1 + E.xp.sum(gap * gap, axis=2)
+    cubes = 1 / (squares * squares * squares)
+    return E.xp.sum(4 * (cubes * cubes - cubes))
+
+
 def _complex(rng: np.random.Generator) -> list[Array]:
     x, y = (rng.standard_normal((2, 300, 300)) for _ in range(2))
     return [(a + 1j * b).astype("complex64") for a, b in (x, y)]
@@ -98,6 +117,21 @@ ROWS = (
     ),
     Workload("images", floats((8, 3, 64, 64), (8, 3, 3, 3)), images, rtol=1e-3),
     Workload("depthwise", floats((16, 32, 64, 64), (32, 3, 3)), depthwise, rtol=1e-3),
+    Workload(
+        "filters_last_grad",
+        floats((2, 64, 32, 32), (64, 3, 3), (64, 64)),
+        filters_last_grad,
+        wrt=(1, 2),
+        rtol=1e-2,
+    ),
+    Workload(
+        "pair_forces",
+        floats((1000, 3), dtype=_F64),
+        pair_forces,
+        wrt=(0,),
+        rtol=1e-6,
+        dtype=_F64,
+    ),
     Workload("pooled", floats((16, 16, 128, 128)), pooled, nbytes=5 * 2**22),
     Workload("outer_of_each", floats((2000, 30), (2000, 40)), outer_of_each, nbytes=96e5),
     Workload("trace_of_product", floats((1000, 1000), (1000, 1000)), trace_of_product, rtol=1e-2),
