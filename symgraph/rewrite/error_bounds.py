@@ -39,6 +39,7 @@ class Bound:
 
 
 EXACT = Bound()
+MOST_GIVEN = 4  # arrays that a bound is compared with
 Row = Callable[[Node, list[Bound]], Bound]
 
 
@@ -69,11 +70,36 @@ def quotient(x: Node | None, y: Node) -> Node | None:
 
 
 def share(x: Node | None, y: Node) -> Node | None:
-    """x / y of an error that may be none at all where y is 0: 0 / 0 would look like lost digits."""
+    """x / y of an error, and 0 where all that it is made of is 0: 0 / 0 looks like lost digits.
+
+    What is 0 by underflow has digits to lose: so all arrays that x is computed from are asked.
+    """
     if x is None or fact(y).lo > 0:
         return quotient(x, y)
+    given = _given(x)
+    if not 0 < len(given) <= MOST_GIVEN:
+        return quotient(x, y)
     zero = number(0.0, x.tensor.dtype)
-    return call("where", call("equal", x, zero), zero, call("divide", x, y))
+    everything = total(x, *(call("abs", g) for g in given))
+    assert everything is not None
+    return call("where", call("equal", everything, zero), zero, call("divide", x, y))
+
+
+def _given(x: Node) -> list[Node]:
+    """The arrays of its shape and dtype that a value is computed from by elements."""
+    found: list[Node] = []
+    seen: set[Node] = set()
+    stack = [x]
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node.op.kind == "elementwise":
+            stack += node.inputs
+        elif node.type == x.type and node.op.name != "constant":
+            found.append(node)
+    return found
 
 
 def total(*parts: Node | None) -> Node | None:
