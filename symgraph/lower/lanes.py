@@ -192,6 +192,8 @@ class _Rows:
                 return False
         for e in postorder(*expressions(t)):
             if isinstance(e, Load) and e is not own and e.buffer not in self.rows:
+                if self._is_looked_up(e.index, s):
+                    return False
                 key = self._tiled(s, e.buffer, e.index, e.dtype, is_load=True)
                 if e.buffer in written:
                     written[e.buffer].append(key)
@@ -202,6 +204,11 @@ class _Rows:
                 self.tiles[key].is_stored = True
             written[t.buffer].append(key)
         return True
+
+    def _is_looked_up(self, index: Sequence[Expr], s: For) -> bool:
+        """Is it in a row that is found by values? Along it elements are neighbours, not across."""
+        names = {e.name for e in postorder(*index) if isinstance(e, Var)}
+        return s.var in names and bool(names & set(self.numbers))
 
     def _parts(self, index: Sequence[Expr], s: For) -> tuple[bool, bool, bool]:
         """Does an index depend on the row, on the turn of a short loop, on its locals?"""

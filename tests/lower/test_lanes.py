@@ -156,3 +156,23 @@ def test_points_that_only_add_to_rows_are_lanes_where_each_is_dear():
     right = -8 * np.sum(gaps / (1 + np.sum(gaps**2, axis=2, keepdims=True)) ** 3, axis=1)
     np.testing.assert_allclose(f(data), right, rtol=1e-12, atol=1e-12)
     assert any("lanes" in k.source for k in f.kernels)
+
+
+def test_rows_that_are_looked_up_are_read_along_themselves(rng: np.random.Generator) -> None:
+    """Lanes of rows from anywhere would read every element from another line of memory."""
+    table = sg.tensor("table", dtype="float32", shape=(900, 16))
+    at, to = (sg.tensor(n, dtype="int64", shape=(4000,)) for n in ("at", "to"))
+    away = table[at] - table[to]
+    loss = sg.mean(sg.sqrt(sg.sum(away * away, axis=1) + 1e-9))
+    f = sg.function([table, at, to], [loss, sg.grad(loss, table)])
+    value = rng.normal(size=(900, 16)).astype("float32")
+    here, there = rng.integers(0, 900, (2, 4000))
+    apart = value.astype("float64")[here] - value[there]
+    wanted = np.sqrt((apart**2).sum(1) + 1e-9)
+    found, slope = f(value, here, there)
+    assert found == pytest.approx(wanted.mean(), rel=1e-6)
+    steps, right = apart / wanted[:, None] / 4000, np.zeros((900, 16))
+    np.add.at(right, here, steps)
+    np.add.at(right, there, -steps)
+    np.testing.assert_allclose(slope, right, rtol=1e-4, atol=1e-7)
+    assert not any("lanes0_" in kernel.source for kernel in f.kernels)
