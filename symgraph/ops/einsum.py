@@ -248,7 +248,8 @@ def _contract(left: Term, right: Term, needed: set[str]) -> Term:
     rows = [c for c in a.labels if c not in shared]
     columns = [c for c in b.labels if c not in shared]
     if not summed or not (rows or columns):
-        labels = (*batch, *rows, *columns, *summed)
+        # where all labels are shared, axes stay as they are, so that sums run along memory
+        labels = (*batch, *rows, *columns, *summed) if rows or columns else a.labels
         name = "logical_and" if a.x.dtype.kind == "b" else "multiply"
         met = Term(find_op(name)(_aligned(a, labels), _aligned(b, labels)), labels)
         return _sum_out(met, needed)

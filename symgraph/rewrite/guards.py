@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from symgraph.ir.dim import product
+from symgraph.ir.dtype import FLOAT64
 from symgraph.ir.graph import Graph, param_node, substitute_nodes, toposort
 from symgraph.ir.node import Node, make_node, rebuild
 from symgraph.ir.op import find_op
@@ -25,6 +26,7 @@ from symgraph.rewrite.build import call, made_for, number
 from symgraph.rewrite.error_bounds import BOUNDS, EXACT, Bound, size, times, total
 from symgraph.rewrite.guard_cost import Budget, is_few
 from symgraph.rewrite.guarded_sums import (
+    FEW_ROWS,
     SUMS,
     Redoable,
     as_sum,
@@ -214,7 +216,7 @@ class _Guards:
 
         ``amplified``: None where nothing can amplify an error, whatever overflows.
         """
-        limit = self.limits[node.tensor.dtype.itemsize]
+        limit = self._branch_limit(node) if amplified else self.limits[node.tensor.dtype.itemsize]
         amplifies = bound.extra is not None or bound.relative > limit
         if amplified and not amplifies:
             return None
@@ -232,6 +234,16 @@ class _Guards:
             return found
         zero = number(0.0, node.tensor.dtype)  # 0 * inf is NaN
         return call("subtract", node, node) if found is None else call("fma", node, zero, found)
+
+    def _branch_limit(self, node: Node) -> float:
+        """Half units that a value of sums may be off before its branch runs.
+
+        One row in doubt does all rows again. Of rows of ordinary numbers a share lies near zero: a
+        limit that grows with their number keeps the share of calls that is slow (1 in 100).
+        """
+        limit, count = self.limits[node.tensor.dtype.itemsize], product(node.tensor.shape)
+        many = isinstance(count, int) and count > FEW_ROWS and node.tensor.dtype == FLOAT64
+        return limit * count if many and not self.always else limit
 
     def _excess(self, node: Node, bound: Bound, deep: bool, limit: float) -> Node:
         """What a bound is too large by. Of a product, of the one factor that the error comes from.
@@ -285,7 +297,7 @@ class _Guards:
         sums = [self.sums[n] for n in leaves if n in self.sums]
         made = redone(node, doubt, leaves, sums)
         if made is not None and self.trace is not None:
-            limit = self.limits[node.tensor.dtype.itemsize]
+            limit = self._branch_limit(node)
             self.trace.append(_record(node, made, limit, "with the sums that it is made of"))
         return made
 
