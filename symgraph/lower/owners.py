@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from symgraph.ir.dim import product
-from symgraph.ir.dtype import BOOL, FLOAT64, INT64
+from symgraph.ir.dtype import FLOAT64, INT64
 from symgraph.loop.ir import Assign, Expr, Fail, For, Let, Load, Local, Stmt, Store, Update, Var
 from symgraph.loop.text import show_expr
 from symgraph.loop.traverse import expressions, postorder, statements
@@ -34,7 +34,7 @@ from symgraph.records import dataclass
 
 OWNERS, FEW_OWNERS, TWO_OWNERS = 8, 4, 2
 SHORT_ROW = 2048  # cheap operations of a row for which fewer owners read all indices
-NARROW_ROW = 32  # elements of a row, known at the call: four owners read indices for as long
+NARROW_ROW = 32  # elements of a row, where that is known: four owners read indices for as long
 LEAST_ROW = 32  # cheap operations of a row: reading and comparing an index costs a few
 BLOCK = 512  # turns looked through at once; their numbers stay in the first cache
 LEAST_WORK = 1 << 18  # of all rows; waking a thread takes a few microseconds
@@ -242,12 +242,11 @@ class _Writer:
         return [*before, owners, *joined, *after]
 
     def _count(self) -> Expr:
-        """How many owners: it depends on sizes alone, and so do the parts of the sums."""
+        """How many owners: known, so that loops over owners are short ones of known length."""
         b = self.place.b
-        row = b.size(product(self.place.storage(self.scatter.store.buffer).shape[1:]))
-        is_narrow = b.word("le", (row, b.const(NARROW_ROW)), BOOL)
-        two, many = b.const(TWO_OWNERS), b.const(self.scatter.owners)
-        return b.word("select", (is_narrow, two, many), INT64)
+        row = product(self.place.storage(self.scatter.store.buffer).shape[1:])
+        is_narrow = isinstance(row, int) and row <= NARROW_ROW
+        return b.const(TWO_OWNERS if is_narrow else self.scatter.owners)
 
     def _picked(
         self, first: Sequence[Stmt], is_mine: Expr, then: Sequence[Stmt]
