@@ -40,6 +40,7 @@ class Bound:
 
 EXACT = Bound()
 MOST_GIVEN = 4  # arrays that a bound is compared with
+LONG = 300  # nodes of a formula whose arrays nobody looks for
 Row = Callable[[Node, list[Bound]], Bound]
 
 
@@ -86,11 +87,16 @@ def share(x: Node | None, y: Node) -> Node | None:
 
 
 def _given(x: Node) -> list[Node]:
-    """The arrays of its shape and dtype that a value is computed from by elements."""
+    """The arrays of its shape and dtype that a value is computed from by elements.
+
+    Of more than are asked for, or of a long formula, it tells only some.
+    """
     found: list[Node] = []
     seen: set[Node] = set()
     stack = [x]
-    while stack:
+    while stack and len(found) <= MOST_GIVEN:
+        if len(seen) > LONG:
+            return []
         node = stack.pop()
         if node in seen:
             continue
