@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from symgraph_tools.rules.scoring import Score, errors, score
+from symgraph_tools.rules.scoring import Score, errors, score, table
 from symgraph_tools.rules.textbook import FORMULAS
 from symgraph_tools.rules.timing import table as time_table
 from symgraph_tools.rules.timing import times
@@ -88,3 +88,11 @@ def test_time_of_rewriting_is_told_by_formula_and_stage():
     lines = time_table(rows, 1)
     assert lines[0].startswith("2 formulas: median")
     assert len(lines) == 3
+
+
+def test_formulas_without_a_known_truth_are_named_and_count_for_no_mean():
+    found = [Score("known", {"default": 2.0}), Score("unknown", {"default": float("nan")})]
+    _, mean, row, last = table(found, 5)
+    assert mean.split() == ["mean", "of", "1", "2.00"]
+    assert row.split() == ["known", "2.00"]
+    assert last == "no truth known: unknown"

@@ -8,6 +8,7 @@ Rows whose truth is not finite, or too small for a normal float, are left out.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -159,22 +160,28 @@ def score(
     accuracies: Sequence[str] = ACCURACIES,
     size: int = SIZE,
 ) -> list[Score]:
-    """The mean bits of error of each formula at each accuracy."""
+    """The mean bits of error of each formula at each accuracy; NaN where no truth is known."""
     return [
-        Score(f.name, {a: float(errors(f, dtype, a, gradient, size).mean()) for a in accuracies})
+        Score(f.name, {a: _mean(errors(f, dtype, a, gradient, size)) for a in accuracies})
         for f in formulas
     ]
+
+
+def _mean(bits: Array) -> float:
+    return float(bits.mean()) if bits.size else math.nan
 
 
 def table(scores: Sequence[Score], worst: int) -> list[str]:
     """The means, the worst formulas, and those made worse, as lines."""
     names = list(scores[0].bits)
-    means = [float(np.mean([s.bits[a] for s in scores])) for a in names]
+    known = [s for s in scores if not any(map(math.isnan, s.bits.values()))]
+    means = [float(np.mean([s.bits[a] for s in known])) for a in names]
     head = f"{'bits of error':28s}" + "".join(f"{a:>12s}" for a in names)
-    lines = [head, _line(f"mean of {len(scores)}", means)]
-    ranked = sorted(scores, key=lambda s: -s.bits[names[-1]])
+    lines = [head, _line(f"mean of {len(known)}", means)]
+    ranked = sorted(known, key=lambda s: -s.bits[names[-1]])
     lines += [_line(s.name, [s.bits[a] for a in names]) for s in ranked[:worst]]
-    lines += [f"made worse: {s.name} ({', '.join(s.worse)})" for s in scores if s.worse]
+    lines += [f"made worse: {s.name} ({', '.join(s.worse)})" for s in known if s.worse]
+    lines += [f"no truth known: {s.name}" for s in scores if s not in known]
     return lines
 
 
