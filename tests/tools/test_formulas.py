@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -96,3 +98,9 @@ def test_formulas_without_a_known_truth_are_named_and_count_for_no_mean():
     assert mean.split() == ["mean", "of", "1", "2.00"]
     assert row.split() == ["known", "2.00"]
     assert last == "no truth known: unknown"
+
+
+def test_domains_are_in_the_order_of_the_arguments():
+    for formula in FORMULAS:
+        _, *names = inspect.signature(formula.of).parameters
+        assert names == list(formula.domains), formula.name

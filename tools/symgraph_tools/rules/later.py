@@ -115,7 +115,7 @@ OF_LEARNING = (
     Formula(
         "kl_gauss_full",
         lambda f, m, s, n, t: f.log(t / s) + (s * s + (m - n) ** 2) / (2 * t * t) - 0.5,
-        {"m": near(0.1, 10), "n": near(0.1, 10), "s": near(0.1, 10), "t": near(0.1, 10)},
+        {"m": near(0.1, 10), "s": near(0.1, 10), "n": near(0.1, 10), "t": near(0.1, 10)},
     ),
     Formula(
         "kl_exponential",
@@ -281,7 +281,7 @@ OF_SCIENCE = (
         {"a": uniform(-60, 60), "b": uniform(-60, 60)},
     ),
     Formula("saha", lambda f, x: (f.sqrt(x * x + 4 * x) - x) / 2, {"x": ANY}),
-    Formula("buffer", lambda f, a, h: f.log(a / (h - a)), {"h": floats(1, 10), "a": uniform(0, 1)}),
+    Formula("buffer", lambda f, a, h: f.log(a / (h - a)), {"a": uniform(0, 1), "h": floats(1, 10)}),
     Formula("nernst_gap", lambda f, c, d: f.log((c + d) / c), {"c": SIZE, "d": SIZE}),
     Formula(
         "michaelis_gap",
