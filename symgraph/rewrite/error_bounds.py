@@ -87,16 +87,11 @@ def share(x: Node | None, y: Node) -> Node | None:
 
 
 def _given(x: Node) -> list[Node]:
-    """The arrays of its shape and dtype that a value is computed from by elements.
-
-    Of more than are asked for, or of a long formula, it tells only some.
-    """
+    """The arrays of its shape and dtype that a short formula is computed from by elements."""
     found: list[Node] = []
     seen: set[Node] = set()
     stack = [x]
-    while stack and len(found) <= MOST_GIVEN:
-        if len(seen) > LONG:
-            return []
+    while stack and len(found) <= MOST_GIVEN and len(seen) <= LONG:
         node = stack.pop()
         if node in seen:
             continue
@@ -105,7 +100,7 @@ def _given(x: Node) -> list[Node]:
             stack += node.inputs
         elif node.type == x.type and node.op.name != "constant":
             found.append(node)
-    return found
+    return [] if stack else found
 
 
 def total(*parts: Node | None) -> Node | None:
