@@ -217,12 +217,19 @@ class _Writer:
     fill: For | None
     total: _Total | None
 
+    @property
+    def count(self) -> int:
+        """How many owners: known, so that loops over owners are short ones of known length."""
+        row = product(self.place.storage(self.scatter.store.buffer).shape[1:])
+        is_narrow = isinstance(row, int) and row <= NARROW_ROW
+        return TWO_OWNERS if is_narrow else self.scatter.owners
+
     def statements(self) -> list[Stmt]:
         """All that replaces the scatter, the fill and the sums."""
-        b, loop, count = self.place.b, self.scatter.loop, self._count()
+        b, loop, count = self.place.b, self.scatter.loop, self.count
         owner, start, end = (b.var(f"{x}_{loop.var}") for x in ("owner", "start", "end"))
         rows = b.size(self.place.storage(self.scatter.store.buffer).shape[0])
-        length = b.word("floordiv", (b.sub(b.add(rows, count), 1), count), INT64)
+        length = b.word("floordiv", (b.add(rows, count - 1), b.const(count)), INT64)
         body: list[Stmt] = [
             Let(f"start_{loop.var}", b.mul(owner, length)),
             Let(f"end_{loop.var}", b.word("minimum", (b.add(start, length), rows), INT64)),
@@ -238,15 +245,8 @@ class _Writer:
         body += [*starts, *self._picked(first, is_mine, mine), *stored]
         before = self.total.before if self.total else ()
         after = self.total.after if self.total else ()
-        owners = For(f"owner_{loop.var}", count, tuple(body), "parallel")
+        owners = For(f"owner_{loop.var}", b.const(count), tuple(body), "parallel")
         return [*before, owners, *joined, *after]
-
-    def _count(self) -> Expr:
-        """How many owners: known, so that loops over owners are short ones of known length."""
-        b = self.place.b
-        row = product(self.place.storage(self.scatter.store.buffer).shape[1:])
-        is_narrow = isinstance(row, int) and row <= NARROW_ROW
-        return b.const(TWO_OWNERS if is_narrow else self.scatter.owners)
 
     def _picked(
         self, first: Sequence[Stmt], is_mine: Expr, then: Sequence[Stmt]
@@ -303,7 +303,7 @@ class _Writer:
         ends: list[Stmt] = []
         for name, word in total.sums.locals.items():
             dtype = total.sums.starts[name].value.dtype
-            box = self.place.partial((self.scatter.owners,), dtype).name
+            box = self.place.partial((self.count,), dtype).name
             stored.append(Store(box, (owner,), b.var(own[name], dtype)))
             part = b.load(box, (owner,), dtype)
             if word == "add" and dtype == FLOAT64:
@@ -312,7 +312,7 @@ class _Writer:
                 ends += settled(name, f"lost_{name}", b)
             else:
                 turn.append(Assign(name, b.word(word, (Var(name, dtype), part), dtype)))
-        join = For(f"owner_{var}", self._count(), tuple(turn), "serial")
+        join = For(f"owner_{var}", b.const(self.count), tuple(turn), "serial")
         return (starts, inner), stored, [*lost, join, *ends]
 
 

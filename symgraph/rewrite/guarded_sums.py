@@ -260,9 +260,9 @@ def _wide(x: Node) -> Node:
 def _wide_terms(found: Redoable) -> Node:
     made: dict[Node, Node] = {}
     for n in found.region:
-        wide = [made[i] if i in made else call("astype", i, dtype=FLOAT64) for i in n.inputs]
+        wide = [made.get(i) or _wide(i) for i in n.inputs]
         made[n] = make_node(n.op, tuple(wide), dict(n.attrs))
-    return made.get(found.terms) or call("astype", found.terms, dtype=FLOAT64)
+    return made.get(found.terms) or _wide(found.terms)
 
 
 def parts_of(found: Redoable) -> Parts:

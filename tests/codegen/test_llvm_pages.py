@@ -32,6 +32,19 @@ print(told("RssFile") - files, told("VmHWM") - most)
 """
 
 
+def told(script: str, **settings: str) -> list[str]:
+    """The words that a program prints in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **settings},
+    )
+    return done.stdout.split()
+
+
 @on_linux
 def test_a_process_that_has_compiled_holds_no_llvm(tmp_path):
     """Without, 72 MB of files stay, and the peak is 90 MB higher than before (November 2026).
@@ -39,17 +52,7 @@ def test_a_process_that_has_compiled_holds_no_llvm(tmp_path):
     75 MB of it are left where pages come 16 at once, 45 where they come alone (48 where the
     thread that loads the library was quicker than who watches it).
     """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    environment |= {"SYMGRAPH_CACHE_DIR": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-        env=environment,
-    )
-    files, most = map(int, done.stdout.split())
+    files, most = map(int, told(SCRIPT, SYMGRAPH_CACHE_DIR=str(tmp_path)))
     assert files < 12_000  # kB
     assert most < (80_000 if lone_faults.begun() is None else 60_000)
 
@@ -101,16 +104,7 @@ print(bool(llvm_pages._lean))
 
 @on_linux
 def test_the_library_is_loaded_by_another_thread_and_is_the_one_that_llvmlite_takes():
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", STARTED],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-        env=environment,
-    )
-    assert done.stdout.split() == [str(lone_faults.begun() is not None)]
+    assert told(STARTED) == [str(lone_faults.begun() is not None)]
 
 
 def test_nothing_is_begun_where_llvm_is_there():
